@@ -1,0 +1,86 @@
+/**
+ * The one catalogue of everything that can be refused or can fail.
+ *
+ * `http` is the status at the REST edge, `retry` says whether the same attempt can succeed later without a change
+ * (`yes`: another attempt is made while the retry policy allows; `no`: final). The README's error table is compared with
+ * this by a test, both ways.
+ */
+export type ErrorClass = {
+  readonly http: number;
+  readonly retry: 'yes' | 'no';
+  readonly title: string;
+};
+
+export const ERRORS = {
+  // What a caller sent.
+  VALIDATION_FAILED: { http: 422, retry: 'no', title: 'The request is not valid' },
+  BODY_UNREADABLE: { http: 400, retry: 'no', title: 'The body is not valid JSON' },
+  BODY_TOO_LARGE: { http: 413, retry: 'no', title: 'The body is too large' },
+  MEDIA_TYPE_UNSUPPORTED: { http: 415, retry: 'no', title: 'The content type is not accepted' },
+  METHOD_NOT_ALLOWED: { http: 405, retry: 'no', title: 'The method is not allowed here' },
+  ROUTE_NOT_FOUND: { http: 404, retry: 'no', title: 'There is nothing at this path' },
+  CURSOR_INVALID: { http: 400, retry: 'no', title: 'The cursor is not valid' },
+  API_KEY_MISSING: { http: 401, retry: 'no', title: 'An API key is required' },
+  API_KEY_WRONG: { http: 401, retry: 'no', title: 'The API key is not accepted' },
+  RATE_LIMITED: { http: 429, retry: 'yes', title: 'Too many requests' },
+
+  // What a caller asked for.
+  TASK_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such task' },
+  TASK_ALREADY_OVER: { http: 409, retry: 'no', title: 'The task is already over' },
+  TASK_EXISTS: { http: 409, retry: 'no', title: 'A task with this id exists' },
+  TEMPLATE_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such template' },
+  TEMPLATE_VERSION_UNKNOWN: { http: 409, retry: 'yes', title: 'The scheduler has not seen this template version' },
+  TEMPLATE_INVALID: { http: 422, retry: 'no', title: 'The template is not valid' },
+  PARAMETERS_INVALID: { http: 422, retry: 'no', title: 'The parameters do not fit the template' },
+  DEPENDENCY_UNKNOWN: { http: 422, retry: 'no', title: 'A dependency is not a known task' },
+  DEPENDENCY_FAILED: { http: 409, retry: 'no', title: 'A dependency did not complete' },
+  IDEMPOTENCY_KEY_REUSED: { http: 422, retry: 'no', title: 'The idempotency key was used for another request' },
+  QUEUE_FULL: { http: 429, retry: 'yes', title: 'The queue is full' },
+  SERVER_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such server' },
+
+  // Placing.
+  NO_SERVER_FITS: { http: 422, retry: 'no', title: 'No configured server can ever hold this model' },
+  LEASE_LOST: { http: 409, retry: 'yes', title: 'The lease expired before the attempt ended' },
+  LEASE_STALE: { http: 409, retry: 'no', title: 'The lease is no longer current' },
+  CAPACITY_TAKEN: { http: 409, retry: 'yes', title: 'The slot was taken meanwhile' },
+
+  // Running.
+  MODEL_NOT_FOUND: { http: 422, retry: 'no', title: 'The server does not have this model' },
+  MODEL_REQUEST_REFUSED: { http: 422, retry: 'no', title: 'The inference server refused the request' },
+  MODEL_LOAD_FAILED: { http: 502, retry: 'yes', title: 'The model could not be loaded' },
+  MODEL_SPILLED: { http: 502, retry: 'no', title: 'The model did not fit wholly in VRAM' },
+  MODEL_STREAM_BROKEN: { http: 502, retry: 'yes', title: 'The answer ended before it was complete' },
+  MODEL_ERROR: { http: 502, retry: 'yes', title: 'The inference server reported an error' },
+  NO_PROGRESS: { http: 504, retry: 'yes', title: 'The inference server made no progress' },
+  SERVER_UNREACHABLE: { http: 502, retry: 'yes', title: 'The inference server cannot be reached' },
+  SERVER_BUSY: { http: 503, retry: 'yes', title: 'The inference server is busy' },
+  UNLOAD_STUCK: { http: 502, retry: 'yes', title: 'The model did not unload' },
+  PULL_FAILED: { http: 502, retry: 'yes', title: 'The model could not be downloaded' },
+  RUN_ABORTED: { http: 409, retry: 'no', title: 'The run was aborted' },
+  EXECUTOR_STOPPING: { http: 503, retry: 'yes', title: 'The executor was shut down' },
+  STEP_TYPE_UNKNOWN: { http: 422, retry: 'no', title: 'There is no such step type' },
+  STEP_INPUT_INVALID: { http: 422, retry: 'no', title: 'The step input is not valid' },
+  STEP_TIMED_OUT: { http: 504, retry: 'yes', title: 'The step ran out of time' },
+  TEMPLATE_RENDER_FAILED: { http: 422, retry: 'no', title: 'The template could not be filled in' },
+  OUTPUT_TOO_LARGE: { http: 422, retry: 'no', title: 'The output is too large' },
+
+  // The platform itself.
+  LOG_CORRUPT: { http: 500, retry: 'no', title: 'The event log is damaged' },
+  LOG_UNAVAILABLE: { http: 503, retry: 'yes', title: 'The event log cannot be reached' },
+  WRITER_DEPOSED: { http: 503, retry: 'yes', title: 'Another writer leads this stream' },
+  SERVICE_UNAVAILABLE: { http: 503, retry: 'yes', title: 'A service does not answer' },
+  NOT_READY: { http: 503, retry: 'yes', title: 'The platform is not ready' },
+  CONFIG_INVALID: { http: 500, retry: 'no', title: 'The configuration is not valid' },
+  INTERNAL: { http: 500, retry: 'no', title: 'Something went wrong inside' },
+} as const satisfies Record<string, ErrorClass>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** A failure as it stands in events and answers: a code of the catalogue and a sentence that names value, place and what is accepted. */
+export type Failure = {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+};
+
+export const isRetryable = (code: ErrorCode): boolean => ERRORS[code].retry === 'yes';
