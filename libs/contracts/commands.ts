@@ -1,0 +1,58 @@
+import type { Failure } from '#libs/domain/errors.js';
+import type { TaskId, WorkspaceId } from '#libs/domain/ids.js';
+import type { StepSpec, TemplateRef } from '#libs/domain/task/events.js';
+
+/**
+ * What the gateway asks of the scheduler, on `COMMANDS` (`cmd.<kind>.<commandId>`).
+ * Every command is answered on the subject in its `answerTo`, once its decision is in the log.
+ */
+export type Command = SubmitTask | CancelTask | ChangePriority | RegisterTemplate;
+
+export type SubmitTask = {
+  readonly kind: 'submit';
+  readonly commandId: string;
+  readonly taskId: TaskId;
+  readonly workspace: WorkspaceId;
+  readonly template: TemplateRef;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly priority: number;
+  readonly dependsOn: readonly TaskId[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly steps: readonly StepSpec[];
+  readonly submittedAt: string;
+  readonly idempotency?: { readonly key: string; readonly requestHash: string };
+};
+
+export type CancelTask = {
+  readonly kind: 'cancel';
+  readonly commandId: string;
+  readonly taskId: TaskId;
+  readonly reason: string;
+};
+
+export type ChangePriority = {
+  readonly kind: 'priority';
+  readonly commandId: string;
+  readonly taskId: TaskId;
+  readonly priority: number;
+};
+
+/** Makes a template version known. Sent before the first task that uses it; repeating it changes nothing. */
+export type RegisterTemplate = {
+  readonly kind: 'template';
+  readonly commandId: string;
+  readonly template: TemplateRef;
+  readonly definition: Readonly<Record<string, unknown>>;
+};
+
+/** `seq` is the sequence of the deciding event in `TASKS`; a query with `atLeastSeq` of this sees the effect. */
+export type CommandAnswer =
+  | {
+      readonly commandId: string;
+      readonly ok: true;
+      readonly seq: number;
+      /** For a submission: the task, which is an earlier one when the idempotency key was seen before. */
+      readonly taskId?: TaskId;
+      readonly repeated?: boolean;
+    }
+  | { readonly commandId: string; readonly ok: false; readonly failure: Failure };

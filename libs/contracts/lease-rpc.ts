@@ -1,0 +1,55 @@
+import type { Failure } from '#libs/domain/errors.js';
+import type { GrantedLease, ServerSpec } from '#libs/domain/gpu/events.js';
+import type { ModelProfile } from '#libs/domain/gpu/profile.js';
+import type { LeaseId, ResidencyId, ServerId } from '#libs/domain/ids.js';
+
+/** The scheduler asks for slots. Asking again with the same lease ids is answered the same way. */
+export type GrantRequest = { readonly requests: readonly LeaseRequest[] };
+export type LeaseRequest = GrantedLease & { readonly serverId: ServerId };
+export type GrantReply = {
+  readonly granted: readonly { readonly leaseId: LeaseId; readonly token: number }[];
+  readonly refused: readonly { readonly leaseId: LeaseId; readonly failure: Failure }[];
+};
+
+/** The scheduler wants a profile resident. The allocator answers at once and goes on by itself; progress is in `LEASES`. */
+export type EnsureResidentRequest = {
+  readonly serverId: ServerId;
+  readonly profile: ModelProfile;
+  /** Residencies to unload first; each must hold no lease. */
+  readonly evict: readonly ResidencyId[];
+};
+export type EnsureResidentReply =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly failure: Failure };
+
+/** An executor presents tokens: the first time to take the attempt, then to renew. */
+export type PresentRequest = {
+  readonly executorId: string;
+  readonly leases: readonly { readonly leaseId: LeaseId; readonly token: number }[];
+};
+export type PresentReply = {
+  /** Time until each accepted lease expires unless presented again. */
+  readonly ttlMs: number;
+  readonly accepted: readonly LeaseId[];
+  /** Not current: expired, released, unknown, or held by another executor. The attempt must stop. */
+  readonly stale: readonly LeaseId[];
+};
+
+/** A server as `GET /servers` shows it. */
+export type ServerView = ServerSpec & {
+  readonly state: 'unknown' | 'up' | 'down' | 'suspect';
+  readonly version?: string;
+  readonly reason?: string;
+  readonly vramFreeBytes: number;
+  readonly foreign: readonly { readonly model: string; readonly bytes: number }[];
+  readonly residencies: readonly {
+    readonly residencyId: ResidencyId;
+    readonly profile: ModelProfile;
+    readonly state: 'loading' | 'loaded' | 'unloading';
+    readonly bytes: number;
+    readonly slots: number;
+    readonly slotsBusy: number;
+    readonly since: string;
+  }[];
+  readonly leases: readonly (GrantedLease & { readonly token: number; readonly expiresInMs: number })[];
+};

@@ -1,0 +1,99 @@
+import type { Failure } from '#libs/domain/errors.js';
+import type { ModelUsage } from '#libs/domain/usage.js';
+
+/** What a person sees of a task. Times RFC 3339; durations in milliseconds. Field names are those of the REST answer. */
+export type TaskView = {
+  readonly id: string;
+  readonly workspace: string;
+  readonly status: TaskStatus;
+  readonly priority: number;
+  readonly template: { readonly name: string; readonly version: string };
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly depends_on: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly created_at: string;
+  readonly started_at: string | null;
+  readonly ended_at: string | null;
+  readonly cancel_requested_at: string | null;
+  readonly result: unknown;
+  readonly error: Failure | null;
+  readonly steps: readonly StepView[];
+  readonly attempts: readonly AttemptView[];
+  readonly resource_usage: ResourceUsage;
+  /** Sequence of the last event that this view includes. */
+  readonly last_seq: number;
+};
+
+export const TASK_STATUSES = ['queued', 'running', 'waiting', 'completed', 'failed', 'cancelled'] as const;
+export type TaskStatus = (typeof TASK_STATUSES)[number];
+
+export type StepView = {
+  readonly id: string;
+  readonly type: string;
+  readonly needs: readonly string[];
+  readonly status: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled';
+  readonly output: unknown;
+};
+
+export type AttemptView = {
+  readonly step_id: string;
+  readonly attempt: number;
+  readonly server_id: string;
+  readonly lease_id: string;
+  readonly dispatched_at: string;
+  readonly started_at: string | null;
+  readonly ended_at: string | null;
+  readonly outcome: 'running' | 'completed' | 'failed' | 'cancelled';
+  readonly error: Failure | null;
+  readonly usage: ModelUsage | null;
+};
+
+/** Sums over all attempts of the task. */
+export type ResourceUsage = {
+  readonly models: readonly string[];
+  readonly load_ms: number;
+  readonly prompt_ms: number;
+  readonly generation_ms: number;
+  readonly tokens_in: number;
+  readonly tokens_out: number;
+  readonly vram_bytes_max: number | null;
+};
+
+/** `rpc.results.query`: waits (at most a second) until everything up to `atLeastSeq` of `TASKS` is included. */
+export type QueryRequest = { readonly atLeastSeq?: number } & (
+  | { readonly kind: 'task'; readonly taskId: string }
+  | { readonly kind: 'tasks'; readonly filter: TaskFilter; readonly page: PageRequest }
+  | { readonly kind: 'status-counts'; readonly filter: TaskFilter }
+  | { readonly kind: 'leases'; readonly taskId: string }
+);
+
+export type TaskFilter = {
+  readonly workspace?: string;
+  readonly statuses?: readonly TaskStatus[];
+  readonly template?: string;
+  /** All of these must match. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** RFC 3339; from is inclusive, to exclusive. */
+  readonly createdFrom?: string;
+  readonly createdTo?: string;
+};
+
+/** Newest first. `after` and `before` are opaque cursors of an earlier page. */
+export type PageRequest = { readonly size: number; readonly after?: string; readonly before?: string };
+
+export type TaskPage = {
+  readonly items: readonly TaskView[];
+  /** Cursors to the next (older) and previous (newer) page; null at the ends. */
+  readonly next: string | null;
+  readonly previous: string | null;
+};
+
+export type StatusCounts = {
+  readonly total: number;
+  readonly by_status: Readonly<Record<TaskStatus, number>>;
+  readonly by_template: readonly { readonly template: string; readonly status: TaskStatus; readonly count: number }[];
+};
+
+export type QueryReply =
+  | { readonly ok: true; readonly value: unknown; readonly seq: number }
+  | { readonly ok: false; readonly failure: Failure };

@@ -1,0 +1,35 @@
+/** Every subject on the broker, once. Ids are lower-case letters, digits and `-`, so they are safe as subject tokens. */
+export const SUBJECTS = {
+  task: (taskId: string, type: string) => `evt.task.${taskId}.${type}`,
+  scheduler: (type: string) => `evt.scheduler.${type}`,
+  lease: (serverId: string, type: string) => `evt.lease.${serverId}.${type}`,
+  server: (serverId: string, type: string) => `evt.server.${serverId}.${type}`,
+  allocator: (type: string) => `evt.allocator.${type}`,
+  command: (kind: string, id: string) => `cmd.${kind}.${id}`,
+  report: (taskId: string) => `rpt.${taskId}`,
+  /** Tokens and progress of a running task; not stored. */
+  live: (taskId: string) => `live.${taskId}`,
+  /** Where a gateway waits for answers to its commands. */
+  answers: (gatewayId: string) => `rpl.gateway.${gatewayId}`,
+} as const;
+
+/** Request and reply over core NATS. */
+export const RPC = {
+  /** `GrantRequest` → `GrantReply` (lease-rpc.ts). */
+  grantLeases: 'rpc.allocator.grant',
+  /** `EnsureResidentRequest` → `EnsureResidentReply`. */
+  ensureResident: 'rpc.allocator.ensure-resident',
+  /** `PresentRequest` → `PresentReply`: an executor presents tokens and renews. */
+  presentLeases: 'rpc.allocator.present',
+  /** `ListServersRequest` → `ServerView[]`. */
+  listServers: 'rpc.allocator.servers',
+  /** `QueryRequest` → `QueryReply` (queries.ts). */
+  query: 'rpc.results.query',
+  /** `StateDigestRequest` → `StateDigest`: the folded state's position and hash. */
+  stateDigest: 'rpc.scheduler.state-digest',
+  /** `HealthReport` of each service. */
+  health: (service: ServiceName) => `rpc.health.${service}`,
+} as const;
+
+export const SERVICES = ['gateway', 'scheduler', 'gpu-allocator', 'executor', 'results'] as const;
+export type ServiceName = (typeof SERVICES)[number];

@@ -1,0 +1,178 @@
+import type { Failure } from '../errors.js';
+import type { LeaseId, ServerId, StepId, TaskId, WorkspaceId } from '../ids.js';
+import type { ModelUsage } from '../usage.js';
+import type { Requirement } from './requirement.js';
+
+/**
+ * The facts of the `TASKS` stream. One transition is one event: the event that ends a task carries the outcome of the
+ * step that ended it, so a reader never sees a task whose last step is done while the task is not.
+ *
+ * Times (`…At`) are RFC 3339 with milliseconds, UTC.
+ */
+export type TaskEvent =
+  | TaskSubmitted
+  | TaskPriorityChanged
+  | StepDispatched
+  | StepCompleted
+  | StepFailed
+  | CancelRequested
+  | TaskCompleted
+  | TaskFailed
+  | TaskCancelled;
+
+/** Facts of the same stream that belong to no single task. */
+export type SchedulerEvent = TemplateRegistered | CommandsRefused | LeaderElected | LogStarted;
+
+export type TaskSubmitted = {
+  readonly type: 'task.submitted';
+  readonly taskId: TaskId;
+  readonly workspace: WorkspaceId;
+  readonly template: TemplateRef;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  /** 1 to 10; 10 goes first. */
+  readonly priority: number;
+  readonly dependsOn: readonly TaskId[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly steps: readonly StepSpec[];
+  readonly submittedAt: string;
+  readonly idempotency?: { readonly key: string; readonly requestHash: string };
+};
+
+/** `version` is the hash of the template's content: a task keeps the one it was submitted with. */
+export type TemplateRef = { readonly name: string; readonly version: string };
+
+export type StepSpec = {
+  readonly id: StepId;
+  /** Such as `ollama_generate`. */
+  readonly stepType: string;
+  /** Steps of the same task that must be done first. */
+  readonly needs: readonly StepId[];
+  readonly requirement: Requirement;
+  readonly retry: RetrySpec;
+};
+
+export type RetrySpec = {
+  /** Tries in all, the first included; 1 means no retry. */
+  readonly attemptsMax: number;
+  /** Wait before the second attempt; doubles with each further one up to a minute. */
+  readonly backoffMs: number;
+};
+
+export type TaskPriorityChanged = {
+  readonly type: 'task.priority-changed';
+  readonly taskId: TaskId;
+  readonly priority: number;
+  readonly at: string;
+};
+
+export type StepDispatched = {
+  readonly type: 'step.dispatched';
+  readonly taskId: TaskId;
+  readonly stepId: StepId;
+  readonly stepType: string;
+  /** From 1. */
+  readonly attempt: number;
+  readonly lease: LeaseRef;
+  readonly requirement: Requirement;
+  /** What the executor is to do, with every expression already filled in. */
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly at: string;
+};
+
+/** `token` is the sequence of the grant in the `LEASES` stream: the fencing token. */
+export type LeaseRef = { readonly leaseId: LeaseId; readonly token: number; readonly serverId: ServerId };
+
+/** What an attempt did. `output` is what later steps see as `steps.<id>.output`. */
+export type StepSuccess = {
+  readonly stepId: StepId;
+  readonly attempt: number;
+  readonly leaseId: LeaseId;
+  readonly serverId: ServerId;
+  readonly output: unknown;
+  readonly usage?: ModelUsage;
+  readonly startedAt: string;
+  readonly endedAt: string;
+};
+
+export type StepFailure = {
+  readonly stepId: StepId;
+  readonly attempt: number;
+  readonly leaseId: LeaseId;
+  readonly serverId: ServerId;
+  readonly failure: Failure;
+  readonly startedAt?: string;
+  readonly endedAt: string;
+};
+
+/** A step is done and the task goes on. The step that ends the task is in `task.completed`. */
+export type StepCompleted = { readonly type: 'step.completed'; readonly taskId: TaskId; readonly step: StepSuccess };
+
+/** An attempt failed and another one follows, not before `retryAt`. The failure that ends the task is in `task.failed`. */
+export type StepFailed = {
+  readonly type: 'step.failed';
+  readonly taskId: TaskId;
+  readonly step: StepFailure;
+  readonly retryAt: string;
+};
+
+export type CancelRequested = {
+  readonly type: 'task.cancel-requested';
+  readonly taskId: TaskId;
+  readonly reason: string;
+  readonly at: string;
+};
+
+export type TaskCompleted = {
+  readonly type: 'task.completed';
+  readonly taskId: TaskId;
+  readonly step: StepSuccess;
+  readonly result: unknown;
+  readonly at: string;
+};
+
+export type TaskFailed = {
+  readonly type: 'task.failed';
+  readonly taskId: TaskId;
+  readonly failure: Failure;
+  /** Absent when no attempt was to blame: a dependency failed, or nothing can ever hold the model. */
+  readonly step?: StepFailure;
+  /** Leases that other steps of the task still held. */
+  readonly abandoned: readonly LeaseId[];
+  readonly at: string;
+};
+
+export type TaskCancelled = {
+  readonly type: 'task.cancelled';
+  readonly taskId: TaskId;
+  readonly reason: string;
+  /** How each attempt that was running ended; empty when none was. */
+  readonly stopped: readonly StoppedAttempt[];
+  readonly at: string;
+};
+
+export type StoppedAttempt = {
+  readonly stepId: StepId;
+  readonly attempt: number;
+  readonly leaseId: LeaseId;
+  /** `confirmed`: the server was seen free; `lease-expired`: the executor died, its connection with it. */
+  readonly how: 'confirmed' | 'unconfirmed' | 'lease-expired' | 'ended-first';
+};
+
+export type TemplateRegistered = {
+  readonly type: 'template.registered';
+  readonly template: TemplateRef;
+  /** The compiled template, as `libs/template` made it. */
+  readonly definition: Readonly<Record<string, unknown>>;
+  readonly at: string;
+};
+
+/** Commands that were refused. Recorded so that a restarted scheduler does not answer them differently. */
+export type CommandsRefused = {
+  readonly type: 'commands.refused';
+  readonly refused: readonly { readonly commandId: string; readonly kind: string; readonly failure: Failure }[];
+  readonly at: string;
+};
+
+export type LeaderElected = { readonly type: 'leader.elected'; readonly node: string; readonly at: string };
+
+export type LogStarted = { readonly type: 'log.started'; readonly logId: string; readonly at: string };
