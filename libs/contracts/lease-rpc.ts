@@ -18,9 +18,7 @@ export type EnsureResidentRequest = {
   /** Residencies to unload first; each must hold no lease. */
   readonly evict: readonly ResidencyId[];
 };
-export type EnsureResidentReply =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly failure: Failure };
+export type EnsureResidentReply = { readonly ok: true } | { readonly ok: false; readonly failure: Failure };
 
 /** An executor presents tokens: the first time to take the attempt, then to renew. */
 export type PresentRequest = {

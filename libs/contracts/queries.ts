@@ -91,7 +91,11 @@ export type TaskPage = {
 export type StatusCounts = {
   readonly total: number;
   readonly by_status: Readonly<Record<TaskStatus, number>>;
-  readonly by_template: readonly { readonly template: string; readonly status: TaskStatus; readonly count: number }[];
+  readonly by_template: readonly {
+    readonly template: string;
+    readonly status: TaskStatus;
+    readonly count: number;
+  }[];
 };
 
 export type QueryReply =

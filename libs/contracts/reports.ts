@@ -30,5 +30,10 @@ export type LiveMessage = {
   readonly atMs: number;
 } & (
   | { readonly kind: 'token'; readonly text: string; readonly thinking?: string }
-  | { readonly kind: 'progress'; readonly message: string; readonly completed?: number; readonly total?: number }
+  | {
+      readonly kind: 'progress';
+      readonly message: string;
+      readonly completed?: number;
+      readonly total?: number;
+    }
 );

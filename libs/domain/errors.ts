@@ -29,12 +29,20 @@ export const ERRORS = {
   TASK_ALREADY_OVER: { http: 409, retry: 'no', title: 'The task is already over' },
   TASK_EXISTS: { http: 409, retry: 'no', title: 'A task with this id exists' },
   TEMPLATE_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such template' },
-  TEMPLATE_VERSION_UNKNOWN: { http: 409, retry: 'yes', title: 'The scheduler has not seen this template version' },
+  TEMPLATE_VERSION_UNKNOWN: {
+    http: 409,
+    retry: 'yes',
+    title: 'The scheduler has not seen this template version',
+  },
   TEMPLATE_INVALID: { http: 422, retry: 'no', title: 'The template is not valid' },
   PARAMETERS_INVALID: { http: 422, retry: 'no', title: 'The parameters do not fit the template' },
   DEPENDENCY_UNKNOWN: { http: 422, retry: 'no', title: 'A dependency is not a known task' },
   DEPENDENCY_FAILED: { http: 409, retry: 'no', title: 'A dependency did not complete' },
-  IDEMPOTENCY_KEY_REUSED: { http: 422, retry: 'no', title: 'The idempotency key was used for another request' },
+  IDEMPOTENCY_KEY_REUSED: {
+    http: 422,
+    retry: 'no',
+    title: 'The idempotency key was used for another request',
+  },
   QUEUE_FULL: { http: 429, retry: 'yes', title: 'The queue is full' },
   SERVER_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such server' },
 

@@ -36,9 +36,17 @@ export type ServerSpec = {
   readonly pullMissing: boolean;
 };
 
-export type ServerConfigured = { readonly type: 'server.configured'; readonly server: ServerSpec; readonly at: string };
+export type ServerConfigured = {
+  readonly type: 'server.configured';
+  readonly server: ServerSpec;
+  readonly at: string;
+};
 
-export type ServerRemoved = { readonly type: 'server.removed'; readonly serverId: ServerId; readonly at: string };
+export type ServerRemoved = {
+  readonly type: 'server.removed';
+  readonly serverId: ServerId;
+  readonly at: string;
+};
 
 export type ServerStateChanged = {
   readonly type: 'server.state-changed';

@@ -105,7 +105,11 @@ export type StepFailure = {
 };
 
 /** A step is done and the task goes on. The step that ends the task is in `task.completed`. */
-export type StepCompleted = { readonly type: 'step.completed'; readonly taskId: TaskId; readonly step: StepSuccess };
+export type StepCompleted = {
+  readonly type: 'step.completed';
+  readonly taskId: TaskId;
+  readonly step: StepSuccess;
+};
 
 /** An attempt failed and another one follows, not before `retryAt`. The failure that ends the task is in `task.failed`. */
 export type StepFailed = {
@@ -169,7 +173,11 @@ export type TemplateRegistered = {
 /** Commands that were refused. Recorded so that a restarted scheduler does not answer them differently. */
 export type CommandsRefused = {
   readonly type: 'commands.refused';
-  readonly refused: readonly { readonly commandId: string; readonly kind: string; readonly failure: Failure }[];
+  readonly refused: readonly {
+    readonly commandId: string;
+    readonly kind: string;
+    readonly failure: Failure;
+  }[];
   readonly at: string;
 };
 

@@ -1,7 +1,9 @@
 import { profileKey, type ModelProfile } from '../gpu/profile.js';
 
 /** What a step needs to run: a CPU slot, or a slot of a model that is loaded with exactly this profile. */
-export type Requirement = { readonly kind: 'cpu' } | { readonly kind: 'model'; readonly profile: ModelProfile };
+export type Requirement =
+  | { readonly kind: 'cpu' }
+  | { readonly kind: 'model'; readonly profile: ModelProfile };
 
 /** Steps with equal keys compete for the same slots and can be batched. */
 export const requirementKey = (requirement: Requirement): string =>

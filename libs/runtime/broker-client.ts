@@ -1,0 +1,57 @@
+import { readFile } from 'node:fs/promises';
+import { connect, nkeyAuthenticator, type NatsConnection } from '@nats-io/transport-node';
+import type { Logger } from './logger.js';
+
+/** Time to reach the broker at the start before saying so; it is tried again for ever. */
+const CONNECT_TIMEOUT_MS = 5_000;
+
+export type BrokerOptions = {
+  readonly url: string;
+  readonly service: string;
+  readonly instance: string;
+  readonly nkeyFile: string | undefined;
+  readonly logger: Logger;
+};
+
+/**
+ * One connection per process. Reconnects for ever: a broker restart is an interruption, not an end. Replies come to an
+ * inbox of the service's own, so that no other user of the broker can read them.
+ */
+export const connectBroker = async (options: BrokerOptions): Promise<NatsConnection> => {
+  const seed = options.nkeyFile === undefined ? undefined : await readFile(options.nkeyFile);
+  const connection = await connect({
+    servers: options.url,
+    name: `${options.service}/${options.instance}`,
+    timeout: CONNECT_TIMEOUT_MS,
+    waitOnFirstConnect: true,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    pingInterval: 10_000,
+    maxPingOut: 3,
+    inboxPrefix: `_INBOX_${options.service}`,
+    ...(seed === undefined ? {} : { authenticator: nkeyAuthenticator(new Uint8Array(seed)) }),
+  });
+  void logStatus(connection, options.logger);
+  return connection;
+};
+
+const logStatus = async (connection: NatsConnection, logger: Logger): Promise<void> => {
+  for await (const status of connection.status()) {
+    switch (status.type) {
+      case 'disconnect':
+        logger.warn('broker connection lost');
+        break;
+      case 'reconnect':
+        logger.info('broker connection is back');
+        break;
+      case 'error':
+        logger.error({ error: String(status.error) }, 'broker refused something');
+        break;
+      case 'slowConsumer':
+        logger.error({ pending: status.pending }, 'slow consumer: messages were dropped');
+        break;
+      default:
+        break;
+    }
+  }
+};
