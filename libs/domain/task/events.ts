@@ -15,7 +15,9 @@ export type TaskEvent =
   | StepDispatched
   | StepCompleted
   | StepFailed
+  | StepStopped
   | CancelRequested
+  | TaskFailing
   | TaskCompleted
   | TaskFailed
   | TaskCancelled;
@@ -126,6 +128,23 @@ export type CancelRequested = {
   readonly at: string;
 };
 
+/** A step failed for good while others were running; they are being stopped, then `task.failed` follows. */
+export type TaskFailing = {
+  readonly type: 'task.failing';
+  readonly taskId: TaskId;
+  readonly failure: Failure;
+  readonly step?: StepFailure;
+  readonly at: string;
+};
+
+/** One of several running attempts of an ending task has stopped. The last one is in the event that ends the task. */
+export type StepStopped = {
+  readonly type: 'step.stopped';
+  readonly taskId: TaskId;
+  readonly step: StoppedAttempt;
+  readonly at: string;
+};
+
 export type TaskCompleted = {
   readonly type: 'task.completed';
   readonly taskId: TaskId;
@@ -140,8 +159,8 @@ export type TaskFailed = {
   readonly failure: Failure;
   /** Absent when no attempt was to blame: a dependency failed, or nothing can ever hold the model. */
   readonly step?: StepFailure;
-  /** Leases that other steps of the task still held. */
-  readonly abandoned: readonly LeaseId[];
+  /** The last attempt that had to be stopped first; empty when the failed one was alone. */
+  readonly stopped: readonly StoppedAttempt[];
   readonly at: string;
 };
 
@@ -149,7 +168,7 @@ export type TaskCancelled = {
   readonly type: 'task.cancelled';
   readonly taskId: TaskId;
   readonly reason: string;
-  /** How each attempt that was running ended; empty when none was. */
+  /** The attempt that was running last, and how it ended; empty when none was running. */
   readonly stopped: readonly StoppedAttempt[];
   readonly at: string;
 };
@@ -158,7 +177,10 @@ export type StoppedAttempt = {
   readonly stepId: StepId;
   readonly attempt: number;
   readonly leaseId: LeaseId;
-  /** `confirmed`: the server was seen free; `lease-expired`: the executor died, its connection with it. */
+  /**
+   * `confirmed`: the server was seen free. `unconfirmed`: the connection was closed, the server did not say more.
+   * `lease-expired`: the executor died, its connection with it. `ended-first`: it was done before it could be stopped.
+   */
   readonly how: 'confirmed' | 'unconfirmed' | 'lease-expired' | 'ended-first';
 };
 

@@ -1,0 +1,165 @@
+import type { ErrorCode, Failure } from '../errors.js';
+import type { LeaseId, ResidencyId, ServerId } from '../ids.js';
+import type { GpuEvent, GrantedLease, ServerSpec } from './events.js';
+import { busySlots, freeBytes, residencyOf, type Ledger, type Server } from './gpu.js';
+import { profileKey, type ModelProfile } from './profile.js';
+
+const failure = (code: ErrorCode, message: string, details?: Readonly<Record<string, unknown>>): Failure => ({
+  code,
+  message,
+  ...(details ? { details } : {}),
+});
+
+export type LeaseRequest = GrantedLease & { readonly serverId: ServerId };
+
+export type GrantDecision = {
+  /** One event per server. */
+  readonly events: readonly GpuEvent[];
+  /** Leases that were granted before and are live: the request was repeated. */
+  readonly repeated: readonly { readonly leaseId: LeaseId; readonly token: number }[];
+  readonly refused: readonly { readonly leaseId: LeaseId; readonly failure: Failure }[];
+};
+
+/**
+ * Grants what fits, in the order asked. A slot is free when it is neither leased nor granted earlier in this very
+ * decision; a model's slot also needs its residency to be wholly loaded and open.
+ */
+export const grantLeases = (ledger: Ledger, requests: readonly LeaseRequest[], at: string): GrantDecision => {
+  const grants = new Map<ServerId, GrantedLease[]>();
+  const repeated: { leaseId: LeaseId; token: number }[] = [];
+  const refused: { leaseId: LeaseId; failure: Failure }[] = [];
+  const taken = new Map<string, number>();
+  for (const request of requests) {
+    const { serverId, ...lease } = request;
+    const known = ledger.servers.get(serverId)?.leases.get(lease.leaseId);
+    if (known) {
+      repeated.push({ leaseId: known.leaseId, token: known.token });
+      continue;
+    }
+    const place = `${serverId}/${lease.residencyId ?? 'cpu'}`;
+    const problem = slotProblem(ledger, request, taken.get(place) ?? 0);
+    if (problem) {
+      refused.push({ leaseId: lease.leaseId, failure: problem });
+      continue;
+    }
+    taken.set(place, (taken.get(place) ?? 0) + 1);
+    const group = grants.get(serverId);
+    if (group) group.push(lease);
+    else grants.set(serverId, [lease]);
+  }
+  const events = [...grants].map(([serverId, leases]): GpuEvent => ({ type: 'lease.granted', serverId, leases, at }));
+  return { events, repeated, refused };
+};
+
+const slotProblem = (ledger: Ledger, request: LeaseRequest, alreadyTaken: number): Failure | null => {
+  const server = ledger.servers.get(request.serverId);
+  if (server === undefined) return failure('SERVER_UNKNOWN', `There is no server '${request.serverId}'.`);
+  if (server.state !== 'up') return failure('CAPACITY_TAKEN', `Server ${request.serverId} is ${server.state}.`);
+  const place = request.residencyId === undefined ? cpuPlace(server) : modelPlace(server, request.residencyId);
+  if (place === null) {
+    return failure('CAPACITY_TAKEN', `Residency '${request.residencyId ?? 'cpu'}' on ${request.serverId} is not open.`);
+  }
+  const busy = place.busy + alreadyTaken;
+  if (busy < place.slots) return null;
+  return failure('CAPACITY_TAKEN', `All ${place.slots} slots of ${request.residencyId ?? request.serverId} are taken.`);
+};
+
+const cpuPlace = (server: Server) =>
+  server.spec.kind === 'cpu' ? { slots: server.spec.slots, busy: busySlots(server) } : null;
+
+const modelPlace = (server: Server, residencyId: ResidencyId) => {
+  const residency = server.residencies.get(residencyId);
+  if (residency?.state !== 'loaded') return null;
+  return { slots: residency.slots, busy: busySlots(server, residencyId) };
+};
+
+/** Closes leases that are live, grouped by server; others are ignored, so that saying it twice changes nothing. */
+export const closeLeases = (
+  ledger: Ledger,
+  leaseIds: readonly LeaseId[],
+  how: { readonly type: 'lease.released' } | { readonly type: 'lease.expired'; readonly ttlMs: number },
+  at: string,
+): readonly GpuEvent[] => {
+  const byServer = new Map<ServerId, LeaseId[]>();
+  const wanted = new Set(leaseIds);
+  for (const server of ledger.servers.values()) {
+    const live = [...wanted].filter((leaseId) => server.leases.has(leaseId));
+    if (live.length > 0) byServer.set(server.spec.serverId, live);
+  }
+  return [...byServer].map(([serverId, ids]): GpuEvent => ({ ...how, serverId, leaseIds: ids, at }));
+};
+
+export type LoadPlan =
+  | { readonly kind: 'resident' }
+  | { readonly kind: 'in-progress' }
+  | { readonly kind: 'refused'; readonly failure: Failure }
+  /** Unload these first (they hold no lease), then load. */
+  | { readonly kind: 'swap'; readonly unload: readonly ResidencyId[] };
+
+/**
+ * How to make a profile resident on a server. Capacity counts what is loading and unloading, so a load is only planned
+ * into bytes that will be free when the named victims are gone. One load or unload per server at a time: Ollama
+ * itself loads serially, and a second one would only wait where nobody sees it.
+ */
+export const planLoad = (
+  server: Server,
+  profile: ModelProfile,
+  needBytes: number,
+  evict: readonly ResidencyId[],
+): LoadPlan => {
+  const where = server.spec.serverId;
+  const resident = residencyOf(server, profileKey(profile));
+  if (resident) return { kind: resident.state === 'loaded' ? 'resident' : 'in-progress' };
+  if (server.spec.kind === 'cpu') return refusedPlan('NO_SERVER_FITS', `Server ${where} holds no models.`);
+  if (needBytes > server.spec.vramBytes) {
+    return refusedPlan(
+      'NO_SERVER_FITS',
+      `${profile.model} needs about ${needBytes} bytes with num_ctx ${profile.options.numCtx}; server ${where} has ` +
+        `${server.spec.vramBytes}. Use a smaller model, a smaller num_ctx, or a larger server.`,
+      { needBytes, vramBytes: server.spec.vramBytes },
+    );
+  }
+  if (server.state !== 'up') return refusedPlan('CAPACITY_TAKEN', `Server ${where} is ${server.state}.`);
+  for (const { state } of server.residencies.values()) if (state !== 'loaded') return { kind: 'in-progress' };
+  const victims = evict.flatMap((id) => server.residencies.get(id) ?? []);
+  const busy = victims.find(({ residencyId }) => busySlots(server, residencyId) > 0);
+  if (busy) return refusedPlan('CAPACITY_TAKEN', `${busy.profile.model} on ${where} is still in use.`);
+  const sameName = [...server.residencies.values()].find(
+    (other) => other.profile.model === profile.model && !evict.includes(other.residencyId),
+  );
+  if (sameName) {
+    // Ollama keeps one runner per model; a second profile of it replaces the first, wherever memory is.
+    return refusedPlan('CAPACITY_TAKEN', `${where} holds ${profile.model} with other options.`, { needBytes });
+  }
+  const freed = victims.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (freeBytes(server) + freed < needBytes) {
+    return refusedPlan('CAPACITY_TAKEN', `${profile.model} needs about ${needBytes} bytes; ${freeBytes(server) + freed} would be free on ${where}.`, { needBytes });
+  }
+  return { kind: 'swap', unload: victims.map(({ residencyId }) => residencyId) };
+};
+
+const refusedPlan = (code: ErrorCode, message: string, details?: Readonly<Record<string, unknown>>): LoadPlan => ({
+  kind: 'refused',
+  failure: failure(code, message, details),
+});
+
+/** Makes the ledger's servers those of the configuration. A server that goes takes its leases and residencies with it. */
+export const configureServers = (ledger: Ledger, wanted: readonly ServerSpec[], at: string): readonly GpuEvent[] => {
+  const events: GpuEvent[] = [];
+  for (const server of wanted) {
+    const known = ledger.servers.get(server.serverId);
+    if (known === undefined || canonical(known.spec) !== canonical(server)) {
+      events.push({ type: 'server.configured', server, at });
+    }
+  }
+  const names = new Set(wanted.map(({ serverId }) => serverId));
+  for (const [serverId, { leases }] of ledger.servers) {
+    if (names.has(serverId)) continue;
+    if (leases.size > 0) events.push({ type: 'lease.released', serverId, leaseIds: [...leases.keys()], at });
+    events.push({ type: 'server.removed', serverId, at });
+  }
+  return events;
+};
+
+const canonical = (spec: ServerSpec): string =>
+  JSON.stringify(Object.entries(spec).toSorted(([a], [b]) => (a < b ? -1 : 1)));

@@ -1,0 +1,165 @@
+import type { Failure } from '../errors.js';
+import type { LeaseId, ResidencyId, ServerId } from '../ids.js';
+import type { AllocatorEvent, ForeignModel, GpuEvent, GrantedLease, ServerSpec } from './events.js';
+import { profileKey, type ModelProfile } from './profile.js';
+
+/** The ledger: the fold of the `LEASES` stream. Like the task book it is changed in place, by `applyToLedger` alone. */
+export type Ledger = {
+  seq: number;
+  logId: string;
+  readonly servers: Map<ServerId, Server>;
+  /** How far the allocator has followed `TASKS`. */
+  readonly positions: { tasks: number };
+};
+
+export type Server = {
+  readonly spec: ServerSpec;
+  readonly state: 'unknown' | 'up' | 'down' | 'suspect';
+  readonly version?: string;
+  readonly reason?: string;
+  readonly foreign: readonly ForeignModel[];
+  readonly residencies: Map<ResidencyId, Residency>;
+  readonly leases: Map<LeaseId, Lease>;
+  /** Last failed load per profile key, until a load of it succeeds. */
+  readonly loadFailures: Map<string, LoadFailure>;
+};
+
+export type Residency = {
+  readonly residencyId: ResidencyId;
+  readonly profile: ModelProfile;
+  readonly key: string;
+  readonly state: 'loading' | 'loaded' | 'unloading';
+  readonly bytes: number;
+  readonly slots: number;
+  readonly since: string;
+};
+
+export type Lease = GrantedLease & { readonly token: number };
+
+export type LoadFailure = { readonly failure: Failure; readonly at: string; readonly count: number };
+
+export const emptyLedger = (): Ledger => ({ seq: 0, logId: '', servers: new Map(), positions: { tasks: 0 } });
+
+export type GpuRecord = { readonly seq: number; readonly causationId?: string; readonly event: GpuEvent | AllocatorEvent };
+
+export const applyToLedger = (ledger: Ledger, record: GpuRecord): void => {
+  const { event, seq } = record;
+  ledger.seq = seq;
+  if (record.causationId?.startsWith('tsk:')) ledger.positions.tasks = Number(record.causationId.slice(4));
+  switch (event.type) {
+    case 'log.started':
+      ledger.logId = event.logId;
+      return;
+    case 'leader.elected':
+      return;
+    case 'server.configured':
+      return configure(ledger, event.server);
+    case 'server.removed':
+      ledger.servers.delete(event.serverId);
+      return;
+    default:
+      return applyToServer(ledger, event, seq);
+  }
+};
+
+const configure = (ledger: Ledger, spec: ServerSpec): void => {
+  const known = ledger.servers.get(spec.serverId);
+  ledger.servers.set(spec.serverId, {
+    ...(known ?? {
+      // A CPU slot needs no server to answer for it.
+      state: spec.kind === 'cpu' ? ('up' as const) : ('unknown' as const),
+      foreign: [],
+      residencies: new Map(),
+      leases: new Map(),
+      loadFailures: new Map(),
+    }),
+    spec,
+  });
+};
+
+type ServerEvent = Exclude<GpuEvent, { type: 'server.configured' | 'server.removed' }>;
+
+const applyToServer = (ledger: Ledger, event: ServerEvent, seq: number): void => {
+  const server = ledger.servers.get(event.serverId);
+  if (server === undefined) throw new Error(`event ${event.type} at ${seq} for server ${event.serverId}, which is not configured`);
+  switch (event.type) {
+    case 'server.state-changed':
+      ledger.servers.set(event.serverId, withState(server, event));
+      return;
+    case 'residency.load-started':
+      server.residencies.set(event.residencyId, {
+        residencyId: event.residencyId,
+        profile: event.profile,
+        key: profileKey(event.profile),
+        state: 'loading',
+        bytes: event.bytes,
+        slots: event.slots,
+        since: event.at,
+      });
+      return;
+    case 'residency.loaded':
+      return changeResidency(server, event.residencyId, (residency) => {
+        server.loadFailures.delete(residency.key);
+        return { ...residency, state: 'loaded', bytes: event.bytes, since: event.at };
+      });
+    case 'residency.load-failed':
+      return failLoad(server, event.residencyId, event.failure, event.at);
+    case 'residency.unload-started':
+      return changeResidency(server, event.residencyId, (was) => ({ ...was, state: 'unloading', since: event.at }));
+    case 'residency.unloaded':
+      server.residencies.delete(event.residencyId);
+      return;
+    case 'lease.granted':
+      for (const lease of event.leases) server.leases.set(lease.leaseId, { ...lease, token: seq });
+      return;
+    case 'lease.released':
+    case 'lease.expired':
+      for (const leaseId of event.leaseIds) server.leases.delete(leaseId);
+      return;
+  }
+};
+
+const withState = (server: Server, event: Extract<GpuEvent, { type: 'server.state-changed' }>): Server => {
+  const { version: _, reason: __, ...kept } = server;
+  return {
+    ...kept,
+    state: event.state,
+    foreign: event.foreign,
+    ...(event.version === undefined ? {} : { version: event.version }),
+    ...(event.reason === undefined ? {} : { reason: event.reason }),
+  };
+};
+
+const changeResidency = (server: Server, id: ResidencyId, change: (was: Residency) => Residency): void => {
+  const residency = server.residencies.get(id);
+  if (residency) server.residencies.set(id, change(residency));
+};
+
+const failLoad = (server: Server, residencyId: ResidencyId, failure: Failure, at: string): void => {
+  const residency = server.residencies.get(residencyId);
+  if (residency === undefined) return;
+  server.residencies.delete(residencyId);
+  const count = (server.loadFailures.get(residency.key)?.count ?? 0) + 1;
+  server.loadFailures.set(residency.key, { failure, at, count });
+};
+
+/** Bytes that no residency (loading and unloading included) and no foreign model occupies. */
+export const freeBytes = (server: Server): number => {
+  let used = 0;
+  for (const { bytes } of server.residencies.values()) used += bytes;
+  for (const { bytes } of server.foreign) used += bytes;
+  return server.spec.vramBytes - used;
+};
+
+/** Slots in use: of one residency, or of the whole CPU server where no residency is named. */
+export const busySlots = (server: Server, residencyId?: ResidencyId): number => {
+  if (residencyId === undefined) return server.leases.size;
+  let busy = 0;
+  for (const lease of server.leases.values()) if (lease.residencyId === residencyId) busy += 1;
+  return busy;
+};
+
+export const residencyOf = (server: Server, key: string): Residency | undefined => {
+  for (const residency of server.residencies.values()) if (residency.key === key) return residency;
+  return undefined;
+};

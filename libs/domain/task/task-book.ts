@@ -1,0 +1,99 @@
+import type { TaskId } from '../ids.js';
+import { msOf } from '../time.js';
+import type { SchedulerEvent, TaskEvent, TemplateRef } from './events.js';
+import { evolve, type ClosedTask, type OpenTask } from './task.js';
+
+/**
+ * Everything that the scheduler decides from: the fold of the whole `TASKS` stream.
+ *
+ * It is the only mutable state of the domain, because copying maps of 100,000 tasks for each event is not an option;
+ * only `applyToBook` changes it. Maps keep the order of the log, so that two folds of one log are equal byte for byte.
+ */
+export type TaskBook = {
+  /** Sequence of the last event folded. */
+  seq: number;
+  logId: string;
+  /** How far the request streams are answered: everything up to here has had its effect. */
+  readonly positions: { commands: number; reports: number };
+  readonly templates: Map<string, Readonly<Record<string, unknown>>>;
+  readonly open: Map<TaskId, OpenTask>;
+  readonly closed: Map<TaskId, ClosedTask['status']>;
+  readonly idempotency: Map<string, IdempotencyRecord>;
+};
+
+export type IdempotencyRecord = { readonly taskId: TaskId; readonly requestHash: string; readonly at: string };
+
+/** How long a repeated key finds its first task. A day, as payment APIs have it: longer than any client retries. */
+export const IDEMPOTENCY_KEPT_MS = 24 * 60 * 60 * 1000;
+
+export const emptyBook = (): TaskBook => ({
+  seq: 0,
+  logId: '',
+  positions: { commands: 0, reports: 0 },
+  templates: new Map(),
+  open: new Map(),
+  closed: new Map(),
+  idempotency: new Map(),
+});
+
+/** An event with its place in the log. `causationId` is `cmd:<seq>` or `rpt:<seq>` when a request caused it. */
+export type TaskRecord = {
+  readonly seq: number;
+  readonly causationId?: string;
+  readonly event: TaskEvent | SchedulerEvent;
+};
+
+export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
+  const { event, seq } = record;
+  book.seq = seq;
+  if (record.causationId !== undefined) advance(book, record.causationId);
+  switch (event.type) {
+    case 'log.started':
+      book.logId = event.logId;
+      return;
+    case 'leader.elected':
+    case 'commands.refused':
+      return;
+    case 'template.registered':
+      book.templates.set(templateKey(event.template), event.definition);
+      return;
+    case 'task.submitted':
+      if (event.idempotency) remember(book, event.workspace, event.idempotency, event.taskId, event.submittedAt);
+      break;
+    default:
+      break;
+  }
+  const task = evolve(book.open.get(event.taskId), event, seq);
+  if (task.status === 'open') {
+    book.open.set(task.id, task);
+  } else {
+    book.open.delete(event.taskId);
+    book.closed.set(event.taskId, task.status);
+  }
+};
+
+export const templateKey = (template: TemplateRef): string => `${template.name}@${template.version}`;
+
+export const idempotencyKey = (workspace: string, key: string): string => `${workspace}/${key}`;
+
+const remember = (
+  book: TaskBook,
+  workspace: string,
+  given: { readonly key: string; readonly requestHash: string },
+  taskId: TaskId,
+  at: string,
+): void => {
+  book.idempotency.set(idempotencyKey(workspace, given.key), { taskId, requestHash: given.requestHash, at });
+  // Insertion order is log order, so the oldest are first.
+  const limit = msOf(at) - IDEMPOTENCY_KEPT_MS;
+  for (const [key, record] of book.idempotency) {
+    if (msOf(record.at) >= limit) break;
+    book.idempotency.delete(key);
+  }
+};
+
+const advance = (book: TaskBook, causationId: string): void => {
+  const [stream, seq] = causationId.split(':');
+  if (stream === 'cmd') book.positions.commands = Math.max(book.positions.commands, Number(seq));
+  if (stream === 'rpt') book.positions.reports = Math.max(book.positions.reports, Number(seq));
+};
