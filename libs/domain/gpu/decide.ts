@@ -47,21 +47,34 @@ export const grantLeases = (ledger: Ledger, requests: readonly LeaseRequest[], a
     if (group) group.push(lease);
     else grants.set(serverId, [lease]);
   }
-  const events = [...grants].map(([serverId, leases]): GpuEvent => ({ type: 'lease.granted', serverId, leases, at }));
+  const events = [...grants].map(([serverId, leases]): GpuEvent => ({
+    type: 'lease.granted',
+    serverId,
+    leases,
+    at,
+  }));
   return { events, repeated, refused };
 };
 
 const slotProblem = (ledger: Ledger, request: LeaseRequest, alreadyTaken: number): Failure | null => {
   const server = ledger.servers.get(request.serverId);
   if (server === undefined) return failure('SERVER_UNKNOWN', `There is no server '${request.serverId}'.`);
-  if (server.state !== 'up') return failure('CAPACITY_TAKEN', `Server ${request.serverId} is ${server.state}.`);
-  const place = request.residencyId === undefined ? cpuPlace(server) : modelPlace(server, request.residencyId);
+  if (server.state !== 'up')
+    return failure('CAPACITY_TAKEN', `Server ${request.serverId} is ${server.state}.`);
+  const place =
+    request.residencyId === undefined ? cpuPlace(server) : modelPlace(server, request.residencyId);
   if (place === null) {
-    return failure('CAPACITY_TAKEN', `Residency '${request.residencyId ?? 'cpu'}' on ${request.serverId} is not open.`);
+    return failure(
+      'CAPACITY_TAKEN',
+      `Residency '${request.residencyId ?? 'cpu'}' on ${request.serverId} is not open.`,
+    );
   }
   const busy = place.busy + alreadyTaken;
   if (busy < place.slots) return null;
-  return failure('CAPACITY_TAKEN', `All ${place.slots} slots of ${request.residencyId ?? request.serverId} are taken.`);
+  return failure(
+    'CAPACITY_TAKEN',
+    `All ${place.slots} slots of ${request.residencyId ?? request.serverId} are taken.`,
+  );
 };
 
 const cpuPlace = (server: Server) =>
@@ -129,22 +142,36 @@ export const planLoad = (
   );
   if (sameName) {
     // Ollama keeps one runner per model; a second profile of it replaces the first, wherever memory is.
-    return refusedPlan('CAPACITY_TAKEN', `${where} holds ${profile.model} with other options.`, { needBytes });
+    return refusedPlan('CAPACITY_TAKEN', `${where} holds ${profile.model} with other options.`, {
+      needBytes,
+    });
   }
   const freed = victims.reduce((sum, { bytes }) => sum + bytes, 0);
   if (freeBytes(server) + freed < needBytes) {
-    return refusedPlan('CAPACITY_TAKEN', `${profile.model} needs about ${needBytes} bytes; ${freeBytes(server) + freed} would be free on ${where}.`, { needBytes });
+    return refusedPlan(
+      'CAPACITY_TAKEN',
+      `${profile.model} needs about ${needBytes} bytes; ${freeBytes(server) + freed} would be free on ${where}.`,
+      { needBytes },
+    );
   }
   return { kind: 'swap', unload: victims.map(({ residencyId }) => residencyId) };
 };
 
-const refusedPlan = (code: ErrorCode, message: string, details?: Readonly<Record<string, unknown>>): LoadPlan => ({
+const refusedPlan = (
+  code: ErrorCode,
+  message: string,
+  details?: Readonly<Record<string, unknown>>,
+): LoadPlan => ({
   kind: 'refused',
   failure: failure(code, message, details),
 });
 
 /** Makes the ledger's servers those of the configuration. A server that goes takes its leases and residencies with it. */
-export const configureServers = (ledger: Ledger, wanted: readonly ServerSpec[], at: string): readonly GpuEvent[] => {
+export const configureServers = (
+  ledger: Ledger,
+  wanted: readonly ServerSpec[],
+  at: string,
+): readonly GpuEvent[] => {
   const events: GpuEvent[] = [];
   for (const server of wanted) {
     const known = ledger.servers.get(server.serverId);

@@ -40,7 +40,11 @@ export type LoadFailure = { readonly failure: Failure; readonly at: string; read
 
 export const emptyLedger = (): Ledger => ({ seq: 0, logId: '', servers: new Map(), positions: { tasks: 0 } });
 
-export type GpuRecord = { readonly seq: number; readonly causationId?: string; readonly event: GpuEvent | AllocatorEvent };
+export type GpuRecord = {
+  readonly seq: number;
+  readonly causationId?: string;
+  readonly event: GpuEvent | AllocatorEvent;
+};
 
 export const applyToLedger = (ledger: Ledger, record: GpuRecord): void => {
   const { event, seq } = record;
@@ -81,7 +85,8 @@ type ServerEvent = Exclude<GpuEvent, { type: 'server.configured' | 'server.remov
 
 const applyToServer = (ledger: Ledger, event: ServerEvent, seq: number): void => {
   const server = ledger.servers.get(event.serverId);
-  if (server === undefined) throw new Error(`event ${event.type} at ${seq} for server ${event.serverId}, which is not configured`);
+  if (server === undefined)
+    throw new Error(`event ${event.type} at ${seq} for server ${event.serverId}, which is not configured`);
   switch (event.type) {
     case 'server.state-changed':
       ledger.servers.set(event.serverId, withState(server, event));
@@ -105,7 +110,11 @@ const applyToServer = (ledger: Ledger, event: ServerEvent, seq: number): void =>
     case 'residency.load-failed':
       return failLoad(server, event.residencyId, event.failure, event.at);
     case 'residency.unload-started':
-      return changeResidency(server, event.residencyId, (was) => ({ ...was, state: 'unloading', since: event.at }));
+      return changeResidency(server, event.residencyId, (was) => ({
+        ...was,
+        state: 'unloading',
+        since: event.at,
+      }));
     case 'residency.unloaded':
       server.residencies.delete(event.residencyId);
       return;

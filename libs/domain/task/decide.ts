@@ -37,7 +37,8 @@ export const submitTask = (
   book: TaskBook,
   limits: { readonly openTasksMax: number },
 ): SubmitOutcome => {
-  if (book.open.has(submission.taskId) || book.closed.has(submission.taskId)) return { repeatedOf: submission.taskId };
+  if (book.open.has(submission.taskId) || book.closed.has(submission.taskId))
+    return { repeatedOf: submission.taskId };
   if (submission.idempotency) {
     const known = book.idempotency.get(idempotencyKey(submission.workspace, submission.idempotency.key));
     if (known?.requestHash === submission.idempotency.requestHash) return { repeatedOf: known.taskId };
@@ -62,7 +63,9 @@ export const submitTask = (
       `${book.open.size} tasks are open and ${limits.openTasksMax} are allowed; wait until some have ended.`,
     );
   }
-  const blocked = submission.dependsOn.map((id) => dependencyProblem(id, book)).find((problem) => problem !== null);
+  const blocked = submission.dependsOn
+    .map((id) => dependencyProblem(id, book))
+    .find((problem) => problem !== null);
   return blocked ?? [{ type: 'task.submitted', ...submission }];
 };
 
@@ -70,9 +73,15 @@ const dependencyProblem = (id: TaskId, book: TaskBook): Refused | null => {
   const ended = book.closed.get(id);
   if (ended === 'completed' || book.open.has(id)) return null;
   if (ended === undefined) {
-    return refuse('DEPENDENCY_UNKNOWN', `depends_on names '${id}', which is not a task; use ids that a submission returned.`);
+    return refuse(
+      'DEPENDENCY_UNKNOWN',
+      `depends_on names '${id}', which is not a task; use ids that a submission returned.`,
+    );
   }
-  return refuse('DEPENDENCY_FAILED', `depends_on names '${id}', which has ${ended}; only a task that can complete is accepted.`);
+  return refuse(
+    'DEPENDENCY_FAILED',
+    `depends_on names '${id}', which has ${ended}; only a task that can complete is accepted.`,
+  );
 };
 
 export const changePriority = (taskId: TaskId, priority: number, book: TaskBook, at: string): Decision => {
@@ -147,7 +156,11 @@ export type Circumstances = { readonly at: string; readonly random: number; read
  * Takes an executor's report. One whose attempt or token is not current is dropped without a fact: its attempt
  * was given up, and only the current attempt has an effect.
  */
-export const recordReport = (task: OpenTask | undefined, report: Report, given: Circumstances): readonly TaskEvent[] => {
+export const recordReport = (
+  task: OpenTask | undefined,
+  report: Report,
+  given: Circumstances,
+): readonly TaskEvent[] => {
   const active = task && activeSteps(task).find(({ spec }) => spec.id === report.stepId);
   if (!task || !active || active.attempt !== report.attempt) return [];
   if (active.lease.leaseId !== report.leaseId || active.lease.token !== report.token) return [];
@@ -162,7 +175,11 @@ export const recordReport = (task: OpenTask | undefined, report: Report, given: 
 };
 
 /** The allocator gave the lease up because nobody renewed it: the one recovery path for every death. */
-export const loseLease = (task: OpenTask | undefined, leaseId: LeaseId, given: Circumstances): readonly TaskEvent[] => {
+export const loseLease = (
+  task: OpenTask | undefined,
+  leaseId: LeaseId,
+  given: Circumstances,
+): readonly TaskEvent[] => {
   const active = task && activeSteps(task).find(({ lease }) => lease.leaseId === leaseId);
   if (!task || !active) return [];
   if (task.ending) return stopped(task, active, 'lease-expired', given.at);
@@ -171,7 +188,12 @@ export const loseLease = (task: OpenTask | undefined, leaseId: LeaseId, given: C
 };
 
 /** A task that this one waits for has ended. */
-export const dependencyEnded = (task: OpenTask, dependency: TaskId, book: TaskBook, at: string): readonly TaskEvent[] => {
+export const dependencyEnded = (
+  task: OpenTask,
+  dependency: TaskId,
+  book: TaskBook,
+  at: string,
+): readonly TaskEvent[] => {
   const ended = book.closed.get(dependency);
   if (ended === undefined || ended === 'completed') return [];
   const failure: Failure = {
@@ -249,7 +271,11 @@ const attemptOf = (active: ActiveStep) => ({
 });
 
 /** The task is not to blame for these; they get attempts of their own, but not without end: a task may be what kills its executor. */
-const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set(['LEASE_LOST', 'EXECUTOR_STOPPING', 'SERVER_UNREACHABLE']);
+const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set([
+  'LEASE_LOST',
+  'EXECUTOR_STOPPING',
+  'SERVER_UNREACHABLE',
+]);
 const INTERRUPTION_ATTEMPTS = 5;
 
 const attemptsMax = (retry: RetrySpec, code: ErrorCode): number => {

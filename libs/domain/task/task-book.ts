@@ -21,7 +21,11 @@ export type TaskBook = {
   readonly idempotency: Map<string, IdempotencyRecord>;
 };
 
-export type IdempotencyRecord = { readonly taskId: TaskId; readonly requestHash: string; readonly at: string };
+export type IdempotencyRecord = {
+  readonly taskId: TaskId;
+  readonly requestHash: string;
+  readonly at: string;
+};
 
 /** How long a repeated key finds its first task. A day, as payment APIs have it: longer than any client retries. */
 export const IDEMPOTENCY_KEPT_MS = 24 * 60 * 60 * 1000;
@@ -58,7 +62,8 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
       book.templates.set(templateKey(event.template), event.definition);
       return;
     case 'task.submitted':
-      if (event.idempotency) remember(book, event.workspace, event.idempotency, event.taskId, event.submittedAt);
+      if (event.idempotency)
+        remember(book, event.workspace, event.idempotency, event.taskId, event.submittedAt);
       break;
     default:
       break;

@@ -1,6 +1,14 @@
 import type { Failure } from '../errors.js';
 import type { TaskId, WorkspaceId } from '../ids.js';
-import type { LeaseRef, StepFailure, StepSpec, TaskEvent, TaskFailing, TaskSubmitted, TemplateRef } from './events.js';
+import type {
+  LeaseRef,
+  StepFailure,
+  StepSpec,
+  TaskEvent,
+  TaskFailing,
+  TaskSubmitted,
+  TemplateRef,
+} from './events.js';
 
 /** A task as the scheduler knows it. A closed task keeps only how it ended: that is all that later decisions need. */
 export type Task = OpenTask | ClosedTask;
@@ -39,7 +47,8 @@ export type Progress =
 /** Copies the fact into the state; never refuses. `seq` is the event's place in the stream. */
 export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number): Task => {
   if (event.type === 'task.submitted') return opened(event, seq);
-  if (task === undefined) throw new Error(`event ${event.type} at ${seq} for task ${event.taskId}, which is not open`);
+  if (task === undefined)
+    throw new Error(`event ${event.type} at ${seq} for task ${event.taskId}, which is not open`);
   switch (event.type) {
     case 'task.priority-changed':
       return { ...task, priority: event.priority };
@@ -110,7 +119,8 @@ const withProgress = (task: OpenTask, stepId: string, progress: Progress): OpenT
 /** Attempts that hold a lease now. */
 export const activeSteps = (task: OpenTask): readonly ActiveStep[] => {
   const active: ActiveStep[] = [];
-  for (const { spec, progress } of task.steps) if (progress.status === 'active') active.push({ spec, ...progress });
+  for (const { spec, progress } of task.steps)
+    if (progress.status === 'active') active.push({ spec, ...progress });
   return active;
 };
 

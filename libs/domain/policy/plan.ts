@@ -1,0 +1,275 @@
+import type { Failure } from '../errors.js';
+import { busySlots, freeBytes, type Ledger, type Residency, type Server } from '../gpu/gpu.js';
+import type { ModelProfile } from '../gpu/profile.js';
+import type { ResidencyId, ServerId } from '../ids.js';
+import { msOf } from '../time.js';
+import { before, compareSteps } from './ordering.js';
+import type { ReadyGroup, ReadyQueue, ReadyStep } from './ready-queue.js';
+
+/** Everything a cycle decides from. Nothing in it changes while the plan is made. */
+export type Snapshot = {
+  readonly ready: ReadyQueue;
+  readonly ledger: Ledger;
+  /** Slots asked for and not yet seen in the ledger, by `slotPlace`. */
+  readonly asked: ReadonlyMap<string, number>;
+  /** Servers that have been asked to load something and have not shown it in the ledger yet. */
+  readonly loadsAsked: ReadonlySet<ServerId>;
+  /** Bytes per profile key, as far as they are known from earlier answers. */
+  readonly knownBytes: ReadonlyMap<string, number>;
+  readonly nowMs: number;
+  readonly settings: PolicySettings;
+};
+
+export type PolicySettings = {
+  /** A waiting model is not swapped in over one with work of its own before its first task has waited this long. */
+  readonly swapPatienceMs: number;
+  /** Most placements of one cycle, so that a cycle stays short. */
+  readonly placementsMax: number;
+  /** A load that failed and may succeed later is not tried again before this. */
+  readonly loadRetryMs: number;
+  /** Failed loads of one profile on one server after which its oldest tasks fail with the reason. */
+  readonly loadFailuresMax: number;
+};
+
+export type Plan = {
+  readonly placements: readonly Placement[];
+  readonly loads: readonly LoadWish[];
+  readonly impossible: readonly { readonly step: ReadyStep; readonly failure: Failure }[];
+};
+
+export type Placement = {
+  readonly step: ReadyStep;
+  readonly serverId: ServerId;
+  readonly residencyId?: ResidencyId;
+};
+
+export type LoadWish = {
+  readonly serverId: ServerId;
+  readonly profile: ModelProfile;
+  readonly evict: readonly ResidencyId[];
+  readonly because: string;
+};
+
+export const slotPlace = (serverId: ServerId, residencyId?: ResidencyId): string =>
+  `${serverId}/${residencyId ?? 'cpu'}`;
+
+/**
+ * One scheduling decision.
+ * 1. Choose loads for groups that no server holds, and with them the residencies whose gate is closed.
+ * 2. Place ready steps on free slots that are open, best step first over all groups.
+ */
+export const plan = (snapshot: Snapshot): Plan => {
+  const groups = snapshot.ready.groups();
+  const { loads, closed, impossible } = chooseLoads(groups, snapshot);
+  return { placements: place(groups, closed, snapshot), loads, impossible };
+};
+
+type Place = { readonly serverId: ServerId; readonly residencyId?: ResidencyId; free: number };
+
+const place = (
+  groups: readonly ReadyGroup[],
+  closed: ReadonlySet<ResidencyId>,
+  snapshot: Snapshot,
+): readonly Placement[] => {
+  const open = groups.flatMap((group) => {
+    const places = freePlaces(group, closed, snapshot);
+    const first = places.length > 0 ? nextOf(group.steps) : null;
+    return first ? [{ ...first, places }] : [];
+  });
+  const placements: Placement[] = [];
+  while (open.length > 0 && placements.length < snapshot.settings.placementsMax) {
+    const best = open.reduce((a, b) => (before(b.head, a.head) ? b : a));
+    const spot = best.places.reduce((a, b) => (b.free > a.free ? b : a));
+    const { serverId, residencyId } = spot;
+    placements.push({ step: best.head, serverId, ...(residencyId === undefined ? {} : { residencyId }) });
+    spot.free -= 1;
+    const next = best.rest.next();
+    if (next.done || best.places.every(({ free }) => free <= 0)) open.splice(open.indexOf(best), 1);
+    else best.head = next.value;
+  }
+  return placements;
+};
+
+const nextOf = (steps: Iterable<ReadyStep>): { head: ReadyStep; rest: Iterator<ReadyStep> } | null => {
+  const rest = steps[Symbol.iterator]();
+  const first = rest.next();
+  return first.done ? null : { head: first.value, rest };
+};
+
+const freePlaces = (group: ReadyGroup, closed: ReadonlySet<ResidencyId>, snapshot: Snapshot): Place[] => {
+  const places: Place[] = [];
+  for (const server of snapshot.ledger.servers.values()) {
+    if (server.state !== 'up') continue;
+    const { serverId } = server.spec;
+    if (group.requirement.kind === 'cpu') {
+      if (server.spec.kind === 'cpu') places.push({ serverId, free: server.spec.slots - busySlots(server) });
+      continue;
+    }
+    for (const { residencyId, key, state, slots } of server.residencies.values()) {
+      if (key !== group.key || state !== 'loaded' || closed.has(residencyId)) continue;
+      places.push({ serverId, residencyId, free: slots - busySlots(server, residencyId) });
+    }
+  }
+  for (const spot of places) spot.free -= snapshot.asked.get(slotPlace(spot.serverId, spot.residencyId)) ?? 0;
+  return places.filter(({ free }) => free > 0);
+};
+
+type LoadChoice = {
+  readonly loads: LoadWish[];
+  readonly closed: Set<ResidencyId>;
+  readonly impossible: { step: ReadyStep; failure: Failure }[];
+};
+
+const chooseLoads = (groups: readonly ReadyGroup[], snapshot: Snapshot): LoadChoice => {
+  const choice: LoadChoice = { loads: [], closed: new Set(), impossible: [] };
+  const waiting = groups
+    .flatMap((group) => {
+      if (group.requirement.kind !== 'model' || isHeld(group.key, snapshot.ledger)) return [];
+      const first = nextOf(group.steps);
+      return first ? [{ group, head: first.head, profile: group.requirement.profile }] : [];
+    })
+    .toSorted((a, b) => compareSteps(a.head, b.head));
+  const heads = new Map(groups.map((group) => [group.key, nextOf(group.steps)?.head]));
+  const taken = new Set<ServerId>(snapshot.loadsAsked);
+  for (const candidate of waiting) {
+    const failure = hopeless(candidate, snapshot);
+    if (failure) choice.impossible.push({ step: candidate.head, failure });
+    else chooseServer(candidate, heads, taken, choice, snapshot);
+  }
+  return choice;
+};
+
+const isHeld = (key: string, ledger: Ledger): boolean => {
+  for (const server of ledger.servers.values()) {
+    if (server.state !== 'up') continue;
+    for (const residency of server.residencies.values())
+      if (residency.key === key && residency.state !== 'unloading') return true;
+  }
+  return false;
+};
+
+type Candidate = { readonly group: ReadyGroup; readonly head: ReadyStep; readonly profile: ModelProfile };
+
+const modelServers = (ledger: Ledger): readonly Server[] =>
+  [...ledger.servers.values()].filter(({ spec }) => spec.kind !== 'cpu');
+
+/** Why no server will ever hold this model, as far as is known; null while there is hope. */
+const hopeless = ({ group, head, profile }: Candidate, snapshot: Snapshot): Failure | null => {
+  const servers = modelServers(snapshot.ledger);
+  if (servers.length === 0) {
+    return {
+      code: 'NO_SERVER_FITS',
+      message: `No inference server is configured; ${profile.model} needs one.`,
+    };
+  }
+  const known = snapshot.knownBytes.get(group.key);
+  const largest = Math.max(...servers.map(({ spec }) => spec.vramBytes));
+  if (known !== undefined && known > largest) {
+    return {
+      code: 'NO_SERVER_FITS',
+      message: `${profile.model} with num_ctx ${profile.options.numCtx} needs about ${known} bytes; the largest server has ${largest}.`,
+      details: { needBytes: known, largestVramBytes: largest },
+    };
+  }
+  const failures = servers.map((server) => server.loadFailures.get(group.key));
+  const final = failures.every(
+    (last) =>
+      last !== undefined &&
+      (FINAL.has(last.failure.code) || last.count >= snapshot.settings.loadFailuresMax) &&
+      // A task submitted after the failure deserves a try of its own: the model may have been installed since.
+      msOf(last.at) >= head.submittedAtMs,
+  );
+  return final ? (failures[0]?.failure ?? null) : null;
+};
+
+const FINAL: ReadonlySet<string> = new Set([
+  'MODEL_NOT_FOUND',
+  'MODEL_SPILLED',
+  'MODEL_REQUEST_REFUSED',
+  'NO_SERVER_FITS',
+]);
+
+const chooseServer = (
+  candidate: Candidate,
+  heads: ReadonlyMap<string, ReadyStep | undefined>,
+  taken: Set<ServerId>,
+  choice: LoadChoice,
+  snapshot: Snapshot,
+): void => {
+  for (const server of modelServers(snapshot.ledger)) {
+    const { serverId } = server.spec;
+    if (taken.has(serverId) || !canTry(server, candidate, snapshot)) continue;
+    const room = makeRoom(server, candidate, heads, snapshot);
+    if (room === null) continue;
+    taken.add(serverId);
+    if (room.drain) {
+      choice.closed.add(room.drain);
+      return;
+    }
+    const because =
+      room.evict.length === 0
+        ? 'there is room'
+        : `in place of ${room.evict.length} that nobody waits for first`;
+    choice.loads.push({ serverId, profile: candidate.profile, evict: room.evict, because });
+    for (const residencyId of room.evict) choice.closed.add(residencyId);
+    return;
+  }
+};
+
+/** Servers load one model at a time, and a load that has just failed there is not repeated at once. */
+const canTry = (server: Server, { group, head }: Candidate, { nowMs, settings }: Snapshot): boolean => {
+  if (server.state !== 'up') return false;
+  for (const { state } of server.residencies.values()) if (state !== 'loaded') return false;
+  const last = server.loadFailures.get(group.key);
+  if (last === undefined || msOf(last.at) < head.submittedAtMs) return true;
+  return !FINAL.has(last.failure.code) && nowMs - msOf(last.at) >= settings.loadRetryMs;
+};
+
+type Room = { readonly evict: readonly ResidencyId[]; readonly drain?: ResidencyId };
+
+/**
+ * Which residencies have to go. Idle ones that nobody waits for go first, the longest loaded first; then, when the
+ * candidate has waited its patience or outranks their next step, one that is in use is drained: nothing new starts on it.
+ */
+const makeRoom = (
+  server: Server,
+  { head, profile, group }: Candidate,
+  heads: ReadonlyMap<string, ReadyStep | undefined>,
+  snapshot: Snapshot,
+): Room | null => {
+  const need = snapshot.knownBytes.get(group.key) ?? 0;
+  if (need > server.spec.vramBytes) return null;
+  const all = [...server.residencies.values()];
+  const clash = all.find((other) => other.profile.model === profile.model);
+  const mayYield = (residency: Residency): boolean => {
+    const rival = heads.get(residency.key);
+    if (rival === undefined) return true;
+    return (
+      head.priority > rival.priority ||
+      snapshot.nowMs - head.submittedAtMs >= snapshot.settings.swapPatienceMs
+    );
+  };
+  const victims: Residency[] = clash ? [clash] : [];
+  const fits = (): boolean => freeBytes(server) + victims.reduce((sum, { bytes }) => sum + bytes, 0) >= need;
+  const others = all
+    .filter((residency) => residency !== clash)
+    .toSorted((a, b) => rank(a) - rank(b) || (a.since < b.since ? -1 : 1));
+  function rank(residency: Residency): number {
+    if (heads.get(residency.key) !== undefined) return 2;
+    return busySlots(server, residency.residencyId) > 0 ? 1 : 0;
+  }
+  while (!fits()) {
+    const next = others.shift();
+    if (next === undefined) return null;
+    victims.push(next);
+  }
+  if (!victims.every(mayYield)) return null;
+  const busy = victims.find(
+    ({ residencyId }) =>
+      busySlots(server, residencyId) +
+        (snapshot.asked.get(slotPlace(server.spec.serverId, residencyId)) ?? 0) >
+      0,
+  );
+  const evict = victims.map(({ residencyId }) => residencyId);
+  return busy ? { evict, drain: busy.residencyId } : { evict };
+};
