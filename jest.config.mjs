@@ -1,4 +1,7 @@
-/** Three projects by cost: unit (no process, no socket), it (one real server), e2e (the five services). */
+/**
+ * Projects by cost: unit (no process, no socket), it (one real server), e2e (the five services). `ollama` needs a real
+ * Ollama and is run by `npm run test:ollama` alone.
+ */
 const swc = [
   '@swc/jest',
   {
@@ -28,9 +31,10 @@ const project = (displayName, testMatch, extra = {}) => ({
 export default {
   projects: [
     project('unit', ['<rootDir>/{apps,libs,test}/**/*.spec.ts'], {
-      testPathIgnorePatterns: ['\\.it\\.spec\\.ts$', '\\.e2e\\.spec\\.ts$', '/node_modules/'],
+      testPathIgnorePatterns: ['\\.it\\.spec\\.ts$', '\\.e2e\\.spec\\.ts$', '\\.ollama\\.spec\\.ts$', '/node_modules/'],
     }),
     project('it', ['<rootDir>/{apps,libs,test}/**/*.it.spec.ts']),
+    project('ollama', ['<rootDir>/test/ollama/**/*.ollama.spec.ts']),
     project('e2e', ['<rootDir>/test/e2e/**/*.e2e.spec.ts']),
   ],
 };

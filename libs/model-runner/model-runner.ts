@@ -55,7 +55,11 @@ export type ModelDescription = {
   readonly modelInfo: Readonly<Record<string, unknown>>;
 };
 
-export type PullProgress = { readonly status: string; readonly completedBytes?: number; readonly totalBytes?: number };
+export type PullProgress = {
+  readonly status: string;
+  readonly completedBytes?: number;
+  readonly totalBytes?: number;
+};
 
 /** Sampling and length options, passed on by name as the server spells them (`temperature`, `num_predict`, `seed`...). */
 export type SamplingOptions = Readonly<Record<string, number | string | boolean | readonly string[]>>;
