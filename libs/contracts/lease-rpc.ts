@@ -11,6 +11,10 @@ export type GrantReply = {
   readonly refused: readonly { readonly leaseId: LeaseId; readonly failure: Failure }[];
 };
 
+/** The scheduler does not need these after all. Only leases that no executor has presented are closed. */
+export type GiveBackRequest = { readonly leaseIds: readonly LeaseId[] };
+export type GiveBackReply = { readonly closed: readonly LeaseId[] };
+
 /** The scheduler wants a profile resident. The allocator answers at once and goes on by itself; progress is in `LEASES`. */
 export type EnsureResidentRequest = {
   readonly serverId: ServerId;
@@ -23,12 +27,15 @@ export type EnsureResidentReply = { readonly ok: true } | { readonly ok: false; 
 /** An executor presents tokens: the first time to take the attempt, then to renew. */
 export type PresentRequest = {
   readonly executorId: string;
-  readonly leases: readonly { readonly leaseId: LeaseId; readonly token: number }[];
+  /** `taking` the first time, until accepted; afterwards it is a renewal. */
+  readonly leases: readonly { readonly leaseId: LeaseId; readonly token: number; readonly taking: boolean }[];
 };
 export type PresentReply = {
   /** Time until each accepted lease expires unless presented again. */
   readonly ttlMs: number;
   readonly accepted: readonly LeaseId[];
+  /** Present again a little later: the allocator has just started and another executor may hold it still. */
+  readonly later: readonly LeaseId[];
   /** Not current: expired, released, unknown, or held by another executor. The attempt must stop. */
   readonly stale: readonly LeaseId[];
 };

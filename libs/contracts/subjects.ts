@@ -21,6 +21,8 @@ export const RPC = {
   ensureResident: 'rpc.allocator.ensure-resident',
   /** `PresentRequest` → `PresentReply`: an executor presents tokens and renews. */
   presentLeases: 'rpc.allocator.present',
+  /** `GiveBackRequest` → `GiveBackReply`: leases that were granted and will not be used. */
+  giveBackLeases: 'rpc.allocator.give-back',
   /** `ListServersRequest` → `ServerView[]`. */
   listServers: 'rpc.allocator.servers',
   /** `QueryRequest` → `QueryReply` (queries.ts). */
@@ -33,3 +35,10 @@ export const RPC = {
 
 export const SERVICES = ['gateway', 'scheduler', 'gpu-allocator', 'executor', 'results'] as const;
 export type ServiceName = (typeof SERVICES)[number];
+
+/** One subject token per event type: `task.cancel-requested` → `cancel-requested`, `step.completed` → `step-completed`. */
+export const subjectToken = (type: string): string =>
+  SHORT.test(type) ? type.slice(type.indexOf('.') + 1) : type.replace('.', '-');
+
+/** Types whose first word stands in the subject already, or that are unique without it. */
+const SHORT = /^(task|server|lease)\.|^step\.dispatched$/;

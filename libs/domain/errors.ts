@@ -92,3 +92,12 @@ export type Failure = {
 };
 
 export const isRetryable = (code: ErrorCode): boolean => ERRORS[code].retry === 'yes';
+
+/** Something outside took the attempt away; what was being tried is not to blame. */
+export const isInterruption = (code: ErrorCode): boolean => INTERRUPTIONS.has(code);
+
+const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set([
+  'LEASE_LOST',
+  'EXECUTOR_STOPPING',
+  'SERVER_UNREACHABLE',
+]);

@@ -1,8 +1,9 @@
+import { canonicalJson } from '../canonical.js';
 import type { ErrorCode, Failure } from '../errors.js';
 import type { LeaseId, ResidencyId, ServerId } from '../ids.js';
 import type { GpuEvent, GrantedLease, ServerSpec } from './events.js';
 import { busySlots, freeBytes, residencyOf, type Ledger, type Server } from './gpu.js';
-import { profileKey, type ModelProfile } from './profile.js';
+import { profileKey, sameModel, type ModelProfile } from './profile.js';
 
 const failure = (code: ErrorCode, message: string, details?: Readonly<Record<string, unknown>>): Failure => ({
   code,
@@ -29,6 +30,7 @@ export const grantLeases = (ledger: Ledger, requests: readonly LeaseRequest[], a
   const repeated: { leaseId: LeaseId; token: number }[] = [];
   const refused: { leaseId: LeaseId; failure: Failure }[] = [];
   const taken = new Map<string, number>();
+  const granted = new Set<LeaseId>();
   for (const request of requests) {
     const { serverId, ...lease } = request;
     const known = ledger.servers.get(serverId)?.leases.get(lease.leaseId);
@@ -36,6 +38,7 @@ export const grantLeases = (ledger: Ledger, requests: readonly LeaseRequest[], a
       repeated.push({ leaseId: known.leaseId, token: known.token });
       continue;
     }
+    if (granted.has(lease.leaseId)) continue;
     const place = `${serverId}/${lease.residencyId ?? 'cpu'}`;
     const problem = slotProblem(ledger, request, taken.get(place) ?? 0);
     if (problem) {
@@ -43,6 +46,7 @@ export const grantLeases = (ledger: Ledger, requests: readonly LeaseRequest[], a
       continue;
     }
     taken.set(place, (taken.get(place) ?? 0) + 1);
+    granted.add(lease.leaseId);
     const group = grants.get(serverId);
     if (group) group.push(lease);
     else grants.set(serverId, [lease]);
@@ -134,11 +138,11 @@ export const planLoad = (
   }
   if (server.state !== 'up') return refusedPlan('CAPACITY_TAKEN', `Server ${where} is ${server.state}.`);
   for (const { state } of server.residencies.values()) if (state !== 'loaded') return { kind: 'in-progress' };
-  const victims = evict.flatMap((id) => server.residencies.get(id) ?? []);
+  const victims = [...new Set(evict)].flatMap((id) => server.residencies.get(id) ?? []);
   const busy = victims.find(({ residencyId }) => busySlots(server, residencyId) > 0);
   if (busy) return refusedPlan('CAPACITY_TAKEN', `${busy.profile.model} on ${where} is still in use.`);
   const sameName = [...server.residencies.values()].find(
-    (other) => other.profile.model === profile.model && !evict.includes(other.residencyId),
+    (other) => sameModel(other.profile.model, profile.model) && !evict.includes(other.residencyId),
   );
   if (sameName) {
     // Ollama keeps one runner per model; a second profile of it replaces the first, wherever memory is.
@@ -147,10 +151,10 @@ export const planLoad = (
     });
   }
   const freed = victims.reduce((sum, { bytes }) => sum + bytes, 0);
-  if (freeBytes(server) + freed < needBytes) {
+  if (freeBytes(server, profile.model) + freed < needBytes) {
     return refusedPlan(
       'CAPACITY_TAKEN',
-      `${profile.model} needs about ${needBytes} bytes; ${freeBytes(server) + freed} would be free on ${where}.`,
+      `${profile.model} needs about ${needBytes} bytes; ${freeBytes(server, profile.model) + freed} would be free on ${where}.`,
       { needBytes },
     );
   }
@@ -166,7 +170,10 @@ const refusedPlan = (
   failure: failure(code, message, details),
 });
 
-/** Makes the ledger's servers those of the configuration. A server that goes takes its leases and residencies with it. */
+/**
+ * Makes the ledger's servers those of the configuration. A server that goes takes its residencies with it, and its leases
+ * as expired ones: their attempts are lost with it and need another one elsewhere.
+ */
 export const configureServers = (
   ledger: Ledger,
   wanted: readonly ServerSpec[],
@@ -175,18 +182,16 @@ export const configureServers = (
   const events: GpuEvent[] = [];
   for (const server of wanted) {
     const known = ledger.servers.get(server.serverId);
-    if (known === undefined || canonical(known.spec) !== canonical(server)) {
+    if (known === undefined || canonicalJson(known.spec) !== canonicalJson(server)) {
       events.push({ type: 'server.configured', server, at });
     }
   }
   const names = new Set(wanted.map(({ serverId }) => serverId));
   for (const [serverId, { leases }] of ledger.servers) {
     if (names.has(serverId)) continue;
-    if (leases.size > 0) events.push({ type: 'lease.released', serverId, leaseIds: [...leases.keys()], at });
+    if (leases.size > 0)
+      events.push({ type: 'lease.expired', serverId, leaseIds: [...leases.keys()], ttlMs: 0, at });
     events.push({ type: 'server.removed', serverId, at });
   }
   return events;
 };
-
-const canonical = (spec: ServerSpec): string =>
-  JSON.stringify(Object.entries(spec).toSorted(([a], [b]) => (a < b ? -1 : 1)));

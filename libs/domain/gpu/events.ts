@@ -19,6 +19,23 @@ export type GpuEvent =
 
 export type AllocatorEvent = LeaderElected | LogStarted;
 
+/** Every type of the stream, for folds that must not pass over one they do not know. */
+export const LEASE_STREAM_TYPES: ReadonlySet<string> = new Set<(GpuEvent | AllocatorEvent)['type']>([
+  'server.configured',
+  'server.removed',
+  'server.state-changed',
+  'residency.load-started',
+  'residency.loaded',
+  'residency.load-failed',
+  'residency.unload-started',
+  'residency.unloaded',
+  'lease.granted',
+  'lease.released',
+  'lease.expired',
+  'leader.elected',
+  'log.started',
+]);
+
 /** A server as its owner configured it. The pseudo-server `cpu` (kind `cpu`) offers slots for steps that need no model. */
 export type ServerSpec = {
   readonly serverId: ServerId;

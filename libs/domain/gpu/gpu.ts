@@ -1,7 +1,7 @@
 import type { Failure } from '../errors.js';
 import type { LeaseId, ResidencyId, ServerId } from '../ids.js';
 import type { AllocatorEvent, ForeignModel, GpuEvent, GrantedLease, ServerSpec } from './events.js';
-import { profileKey, type ModelProfile } from './profile.js';
+import { profileKey, sameModel, type ModelProfile } from './profile.js';
 
 /** The ledger: the fold of the `LEASES` stream. Like the task book it is changed in place, by `applyToLedger` alone. */
 export type Ledger = {
@@ -49,7 +49,9 @@ export type GpuRecord = {
 export const applyToLedger = (ledger: Ledger, record: GpuRecord): void => {
   const { event, seq } = record;
   ledger.seq = seq;
-  if (record.causationId?.startsWith('tsk:')) ledger.positions.tasks = Number(record.causationId.slice(4));
+  if (record.causationId?.startsWith('tsk:')) {
+    ledger.positions.tasks = Math.max(ledger.positions.tasks, Number(record.causationId.slice(4)));
+  }
   switch (event.type) {
     case 'log.started':
       ledger.logId = event.logId;
@@ -152,11 +154,16 @@ const failLoad = (server: Server, residencyId: ResidencyId, failure: Failure, at
   server.loadFailures.set(residency.key, { failure, at, count });
 };
 
-/** Bytes that no residency (loading and unloading included) and no foreign model occupies. */
-export const freeBytes = (server: Server): number => {
+/**
+ * Bytes that no residency (loading and unloading included) and no foreign model occupies. A foreign model does not
+ * count against a load of that very model: the load takes it over.
+ */
+export const freeBytes = (server: Server, forModel?: string): number => {
   let used = 0;
   for (const { bytes } of server.residencies.values()) used += bytes;
-  for (const { bytes } of server.foreign) used += bytes;
+  for (const { model, bytes } of server.foreign) {
+    if (forModel === undefined || !sameModel(model, forModel)) used += bytes;
+  }
   return server.spec.vramBytes - used;
 };
 

@@ -29,5 +29,9 @@ export const profileKey = (profile: ModelProfile): string => {
     .filter((name) => options[name] !== undefined)
     .toSorted()
     .map((name) => `${name}=${String(options[name])}`);
-  return `${profile.model}|${parts.join(',')}`;
+  return `${withTag(profile.model)}|${parts.join(',')}`;
 };
+
+/** `llama3.2` and `llama3.2:latest` are one model. */
+export const sameModel = (a: string, b: string): boolean => withTag(a) === withTag(b);
+const withTag = (name: string): string => (/:[^/]*$/.test(name) ? name : `${name}:latest`);

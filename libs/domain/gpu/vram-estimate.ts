@@ -1,8 +1,8 @@
 /**
  * Memory that a model will occupy: weights plus key/value cache of every slot, as Ollama 0.24 predicts it before a
  * load (server/sched.go): file size + 2 · layers · KV heads · head dimension · context · slots · 2 bytes, f16 cache.
- * Where the metadata is incomplete the cache is taken as a quarter of the weights, which is above every model of the
- * published shapes at 8k context and one slot but gemma2.
+ * Where the metadata is incomplete the cache is taken as a quarter of the weights, which at 8k context and one slot is
+ * above most of the published shapes; llama3.2:3b, gemma2:9b and nomic-embed-text take more.
  */
 export const estimateVramBytes = (model: {
   readonly fileBytes: number;

@@ -1,6 +1,6 @@
 import type { Failure } from '../errors.js';
 import { busySlots, freeBytes, type Ledger, type Residency, type Server } from '../gpu/gpu.js';
-import type { ModelProfile } from '../gpu/profile.js';
+import { sameModel, type ModelProfile } from '../gpu/profile.js';
 import type { ResidencyId, ServerId } from '../ids.js';
 import { msOf } from '../time.js';
 import { before, compareSteps } from './ordering.js';
@@ -21,7 +21,10 @@ export type Snapshot = {
 };
 
 export type PolicySettings = {
-  /** A waiting model is not swapped in over one with work of its own before its first task has waited this long. */
+  /**
+   * A waiting model is not swapped in over one with work of its own before its first task has waited this long, and the
+   * other has had this long since it was loaded.
+   */
   readonly swapPatienceMs: number;
   /** Most placements of one cycle, so that a cycle stays short. */
   readonly placementsMax: number;
@@ -196,25 +199,28 @@ const chooseServer = (
   choice: LoadChoice,
   snapshot: Snapshot,
 ): void => {
+  let best: { readonly serverId: ServerId; readonly room: Room } | null = null;
   for (const server of modelServers(snapshot.ledger)) {
     const { serverId } = server.spec;
     if (taken.has(serverId) || !canTry(server, candidate, snapshot)) continue;
     const room = makeRoom(server, candidate, heads, snapshot);
-    if (room === null) continue;
-    taken.add(serverId);
-    if (room.drain) {
-      choice.closed.add(room.drain);
-      return;
-    }
-    const because =
-      room.evict.length === 0
-        ? 'there is room'
-        : `in place of ${room.evict.length} that nobody waits for first`;
-    choice.loads.push({ serverId, profile: candidate.profile, evict: room.evict, because });
-    for (const residencyId of room.evict) choice.closed.add(residencyId);
-    return;
+    if (room && (best === null || disturbance(room) < disturbance(best.room))) best = { serverId, room };
   }
+  if (best === null) return;
+  const { serverId, room } = best;
+  taken.add(serverId);
+  // All of them: a victim left open while another one drains would be given work again and never be idle.
+  for (const residencyId of room.evict) choice.closed.add(residencyId);
+  if (room.drain) return;
+  const because =
+    room.evict.length === 0
+      ? 'there is room'
+      : `in place of ${room.evict.length} that nobody waits for first`;
+  choice.loads.push({ serverId, profile: candidate.profile, evict: room.evict, because });
 };
+
+/** Free room first, then idle victims, then draining a busy one. */
+const disturbance = ({ evict, drain }: Room): number => (drain ? 2 : evict.length > 0 ? 1 : 0);
 
 /** Servers load one model at a time, and a load that has just failed there is not repeated at once. */
 const canTry = (server: Server, { group, head }: Candidate, { nowMs, settings }: Snapshot): boolean => {
@@ -225,11 +231,16 @@ const canTry = (server: Server, { group, head }: Candidate, { nowMs, settings }:
   return !FINAL.has(last.failure.code) && nowMs - msOf(last.at) >= settings.loadRetryMs;
 };
 
+/** However short the patience, a model that was loaded serves before it goes again: two could otherwise swap for ever and do nothing. */
+const RESIDENT_MIN_MS = 1_000;
+
 type Room = { readonly evict: readonly ResidencyId[]; readonly drain?: ResidencyId };
 
 /**
  * Which residencies have to go. Idle ones that nobody waits for go first, the longest loaded first; then, when the
  * candidate has waited its patience or outranks their next step, one that is in use is drained: nothing new starts on it.
+ * One with work of its own that was loaded less than a patience ago stays, except where it is outranked and was not
+ * loaded for work that had waited its patience: whoever waited gets a turn, and a swap is used before the next one.
  */
 const makeRoom = (
   server: Server,
@@ -237,22 +248,25 @@ const makeRoom = (
   heads: ReadonlyMap<string, ReadyStep | undefined>,
   snapshot: Snapshot,
 ): Room | null => {
+  const { nowMs } = snapshot;
   const need = snapshot.knownBytes.get(group.key) ?? 0;
   if (need > server.spec.vramBytes) return null;
   const all = [...server.residencies.values()];
-  const clash = all.find((other) => other.profile.model === profile.model);
+  const clash = all.find((other) => sameModel(other.profile.model, profile.model));
   const mayYield = (residency: Residency): boolean => {
     const rival = heads.get(residency.key);
     if (rival === undefined) return true;
-    return (
-      head.priority > rival.priority ||
-      snapshot.nowMs - head.submittedAtMs >= snapshot.settings.swapPatienceMs
-    );
+    const overdue = (step: ReadyStep): boolean =>
+      nowMs - step.submittedAtMs >= snapshot.settings.swapPatienceMs;
+    const fresh = nowMs - msOf(residency.since) < Math.max(snapshot.settings.swapPatienceMs, RESIDENT_MIN_MS);
+    return (head.priority > rival.priority && !(fresh && overdue(rival))) || (overdue(head) && !fresh);
   };
+  if (clash && !mayYield(clash)) return null;
   const victims: Residency[] = clash ? [clash] : [];
-  const fits = (): boolean => freeBytes(server) + victims.reduce((sum, { bytes }) => sum + bytes, 0) >= need;
+  const fits = (): boolean =>
+    freeBytes(server, profile.model) + victims.reduce((sum, { bytes }) => sum + bytes, 0) >= need;
   const others = all
-    .filter((residency) => residency !== clash)
+    .filter((residency) => residency !== clash && mayYield(residency))
     .toSorted((a, b) => rank(a) - rank(b) || (a.since < b.since ? -1 : 1));
   function rank(residency: Residency): number {
     if (heads.get(residency.key) !== undefined) return 2;
@@ -263,7 +277,6 @@ const makeRoom = (
     if (next === undefined) return null;
     victims.push(next);
   }
-  if (!victims.every(mayYield)) return null;
   const busy = victims.find(
     ({ residencyId }) =>
       busySlots(server, residencyId) +

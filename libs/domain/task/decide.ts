@@ -1,6 +1,6 @@
 // The reader's tour: previous: apps/gateway/tasks.controller.ts, which made the command; next:
 // libs/event-log/jetstream/writer.ts, which appends what is decided here.
-import { isRetryable, type ErrorCode, type Failure } from '../errors.js';
+import { isInterruption, isRetryable, type ErrorCode, type Failure } from '../errors.js';
 import type { LeaseId, StepId, TaskId } from '../ids.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { ModelUsage } from '../usage.js';
@@ -13,8 +13,8 @@ import type {
   TaskEvent,
   TaskSubmitted,
 } from './events.js';
-import { idempotencyKey, templateKey, type TaskBook } from './task-book.js';
-import { activeSteps, isLastStep, type ActiveStep, type OpenTask } from './task.js';
+import { IDEMPOTENCY_KEPT_MS, idempotencyKey, templateKey, type TaskBook } from './task-book.js';
+import { activeSteps, isLastStep, needsDone, type ActiveStep, type Ending, type OpenTask } from './task.js';
 
 /** Facts to append (none: nothing new, such as a repeated request), or why not. */
 export type Decision = readonly TaskEvent[] | Refused;
@@ -40,7 +40,7 @@ export const submitTask = (
   if (book.open.has(submission.taskId) || book.closed.has(submission.taskId))
     return { repeatedOf: submission.taskId };
   if (submission.idempotency) {
-    const known = book.idempotency.get(idempotencyKey(submission.workspace, submission.idempotency.key));
+    const known = firstUse(submission.workspace, submission.idempotency.key, submission.submittedAt, book);
     if (known?.requestHash === submission.idempotency.requestHash) return { repeatedOf: known.taskId };
     if (known) {
       return refuse(
@@ -67,6 +67,12 @@ export const submitTask = (
     .map((id) => dependencyProblem(id, book))
     .find((problem) => problem !== null);
   return blocked ?? [{ type: 'task.submitted', ...submission }];
+};
+
+/** Whether a key is remembered must not depend on who else submitted: pruning only happens with other submissions. */
+const firstUse = (workspace: string, key: string, at: string, book: TaskBook) => {
+  const known = book.idempotency.get(idempotencyKey(workspace, key));
+  return known && msOf(at) - msOf(known.at) <= IDEMPOTENCY_KEPT_MS ? known : undefined;
 };
 
 const dependencyProblem = (id: TaskId, book: TaskBook): Refused | null => {
@@ -121,7 +127,7 @@ export const dispatchStep = (
 ): readonly TaskEvent[] => {
   const step = task?.steps.find(({ spec }) => spec.id === dispatch.stepId);
   if (!task || !step || task.ending || step.progress.status !== 'pending') return [];
-  if (step.progress.attempts + 1 !== dispatch.attempt) return [];
+  if (step.progress.attempts + 1 !== dispatch.attempt || !needsDone(task, step.spec.needs)) return [];
   const { stepType, requirement } = step.spec;
   return [{ type: 'step.dispatched', taskId: task.id, stepType, requirement, ...dispatch }];
 };
@@ -170,9 +176,22 @@ export const recordReport = (
     case 'failed':
       return failed(task, active, { ...report, failure: report.outcome.failure }, given);
     case 'cancelled':
-      return stopped(task, active, report.outcome.confirmed ? 'confirmed' : 'unconfirmed', given.at);
+      if (task.ending === null) return failed(task, active, { ...report, failure: unasked(active) }, given);
+      return stopped(
+        task,
+        task.ending,
+        active,
+        report.outcome.confirmed ? 'confirmed' : 'unconfirmed',
+        given.at,
+      );
   }
 };
+
+/** Only an ending task has its attempts stopped, so an executor that stopped one by itself did so for reasons of its own. */
+const unasked = ({ spec, attempt }: ActiveStep): Failure => ({
+  code: 'EXECUTOR_STOPPING',
+  message: `The executor stopped attempt ${attempt} of step '${spec.id}', which nobody had asked for.`,
+});
 
 /** The allocator gave the lease up because nobody renewed it: the one recovery path for every death. */
 export const loseLease = (
@@ -182,7 +201,7 @@ export const loseLease = (
 ): readonly TaskEvent[] => {
   const active = task && activeSteps(task).find(({ lease }) => lease.leaseId === leaseId);
   if (!task || !active) return [];
-  if (task.ending) return stopped(task, active, 'lease-expired', given.at);
+  if (task.ending) return stopped(task, task.ending, active, 'lease-expired', given.at);
   const message = `Lease ${leaseId} on ${active.lease.serverId} was not renewed in time: its executor or its server is gone.`;
   return failed(task, active, { failure: { code: 'LEASE_LOST', message }, endedAt: given.at }, given);
 };
@@ -211,7 +230,7 @@ const completed = (
   given: Circumstances,
 ): readonly TaskEvent[] => {
   const last = isLastStep(task, active.spec.id);
-  if (task.ending && !last) return stopped(task, active, 'ended-first', given.at);
+  if (task.ending && !last) return stopped(task, task.ending, active, 'ended-first', given.at);
   const step: StepSuccess = {
     ...attemptOf(active),
     output: ended.output,
@@ -229,14 +248,14 @@ const failed = (
   ended: { startedAt?: string; endedAt: string; failure: Failure },
   given: Circumstances,
 ): readonly TaskEvent[] => {
-  if (task.ending) return stopped(task, active, 'ended-first', given.at);
+  if (task.ending) return stopped(task, task.ending, active, 'ended-first', given.at);
   const step: StepFailure = {
     ...attemptOf(active),
     failure: ended.failure,
     ...(ended.startedAt === undefined ? {} : { startedAt: ended.startedAt }),
     endedAt: ended.endedAt,
   };
-  if (active.attempt < attemptsMax(active.spec.retry, ended.failure.code)) {
+  if (mayRetry(active, ended.failure.code)) {
     const waitMs = backoffMs(active.spec.retry, active.attempt, given.random);
     return [{ type: 'step.failed', taskId: task.id, step, retryAt: rfc3339Of(msOf(given.at) + waitMs) }];
   }
@@ -248,6 +267,7 @@ const failed = (
 
 const stopped = (
   task: OpenTask,
+  ending: Ending,
   active: ActiveStep,
   how: StoppedAttempt['how'],
   at: string,
@@ -255,12 +275,11 @@ const stopped = (
   const { stepId, attempt, leaseId } = attemptOf(active);
   const step: StoppedAttempt = { stepId, attempt, leaseId, how };
   if (activeSteps(task).length > 1) return [{ type: 'step.stopped', taskId: task.id, step, at }];
-  if (task.ending?.kind === 'failed') {
-    const { kind: _, ...blame } = task.ending;
+  if (ending.kind === 'failed') {
+    const { kind: _, ...blame } = ending;
     return [{ type: 'task.failed', taskId: task.id, ...blame, stopped: [step], at }];
   }
-  const reason = task.ending?.reason ?? 'stopped by its executor';
-  return [{ type: 'task.cancelled', taskId: task.id, reason, stopped: [step], at }];
+  return [{ type: 'task.cancelled', taskId: task.id, reason: ending.reason, stopped: [step], at }];
 };
 
 const attemptOf = (active: ActiveStep) => ({
@@ -270,18 +289,15 @@ const attemptOf = (active: ActiveStep) => ({
   serverId: active.lease.serverId,
 });
 
-/** The task is not to blame for these; they get attempts of their own, but not without end: a task may be what kills its executor. */
-const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set([
-  'LEASE_LOST',
-  'EXECUTOR_STOPPING',
-  'SERVER_UNREACHABLE',
-]);
-const INTERRUPTION_ATTEMPTS = 5;
-
-const attemptsMax = (retry: RetrySpec, code: ErrorCode): number => {
-  if (INTERRUPTIONS.has(code)) return retry.attemptsMax + INTERRUPTION_ATTEMPTS;
-  return isRetryable(code) ? retry.attemptsMax : 0;
-};
+/**
+ * An interruption is not the task's fault: it has retries of its own and takes none of the template's. Not without
+ * end, though: a task may be what kills its executor.
+ */
+const mayRetry = ({ spec, attempt, interruptions }: ActiveStep, code: ErrorCode): boolean =>
+  isInterruption(code)
+    ? interruptions < INTERRUPTIONS_MAX
+    : isRetryable(code) && attempt - interruptions < spec.retry.attemptsMax;
+const INTERRUPTIONS_MAX = 5;
 
 /** Doubling from the template's first wait, a minute at most, with up to half of it as jitter so that retries spread. */
 const BACKOFF_MAX_MS = 60_000;

@@ -25,6 +25,25 @@ export type TaskEvent =
 /** Facts of the same stream that belong to no single task. */
 export type SchedulerEvent = TemplateRegistered | CommandsRefused | LeaderElected | LogStarted;
 
+/** Every type of the stream, for folds that must not pass over one they do not know. */
+export const TASK_STREAM_TYPES: ReadonlySet<string> = new Set<(TaskEvent | SchedulerEvent)['type']>([
+  'task.submitted',
+  'task.priority-changed',
+  'step.dispatched',
+  'step.completed',
+  'step.failed',
+  'step.stopped',
+  'task.cancel-requested',
+  'task.failing',
+  'task.completed',
+  'task.failed',
+  'task.cancelled',
+  'template.registered',
+  'commands.refused',
+  'leader.elected',
+  'log.started',
+]);
+
 export type TaskSubmitted = {
   readonly type: 'task.submitted';
   readonly taskId: TaskId;

@@ -88,12 +88,14 @@ const remember = (
   taskId: TaskId,
   at: string,
 ): void => {
-  book.idempotency.set(idempotencyKey(workspace, given.key), { taskId, requestHash: given.requestHash, at });
-  // Insertion order is log order, so the oldest are first.
+  const key = idempotencyKey(workspace, given.key);
+  // A Map keeps an old key's place: out and in again, so that insertion order is log order and the oldest are first.
+  book.idempotency.delete(key);
+  book.idempotency.set(key, { taskId, requestHash: given.requestHash, at });
   const limit = msOf(at) - IDEMPOTENCY_KEPT_MS;
-  for (const [key, record] of book.idempotency) {
+  for (const [old, record] of book.idempotency) {
     if (msOf(record.at) >= limit) break;
-    book.idempotency.delete(key);
+    book.idempotency.delete(old);
   }
 };
 

@@ -1,5 +1,5 @@
-import type { Failure } from '../errors.js';
-import type { TaskId, WorkspaceId } from '../ids.js';
+import { isInterruption, type Failure } from '../errors.js';
+import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type {
   LeaseRef,
   StepFailure,
@@ -38,9 +38,20 @@ export type Ending =
 export type Step = { readonly spec: StepSpec; readonly progress: Progress };
 
 export type Progress =
-  /** `attempts` so far; not to be tried before `notBefore`. */
-  | { readonly status: 'pending'; readonly attempts: number; readonly notBefore: string | null }
-  | { readonly status: 'active'; readonly attempt: number; readonly lease: LeaseRef; readonly at: string }
+  /** `attempts` so far, of which `interruptions` were cut short from outside; not to be tried before `notBefore`. */
+  | {
+      readonly status: 'pending';
+      readonly attempts: number;
+      readonly interruptions: number;
+      readonly notBefore: string | null;
+    }
+  | {
+      readonly status: 'active';
+      readonly attempt: number;
+      readonly interruptions: number;
+      readonly lease: LeaseRef;
+      readonly at: string;
+    }
   | { readonly status: 'done'; readonly attempt: number; readonly output: unknown }
   | { readonly status: 'stopped'; readonly attempt: number };
 
@@ -56,6 +67,7 @@ export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number
       return withProgress(task, event.stepId, {
         status: 'active',
         attempt: event.attempt,
+        interruptions: interruptionsOf(task, event.stepId),
         lease: event.lease,
         at: event.at,
       });
@@ -69,6 +81,8 @@ export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number
       return withProgress(task, event.step.stepId, {
         status: 'pending',
         attempts: event.step.attempt,
+        interruptions:
+          interruptionsOf(task, event.step.stepId) + (isInterruption(event.step.failure.code) ? 1 : 0),
         notBefore: event.retryAt,
       });
     case 'step.stopped':
@@ -109,12 +123,17 @@ const failing = (task: OpenTask, { failure, step }: TaskFailing): OpenTask => ({
   ending: { kind: 'failed', failure, ...(step ? { step } : {}) },
 });
 
-const FRESH: Progress = { status: 'pending', attempts: 0, notBefore: null };
+const FRESH: Progress = { status: 'pending', attempts: 0, interruptions: 0, notBefore: null };
 
 const withProgress = (task: OpenTask, stepId: string, progress: Progress): OpenTask => ({
   ...task,
   steps: task.steps.map((step) => (step.spec.id === stepId ? { ...step, progress } : step)),
 });
+
+const interruptionsOf = (task: OpenTask, stepId: string): number => {
+  const progress = task.steps.find(({ spec }) => spec.id === stepId)?.progress;
+  return progress?.status === 'pending' || progress?.status === 'active' ? progress.interruptions : 0;
+};
 
 /** Attempts that hold a lease now. */
 export const activeSteps = (task: OpenTask): readonly ActiveStep[] => {
@@ -138,3 +157,7 @@ export const outputsOf = (task: OpenTask): Readonly<Record<string, { readonly ou
 /** Would the task be complete if this step were done? */
 export const isLastStep = (task: OpenTask, stepId: string): boolean =>
   task.steps.every(({ spec, progress }) => spec.id === stepId || progress.status === 'done');
+
+/** Are all of these steps of the task done? */
+export const needsDone = (task: OpenTask, needs: readonly StepId[]): boolean =>
+  needs.every((id) => task.steps.some(({ spec, progress }) => spec.id === id && progress.status === 'done'));

@@ -1,0 +1,36 @@
+import { COMMON_SETTINGS } from '#libs/runtime/common.settings.js';
+import { integer, loadSettings, type Loaded } from '#libs/runtime/settings.js';
+
+export const EXECUTOR_SETTINGS = {
+  ...COMMON_SETTINGS,
+  noProgressMs: integer({
+    env: 'ORCHESTRA_NO_PROGRESS_MS',
+    meaning:
+      'A model that sends no token for this long, once it has begun, is given up (NO_PROGRESS). There is no limit on the total time.',
+    fallback: 120_000,
+    min: 1_000,
+    max: 86_400_000,
+    unit: 'milliseconds',
+  }),
+  firstTokenMs: integer({
+    env: 'ORCHESTRA_FIRST_TOKEN_MS',
+    meaning: 'Longest wait for the first token: reading a long prompt takes minutes on a CPU.',
+    fallback: 900_000,
+    min: 1_000,
+    max: 86_400_000,
+    unit: 'milliseconds',
+  }),
+  outputMaxBytes: integer({
+    env: 'ORCHESTRA_OUTPUT_MAX_BYTES',
+    meaning:
+      "Largest output of a step. It travels in one message, so the broker's limit of 1 MiB is the end.",
+    fallback: 512 * 1024,
+    min: 1024,
+    max: 900 * 1024,
+    unit: 'bytes',
+  }),
+};
+
+export type ExecutorConfig = Loaded<typeof EXECUTOR_SETTINGS>;
+
+export const loadExecutorConfig = (): ExecutorConfig => loadSettings(EXECUTOR_SETTINGS, process.env);

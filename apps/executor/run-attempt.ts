@@ -1,0 +1,108 @@
+// The reader's tour: previous: apps/scheduler/schedule-cycle.ts, which dispatched the step; next:
+// apps/results/task-view.projection.ts, which makes the answer that people see.
+import type { AttemptOutcome, AttemptReport, LiveMessage } from '#libs/contracts/reports.js';
+import type { Failure } from '#libs/domain/errors.js';
+import type { ServerId } from '#libs/domain/ids.js';
+import { ModelRunnerError } from '#libs/model-runner/model-runner-error.js';
+import type { ModelRunner } from '#libs/model-runner/model-runner.js';
+import { rfc3339, type Clock } from '#libs/runtime/clock.js';
+import type { Attempt } from './attempt.js';
+import { failureOf, StepError } from './step-error.js';
+import type { StepContext, StepResult, StepRunner } from './step-runner.js';
+
+export type RunOptions = {
+  readonly executorId: string;
+  readonly steps: ReadonlyMap<string, StepRunner>;
+  readonly runnerOf: (serverId: ServerId) => Promise<ModelRunner>;
+  readonly live: (message: LiveMessage) => void;
+  readonly clock: Clock;
+  readonly outputMaxBytes: number;
+};
+
+/** Runs a leased attempt to its end. Answers with the report, or null when nobody wants one: the lease was lost. */
+export const runAttempt = async (attempt: Attempt, options: RunOptions): Promise<AttemptReport | null> => {
+  const { dispatch } = attempt;
+  const startedAt = rfc3339(options.clock.nowMs());
+  const outcome = await outcomeOf(attempt, options);
+  if (outcome === null) return null;
+  return {
+    taskId: dispatch.taskId,
+    stepId: dispatch.stepId,
+    attempt: dispatch.attempt,
+    leaseId: dispatch.lease.leaseId,
+    token: dispatch.lease.token,
+    executorId: options.executorId,
+    startedAt,
+    endedAt: rfc3339(options.clock.nowMs()),
+    outcome,
+  };
+};
+
+const outcomeOf = async (attempt: Attempt, options: RunOptions): Promise<AttemptOutcome | null> => {
+  const { stepType } = attempt.dispatch;
+  const step = options.steps.get(stepType);
+  if (step === undefined) {
+    const known = [...options.steps.keys()].join(', ');
+    return failed({ code: 'STEP_TYPE_UNKNOWN', message: `Step type '${stepType}' is not one of ${known}.` });
+  }
+  try {
+    const result = await step(contextOf(attempt, options));
+    const tooLarge = sizeProblem(result, options.outputMaxBytes);
+    return tooLarge ? failed(tooLarge) : { kind: 'completed', ...result };
+  } catch (error) {
+    return ended(attempt, error);
+  }
+};
+
+const failed = (failure: Failure): AttemptOutcome => ({ kind: 'failed', failure });
+
+/** An aborted attempt ends by what aborted it; the error that the abort provoked says whether the server was seen free. */
+const ended = (attempt: Attempt, error: unknown): AttemptOutcome | null => {
+  switch (attempt.ending) {
+    case 'lease-lost':
+      return null;
+    case 'cancelled':
+      return { kind: 'cancelled', confirmed: confirmedFree(error) };
+    case 'stopping':
+      return failed({ code: 'EXECUTOR_STOPPING', message: 'The executor was shut down during the attempt.' });
+    case null:
+      return failed(failureOf(error));
+  }
+};
+
+const confirmedFree = (error: unknown): boolean =>
+  error instanceof ModelRunnerError ? error.details['confirmed'] === true : error instanceof StepError;
+
+const contextOf = (attempt: Attempt, options: RunOptions): StepContext => {
+  const { dispatch, abort } = attempt;
+  const { taskId, stepId } = dispatch;
+  let n = 0;
+  const head = () => ({ taskId, stepId, attempt: dispatch.attempt, n: n++, atMs: options.clock.nowMs() });
+  return {
+    input: dispatch.input,
+    requirement: dispatch.requirement,
+    attempt: dispatch.attempt,
+    model: () => options.runnerOf(dispatch.lease.serverId),
+    token: (text, thinking) =>
+      options.live({ ...head(), kind: 'token', text, ...(thinking === undefined ? {} : { thinking }) }),
+    progress: (message, completed, total) =>
+      options.live({
+        ...head(),
+        kind: 'progress',
+        message,
+        ...(completed === undefined ? {} : { completed }),
+        ...(total === undefined ? {} : { total }),
+      }),
+    signal: abort.signal,
+  };
+};
+
+const sizeProblem = ({ output }: StepResult, maxBytes: number): Failure | null => {
+  const bytes = Buffer.byteLength(JSON.stringify(output ?? null));
+  if (bytes <= maxBytes) return null;
+  return {
+    code: 'OUTPUT_TOO_LARGE',
+    message: `The output has ${bytes} bytes; ${maxBytes} are allowed (ORCHESTRA_OUTPUT_MAX_BYTES).`,
+    details: { bytes, maxBytes },
+  };
+};

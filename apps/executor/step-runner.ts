@@ -1,0 +1,24 @@
+import type { LiveMessage } from '#libs/contracts/reports.js';
+import type { Requirement } from '#libs/domain/task/requirement.js';
+import type { ModelUsage } from '#libs/domain/usage.js';
+import type { ModelRunner } from '#libs/model-runner/model-runner.js';
+
+/** What a step type gets: its filled-in input, what it may use, and how to say that it gets on. */
+export type StepContext = {
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly requirement: Requirement;
+  /** From 1. */
+  readonly attempt: number;
+  /** The server that the lease is for; rejects for a CPU step. */
+  readonly model: () => Promise<ModelRunner>;
+  readonly token: (text: string, thinking?: string) => void;
+  readonly progress: (message: string, completed?: number, total?: number) => void;
+  readonly signal: AbortSignal;
+};
+
+export type StepResult = { readonly output: unknown; readonly usage?: ModelUsage };
+
+/** Runs one attempt. Rejects with `StepError` or `ModelRunnerError`; an aborted signal ends it soon. */
+export type StepRunner = (context: StepContext) => Promise<StepResult>;
+
+export type LiveSink = (message: LiveMessage) => void;

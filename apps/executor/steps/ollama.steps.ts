@@ -1,0 +1,103 @@
+import type { ModelProfile } from '#libs/domain/gpu/profile.js';
+import type {
+  ChatMessage,
+  ModelAnswer,
+  ModelRequest,
+  SamplingOptions,
+} from '#libs/model-runner/model-runner.js';
+import { StepError } from '../step-error.js';
+import type { StepContext, StepResult, StepRunner } from '../step-runner.js';
+
+type Input = Readonly<Record<string, unknown>>;
+
+/** Options that decide which loaded model a request may use; they come from the lease's profile, never from the input. */
+const RUNNER_OPTIONS = new Set(['num_ctx', 'num_batch', 'num_gpu', 'main_gpu', 'use_mmap', 'num_thread']);
+
+const samplingOf = (input: Input): SamplingOptions => {
+  const options = (input['options'] ?? {}) as Readonly<
+    Record<string, number | string | boolean | readonly string[]>
+  >;
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !RUNNER_OPTIONS.has(name)));
+};
+
+/** Copies the fields that are there; the step type's schema has checked their shapes. */
+const pick = <T extends object>(input: Input, names: readonly string[]): Partial<T> =>
+  Object.fromEntries(
+    names.filter((name) => input[name] !== undefined).map((name) => [name, input[name]]),
+  ) as Partial<T>;
+
+const profileOf = ({ requirement }: StepContext): ModelProfile => {
+  if (requirement.kind === 'model') return requirement.profile;
+  throw new StepError(
+    'STEP_INPUT_INVALID',
+    'This step type runs a model, but the task asked for a CPU slot.',
+  );
+};
+
+const run = async (context: StepContext, request: ModelRequest): Promise<ModelAnswer> => {
+  const model = await context.model();
+  const onToken = ({ text, thinking }: { text: string; thinking?: string }): void =>
+    context.token(text, thinking);
+  return await model.run(request, { onToken }, context.signal);
+};
+
+const textOutput = (answer: ModelAnswer, input: Input): StepResult => ({
+  output: {
+    text: answer.text,
+    done_reason: answer.doneReason,
+    ...(answer.thinking ? { thinking: answer.thinking } : {}),
+    ...(answer.toolCalls ? { tool_calls: answer.toolCalls } : {}),
+    ...(input['format'] === undefined ? {} : { json: parsed(answer) }),
+  },
+  usage: answer.usage,
+});
+
+/** An answer that was to be JSON and is not, is of no use to the steps that read it. Another attempt may do better. */
+const parsed = (answer: ModelAnswer): unknown => {
+  try {
+    return JSON.parse(answer.text);
+  } catch {
+    throw new StepError(
+      'MODEL_ERROR',
+      `The answer was to be JSON and is not (ended by '${answer.doneReason}', ${answer.text.length} characters). ` +
+        'Raise options.num_predict if it was cut off.',
+    );
+  }
+};
+
+export const ollamaGenerateStep: StepRunner = async (context) => {
+  const { input } = context;
+  const answer = await run(context, {
+    kind: 'generate',
+    profile: profileOf(context),
+    sampling: samplingOf(input),
+    prompt: String(input['prompt'] ?? ''),
+    ...pick(input, ['system', 'suffix', 'images', 'format', 'think']),
+  });
+  return textOutput(answer, input);
+};
+
+export const ollamaChatStep: StepRunner = async (context) => {
+  const { input } = context;
+  const answer = await run(context, {
+    kind: 'chat',
+    profile: profileOf(context),
+    sampling: samplingOf(input),
+    messages: input['messages'] as readonly ChatMessage[],
+    ...pick(input, ['tools', 'format', 'think']),
+  });
+  return textOutput(answer, input);
+};
+
+export const ollamaEmbedStep: StepRunner = async (context) => {
+  const { input } = context;
+  const texts = typeof input['input'] === 'string' ? [input['input']] : (input['input'] as readonly string[]);
+  const answer = await run(context, {
+    kind: 'embed',
+    profile: profileOf(context),
+    sampling: samplingOf(input),
+    input: texts,
+    ...pick(input, ['dimensions', 'truncate']),
+  });
+  return { output: { embeddings: answer.embeddings ?? [], count: texts.length }, usage: answer.usage };
+};

@@ -1,0 +1,39 @@
+import { COMMON_SETTINGS } from '#libs/runtime/common.settings.js';
+import { integer, loadSettings, optionalText, type Loaded } from '#libs/runtime/settings.js';
+
+export const ALLOCATOR_SETTINGS = {
+  ...COMMON_SETTINGS,
+  serversFile: optionalText({
+    env: 'ORCHESTRA_SERVERS_FILE',
+    meaning:
+      'YAML file with the inference servers. A changed file is picked up while running. Without it only steps that need no model can run.',
+  }),
+  cpuSlots: integer({
+    env: 'ORCHESTRA_CPU_SLOTS',
+    meaning: 'Steps without a model that may run at once, over all executors.',
+    fallback: 256,
+    min: 1,
+    max: 10_000,
+  }),
+  leaseTtlMs: integer({
+    env: 'ORCHESTRA_LEASE_TTL_MS',
+    meaning:
+      'A lease that is not renewed for this long expires, and its step is tried again. Lower finds dead executors sooner; higher survives longer pauses.',
+    fallback: 10_000,
+    min: 500,
+    max: 600_000,
+    unit: 'milliseconds',
+  }),
+  probeEveryMs: integer({
+    env: 'ORCHESTRA_PROBE_EVERY_MS',
+    meaning: 'How often each inference server is looked at.',
+    fallback: 3_000,
+    min: 100,
+    max: 600_000,
+    unit: 'milliseconds',
+  }),
+};
+
+export type AllocatorConfig = Loaded<typeof ALLOCATOR_SETTINGS>;
+
+export const loadAllocatorConfig = (): AllocatorConfig => loadSettings(ALLOCATOR_SETTINGS, process.env);

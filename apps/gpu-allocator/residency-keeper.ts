@@ -1,0 +1,235 @@
+import type { EnsureResidentReply, EnsureResidentRequest } from '#libs/contracts/lease-rpc.js';
+import type { Failure } from '#libs/domain/errors.js';
+import { planLoad } from '#libs/domain/gpu/decide.js';
+import type { Server } from '#libs/domain/gpu/gpu.js';
+import { sameModel, type ModelProfile } from '#libs/domain/gpu/profile.js';
+import { estimateVramBytes } from '#libs/domain/gpu/vram-estimate.js';
+import type { ResidencyId, ServerId } from '#libs/domain/ids.js';
+import type { ModelRunner } from '#libs/model-runner/model-runner.js';
+import { ModelRunnerError } from '#libs/model-runner/model-runner-error.js';
+import { rfc3339, type Clock } from '#libs/runtime/clock.js';
+import type { Logger } from '#libs/runtime/logger.js';
+import type { Recorder } from './recorder.js';
+
+export type KeeperOptions = {
+  readonly recorder: Recorder;
+  readonly clock: Clock;
+  readonly runnerOf: (serverId: ServerId) => ModelRunner;
+  readonly newResidencyId: () => string;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Carries out loads and unloads, one at a time per server, and records each stage as it happens.
+ *
+ * The swap never leaves the choice to the server: victims are idle (the scheduler stopped placing on them), are unloaded and
+ * seen gone, and only then the new model is loaded, on a connection that belongs to no task. Bytes are reserved from
+ * before the load until after the unload.
+ */
+export class ResidencyKeeper {
+  readonly #busy = new Set<ServerId>();
+
+  constructor(private readonly options: KeeperOptions) {}
+
+  /** A load or unload is under way on this server: what its process list shows may be in between. */
+  isBusy(serverId: ServerId): boolean {
+    return this.#busy.has(serverId);
+  }
+
+  /** Answers whether it can be done, and then does it. */
+  async ensure({ serverId, profile, evict }: EnsureResidentRequest): Promise<EnsureResidentReply> {
+    const { recorder } = this.options;
+    const known = recorder.ledger.servers.get(serverId);
+    if (known === undefined)
+      return refusal({ code: 'SERVER_UNKNOWN', message: `There is no server '${serverId}'.` });
+    if (this.#busy.has(serverId)) return { ok: true };
+    this.#busy.add(serverId);
+    let handedOn = false;
+    try {
+      const needBytes = await this.#estimate(known, profile);
+      const server = recorder.ledger.servers.get(serverId);
+      if (server === undefined)
+        return refusal({ code: 'SERVER_UNKNOWN', message: `Server '${serverId}' was removed.` });
+      const planned = planLoad(server, profile, needBytes, evict);
+      if (planned.kind === 'refused') return refusal(planned.failure);
+      if (planned.kind !== 'swap') return { ok: true };
+      handedOn = true;
+      void this.#swap(serverId, profile, needBytes, planned.unload).finally(() =>
+        this.#busy.delete(serverId),
+      );
+      return { ok: true };
+    } catch (error) {
+      this.#recordFailedLoad(serverId, profile, failureOf(error));
+      return refusal(failureOf(error));
+    } finally {
+      if (!handedOn) this.#busy.delete(serverId);
+    }
+  }
+
+  /** Unloads a residency, whatever its state in the ledger: what a dead allocator left half done is done again. */
+  async unload(serverId: ServerId, residencyId: ResidencyId, reason: string): Promise<boolean> {
+    const { recorder, runnerOf, signal, logger } = this.options;
+    const residency = recorder.ledger.servers.get(serverId)?.residencies.get(residencyId);
+    if (residency === undefined) return true;
+    const at = this.#now();
+    if (residency.state !== 'unloading') {
+      recorder.record([{ type: 'residency.unload-started', serverId, residencyId, reason, at }]);
+    }
+    try {
+      await runnerOf(serverId).unload(residency.profile.model, signal);
+    } catch (error) {
+      const { code, message } = failureOf(error);
+      logger.error({ serverId, residencyId, code }, `unload failed: ${message}`);
+      const { foreign = [] } = recorder.ledger.servers.get(serverId) ?? {};
+      const state = code === 'SERVER_UNREACHABLE' ? 'down' : 'suspect';
+      recorder.record([
+        { type: 'server.state-changed', serverId, state, reason: message, foreign, at: this.#now() },
+      ]);
+      return false;
+    }
+    recorder.record([{ type: 'residency.unloaded', serverId, residencyId, reason, at: this.#now() }]);
+    return true;
+  }
+
+  async #estimate(server: Server, profile: ModelProfile): Promise<number> {
+    const runner = this.options.runnerOf(server.spec.serverId);
+    const installed = await this.#installed(runner, profile.model, server);
+    const { modelInfo } = await runner.describe(profile.model, this.options.signal);
+    return estimateVramBytes({
+      fileBytes: installed.sizeBytes,
+      modelInfo,
+      numCtx: profile.options.numCtx,
+      slots: server.spec.slots,
+    });
+  }
+
+  async #installed(runner: ModelRunner, model: string, server: Server) {
+    const { signal, logger } = this.options;
+    const find = async () =>
+      (await runner.listInstalled(signal)).find((known) => sameModel(known.model, model));
+    const found = await find();
+    if (found) return found;
+    const where = server.spec.serverId;
+    if (!server.spec.pullMissing) {
+      throw new ModelRunnerError(
+        'MODEL_NOT_FOUND',
+        `Server ${where} does not have model '${model}'. Install it there (ollama pull ${model}), or set pull_missing: true for the server.`,
+        { model, serverId: where },
+      );
+    }
+    logger.info({ model, serverId: where }, 'downloading a missing model');
+    let shownPercent = -10;
+    await runner.pull(
+      model,
+      ({ status, completedBytes = 0, totalBytes = 0 }) => {
+        const percent = totalBytes > 0 ? Math.floor((completedBytes / totalBytes) * 100) : 0;
+        if (percent < shownPercent + 10) return;
+        shownPercent = percent;
+        logger.info({ model, serverId: where, status, percent }, 'download');
+      },
+      signal,
+    );
+    const pulled = await find();
+    if (pulled) return pulled;
+    throw new ModelRunnerError(
+      'PULL_FAILED',
+      `Server ${where} does not list '${model}' after its download.`,
+      { model },
+    );
+  }
+
+  async #swap(
+    serverId: ServerId,
+    profile: ModelProfile,
+    needBytes: number,
+    victims: readonly ResidencyId[],
+  ): Promise<void> {
+    const { recorder } = this.options;
+    for (const residencyId of victims) {
+      if (!(await this.unload(serverId, residencyId, `room for ${profile.model}`))) return;
+    }
+    const server = recorder.ledger.servers.get(serverId);
+    if (server === undefined) return;
+    // The unload took time: what was planned must still be true.
+    const again = planLoad(server, profile, needBytes, []);
+    if (again.kind === 'swap') await this.#load(server, profile, needBytes);
+  }
+
+  async #load(server: Server, profile: ModelProfile, needBytes: number): Promise<void> {
+    const { recorder, runnerOf, newResidencyId, signal, logger } = this.options;
+    const { serverId, slots, device } = server.spec;
+    const residencyId = newResidencyId();
+    recorder.record([
+      {
+        type: 'residency.load-started',
+        serverId,
+        residencyId,
+        profile,
+        bytes: needBytes,
+        slots,
+        at: this.#now(),
+      },
+    ]);
+    try {
+      const loaded = await runnerOf(serverId).load(profile, signal);
+      if (device === 'gpu' && loaded.vramBytes < loaded.sizeBytes)
+        return await this.#rejectSpill(serverId, residencyId, loaded);
+      const { sizeBytes, vramBytes, loadMs } = loaded;
+      // A server that reports more than fits is believed: the ledger must not promise bytes that are not there.
+      recorder.record([
+        {
+          type: 'residency.loaded',
+          serverId,
+          residencyId,
+          bytes: Math.max(sizeBytes, vramBytes),
+          vramBytes,
+          loadMs,
+          at: this.#now(),
+        },
+      ]);
+      logger.info({ serverId, model: profile.model, loadMs, vramBytes }, 'model loaded');
+    } catch (error) {
+      const failure = failureOf(error);
+      logger.warn({ serverId, model: profile.model, failure }, 'model not loaded');
+      recorder.record([{ type: 'residency.load-failed', serverId, residencyId, failure, at: this.#now() }]);
+    }
+  }
+
+  /** Partly in main memory: it would run, at a fraction of the speed. A placement that failed. */
+  async #rejectSpill(
+    serverId: ServerId,
+    residencyId: ResidencyId,
+    loaded: { model: string; sizeBytes: number; vramBytes: number },
+  ): Promise<void> {
+    const { recorder, runnerOf, signal } = this.options;
+    await runnerOf(serverId).unload(loaded.model, signal);
+    const failure: Failure = {
+      code: 'MODEL_SPILLED',
+      message: `${loaded.model} took ${loaded.sizeBytes} bytes on ${serverId}, of which only ${loaded.vramBytes} in VRAM.`,
+    };
+    recorder.record([{ type: 'residency.load-failed', serverId, residencyId, failure, at: this.#now() }]);
+  }
+
+  /** A load that failed before bytes were reserved is told the same way, so that the tasks that wait learn why. */
+  #recordFailedLoad(serverId: ServerId, profile: ModelProfile, failure: Failure): void {
+    const { recorder, newResidencyId } = this.options;
+    const residencyId = newResidencyId();
+    const at = this.#now();
+    recorder.record([
+      { type: 'residency.load-started', serverId, residencyId, profile, bytes: 0, slots: 0, at },
+      { type: 'residency.load-failed', serverId, residencyId, failure, at },
+    ]);
+  }
+
+  #now(): string {
+    return rfc3339(this.options.clock.nowMs());
+  }
+}
+
+const refusal = (failure: Failure): EnsureResidentReply => ({ ok: false, failure });
+
+export const failureOf = (error: unknown): Failure =>
+  error instanceof ModelRunnerError
+    ? { code: error.code, message: error.message, details: error.details }
+    : { code: 'INTERNAL', message: String(error) };

@@ -1,0 +1,51 @@
+import type { LeaseId } from '#libs/domain/ids.js';
+import type { TaskEvent } from '#libs/domain/task/events.js';
+import { typedEvent } from '#libs/event-log/typed-event.js';
+import type { StoredEvent } from '#libs/event-log/event-log.js';
+import type { LeaseDesk } from './lease-desk.js';
+
+/**
+ * Frees the slots of attempts that have ended, as `TASKS` tells it. Everything that is read in one turn is released
+ * together: one event per server instead of one per attempt.
+ */
+export class TaskFollower {
+  #ended: LeaseId[] = [];
+  #position = 0;
+  seen = 0;
+
+  constructor(private readonly desk: LeaseDesk) {}
+
+  take(stored: StoredEvent): void {
+    this.seen = stored.seq;
+    const ended = endedLeases(typedEvent<TaskEvent>(stored));
+    if (ended.length === 0) return;
+    if (this.#ended.length === 0) setImmediate(() => this.#release());
+    this.#ended.push(...ended);
+    this.#position = stored.seq;
+  }
+
+  #release(): void {
+    const leaseIds = this.#ended;
+    this.#ended = [];
+    this.desk.release(leaseIds, `tsk:${this.#position}`);
+  }
+}
+
+/** Leases of the attempts that an event ends. Types that end none, and types of later versions, end nothing here. */
+export const endedLeases = (event: TaskEvent): readonly LeaseId[] => {
+  switch (event.type) {
+    case 'step.completed':
+    case 'step.failed':
+    case 'step.stopped':
+    case 'task.completed':
+      return [event.step.leaseId];
+    case 'task.failing':
+      return event.step ? [event.step.leaseId] : [];
+    case 'task.failed':
+      return [...(event.step ? [event.step.leaseId] : []), ...event.stopped.map(({ leaseId }) => leaseId)];
+    case 'task.cancelled':
+      return event.stopped.map(({ leaseId }) => leaseId);
+    default:
+      return [];
+  }
+};

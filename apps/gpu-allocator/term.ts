@@ -1,0 +1,154 @@
+import type { ServerView } from '#libs/contracts/lease-rpc.js';
+import { configureServers } from '#libs/domain/gpu/decide.js';
+import type { GpuEvent, ServerSpec } from '#libs/domain/gpu/events.js';
+import { busySlots, freeBytes, type Ledger, type Server } from '#libs/domain/gpu/gpu.js';
+import type { ServerId } from '#libs/domain/ids.js';
+import { START, type EventLog, type LogPosition, type LogWriter } from '#libs/event-log/event-log.js';
+import type { ModelRunner } from '#libs/model-runner/model-runner.js';
+import { rfc3339, type Clock } from '#libs/runtime/clock.js';
+import type { Logger } from '#libs/runtime/logger.js';
+import type { AllocatorConfig } from './allocator.config.js';
+import { LeaseDesk } from './lease-desk.js';
+import { Recorder } from './recorder.js';
+import { ResidencyKeeper } from './residency-keeper.js';
+import { ServerWatch } from './server-watch.js';
+import { TaskFollower } from './task-follower.js';
+
+export type TermOptions = {
+  readonly ledger: Ledger;
+  readonly writer: LogWriter;
+  readonly tasks: EventLog;
+  readonly servers: readonly ServerSpec[];
+  readonly runnerFor: (spec: ServerSpec) => ModelRunner;
+  readonly newResidencyId: () => string;
+  readonly clock: Clock;
+  readonly config: AllocatorConfig;
+  readonly logger: Logger;
+};
+
+/** Expiry is looked for this often per time to live: late by at most a tenth of it. */
+const EXPIRY_CHECKS_PER_TTL = 10;
+
+/** One term of leadership over `LEASES`: grants, expiries, loads and the watch over the servers. */
+export class Term {
+  readonly desk: LeaseDesk;
+  readonly keeper: ResidencyKeeper;
+  readonly follower: TaskFollower;
+  readonly #recorder: Recorder;
+  readonly #watch: ServerWatch;
+  readonly #runners = new Map<ServerId, ModelRunner>();
+  readonly #stop = new AbortController();
+  #expiry: ReturnType<typeof setInterval> | undefined;
+  #following: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: TermOptions) {
+    const { ledger, writer, clock, config, logger } = options;
+    const signal = this.#stop.signal;
+    const runnerOf = (serverId: ServerId): ModelRunner => this.#runnerOf(serverId);
+    this.#recorder = new Recorder(writer, ledger, clock);
+    this.desk = new LeaseDesk(this.#recorder, clock, config.leaseTtlMs, logger);
+    this.follower = new TaskFollower(this.desk);
+    this.keeper = new ResidencyKeeper({ ...options, recorder: this.#recorder, runnerOf, signal });
+    this.#watch = new ServerWatch({
+      recorder: this.#recorder,
+      keeper: this.keeper,
+      clock,
+      runnerOf,
+      probeEveryMs: config.probeEveryMs,
+      logger,
+      signal,
+    });
+  }
+
+  /** Resolves when the term is over, with the reason. */
+  async run(): Promise<Error> {
+    const { writer, config, ledger } = this.options;
+    this.configure(this.options.servers);
+    this.#settleHalfDone();
+    const failed = new Promise<Error>((resolve) => {
+      this.#following = this.#followTasks({ seq: ledger.positions.tasks, hash: '' }).catch((error: unknown) =>
+        resolve(error instanceof Error ? error : new Error(String(error))),
+      );
+    });
+    this.#expiry = setInterval(() => this.desk.expire(), config.leaseTtlMs / EXPIRY_CHECKS_PER_TTL);
+    this.#watch.start();
+    const reason = await Promise.race([writer.over, failed]);
+    await this.stop();
+    return reason;
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    clearInterval(this.#expiry);
+    await this.#watch.stop();
+    await this.#following;
+  }
+
+  /** Takes over a new list of servers. */
+  configure(servers: readonly ServerSpec[]): void {
+    const at = rfc3339(this.options.clock.nowMs());
+    this.#recorder.record(configureServers(this.options.ledger, servers, at));
+    this.#runners.clear();
+    this.#watch?.lookAtAll();
+  }
+
+  views(): readonly ServerView[] {
+    return [...this.options.ledger.servers.values()].map((server) => this.#view(server));
+  }
+
+  async #followTasks(from: LogPosition): Promise<void> {
+    const { tasks } = this.options;
+    for await (const stored of tasks.follow(from.seq === 0 ? START : from, { signal: this.#stop.signal })) {
+      this.follower.take(stored);
+    }
+  }
+
+  /** Loads and unloads that a dead allocator left half done. The watch finds out what the servers really hold. */
+  #settleHalfDone(): void {
+    const at = rfc3339(this.options.clock.nowMs());
+    for (const { spec, residencies } of this.options.ledger.servers.values()) {
+      const { serverId } = spec;
+      for (const { residencyId, state } of residencies.values()) {
+        if (state === 'loading') {
+          const failure = {
+            code: 'MODEL_LOAD_FAILED' as const,
+            message: 'The allocator was restarted during the load.',
+          };
+          const events: GpuEvent[] = [{ type: 'residency.load-failed', serverId, residencyId, failure, at }];
+          this.#recorder.record(events);
+        }
+        if (state === 'unloading') void this.keeper.unload(serverId, residencyId, 'begun before a restart');
+      }
+    }
+  }
+
+  #runnerOf(serverId: ServerId): ModelRunner {
+    const known = this.#runners.get(serverId);
+    if (known) return known;
+    const spec = this.options.ledger.servers.get(serverId)?.spec;
+    if (spec === undefined) throw new Error(`server '${serverId}' is not configured`);
+    const runner = this.options.runnerFor(spec);
+    this.#runners.set(serverId, runner);
+    return runner;
+  }
+
+  #view(server: Server): ServerView {
+    const { spec, state, version, reason, foreign } = server;
+    return {
+      ...spec,
+      state,
+      ...(version === undefined ? {} : { version }),
+      ...(reason === undefined ? {} : { reason }),
+      vramFreeBytes: spec.kind === 'cpu' ? 0 : freeBytes(server),
+      foreign,
+      residencies: [...server.residencies.values()].map(({ key: _, ...residency }) => ({
+        ...residency,
+        slotsBusy: busySlots(server, residency.residencyId),
+      })),
+      leases: [...server.leases.values()].map((lease) => ({
+        ...lease,
+        expiresInMs: this.desk.expiresInMs(lease.leaseId),
+      })),
+    };
+  }
+}

@@ -1,0 +1,157 @@
+import type { Command, CommandAnswer } from '#libs/contracts/commands.js';
+import type { AttemptReport } from '#libs/contracts/reports.js';
+import {
+  cancelTask,
+  changePriority,
+  isRefused,
+  recordReport,
+  submitTask,
+  type SubmitOutcome,
+} from '#libs/domain/task/decide.js';
+import type { Failure } from '#libs/domain/errors.js';
+import type { TaskEvent } from '#libs/domain/task/events.js';
+import { templateKey } from '#libs/domain/task/task-book.js';
+import { isLastStep, outputsOf } from '#libs/domain/task/task.js';
+import type { ReceivedMessage } from '#libs/event-log/inbox.js';
+import { renderResult } from '#libs/template/render.js';
+import type { CompiledTemplate } from '#libs/template/compiled-template.js';
+import { rfc3339, type Clock } from '#libs/runtime/clock.js';
+import type { Cause, Recorded, Recorder } from './recorder.js';
+
+export type IntakeOptions = {
+  readonly recorder: Recorder;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly openTasksMax: number;
+  readonly answer: (to: string, answer: CommandAnswer) => void;
+};
+
+/** Turns what arrives on the request streams into facts. Each message is decided and recorded in one turn. */
+export class Intake {
+  #refused: {
+    readonly command: Command;
+    readonly failure: Failure;
+    readonly answerTo: string | undefined;
+  }[] = [];
+  #refusedCause: Cause | null = null;
+
+  constructor(private readonly options: IntakeOptions) {}
+
+  command(message: ReceivedMessage): void {
+    const command = message.data as Command;
+    const cause = causeOf('cmd', message);
+    const outcome = this.#decide(command);
+    if (isRefused(outcome)) {
+      this.#refuse(command, outcome.refused, message.answerTo, cause);
+      return;
+    }
+    const { recorder } = this.options;
+    const repeated = 'repeatedOf' in outcome;
+    const recorded = repeated ? recorder.last : this.#record(outcome, command, cause);
+    const taskId = repeated ? outcome.repeatedOf : 'taskId' in command ? command.taskId : undefined;
+    this.#answerWhenStored(recorded, message.answerTo, {
+      commandId: command.commandId,
+      ok: true,
+      seq: recorded.seq,
+      ...(taskId === undefined ? {} : { taskId }),
+      ...(repeated ? { repeated } : {}),
+    });
+  }
+
+  report(message: ReceivedMessage): void {
+    const { recorder, clock, random } = this.options;
+    const report = message.data as AttemptReport;
+    const task = recorder.book.open.get(report.taskId);
+    const rendered = this.#withResult(report);
+    const events = recordReport(task, rendered.report, {
+      at: rfc3339(clock.nowMs()),
+      random: random(),
+      result: () => rendered.result,
+    });
+    recorder.record(events, causeOf('rpt', message));
+  }
+
+  #decide(command: Command): SubmitOutcome {
+    const { recorder, clock, openTasksMax } = this.options;
+    const at = rfc3339(clock.nowMs());
+    switch (command.kind) {
+      case 'submit': {
+        const { kind: _, commandId: __, ...submission } = command;
+        return submitTask(submission, recorder.book, { openTasksMax });
+      }
+      case 'cancel':
+        return cancelTask(command.taskId, command.reason, recorder.book, at);
+      case 'priority':
+        return changePriority(command.taskId, command.priority, recorder.book, at);
+      case 'template':
+        return [];
+    }
+  }
+
+  #record(events: readonly TaskEvent[], command: Command, cause: Cause): Recorded {
+    const { recorder, clock } = this.options;
+    if (command.kind !== 'template') return recorder.record(events, cause);
+    if (recorder.book.templates.has(templateKey(command.template))) return recorder.last;
+    const { template, definition } = command;
+    return recorder.record(
+      [{ type: 'template.registered', template, definition, at: rfc3339(clock.nowMs()) }],
+      cause,
+    );
+  }
+
+  /**
+   * The result belongs to the event that completes the task, so it is made before the decision. A result that cannot be
+   * made fails the attempt: completing without it would lose what the task was for.
+   */
+  #withResult(report: AttemptReport): { readonly report: AttemptReport; readonly result: unknown } {
+    const { book } = this.options.recorder;
+    const task = book.open.get(report.taskId);
+    const { outcome } = report;
+    if (!task || outcome.kind !== 'completed' || !isLastStep(task, report.stepId))
+      return { report, result: null };
+    const template = book.templates.get(templateKey(task.template)) as CompiledTemplate | undefined;
+    if (template === undefined) return { report, result: outcome.output };
+    const steps = { ...outputsOf(task), [report.stepId]: { output: outcome.output } };
+    const rendered = renderResult(template, { parameters: task.parameters, steps });
+    if (rendered.ok) return { report, result: rendered.result };
+    return { report: { ...report, outcome: { kind: 'failed', failure: rendered.failure } }, result: null };
+  }
+
+  /**
+   * Refusals are facts too, so that a restarted scheduler does not decide the same command anew and differently; those of
+   * one turn share one event, so that a flood of bad requests is not a flood of events.
+   */
+  #refuse(command: Command, failure: Failure, answerTo: string | undefined, cause: Cause): void {
+    if (this.#refused.length === 0) setImmediate(() => this.#recordRefused());
+    this.#refused.push({ command, failure, answerTo });
+    this.#refusedCause = cause;
+  }
+
+  #recordRefused(): void {
+    const { recorder, clock } = this.options;
+    const batch = this.#refused;
+    this.#refused = [];
+    const refused = batch.map(({ command: { commandId, kind }, failure }) => ({ commandId, kind, failure }));
+    const recorded = recorder.record(
+      [{ type: 'commands.refused', refused, at: rfc3339(clock.nowMs()) }],
+      this.#refusedCause ?? undefined,
+    );
+    for (const { command, failure, answerTo } of batch) {
+      this.#answerWhenStored(recorded, answerTo, { commandId: command.commandId, ok: false, failure });
+    }
+  }
+
+  #answerWhenStored(recorded: Recorded, answerTo: string | undefined, answer: CommandAnswer): void {
+    if (answerTo === undefined) return;
+    // Not stored: no answer. The command is still in its stream, and the next leader decides it.
+    recorded.acknowledged.then(
+      () => this.options.answer(answerTo, answer),
+      () => undefined,
+    );
+  }
+}
+
+const causeOf = (stream: 'cmd' | 'rpt', message: ReceivedMessage): Cause => ({
+  id: `${stream}:${message.seq}`,
+  ...(message.traceparent === undefined ? {} : { traceparent: message.traceparent }),
+});

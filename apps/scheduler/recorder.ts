@@ -1,0 +1,85 @@
+import type { LogWriter } from '#libs/event-log/event-log.js';
+import { subjectToken, SUBJECTS } from '#libs/contracts/subjects.js';
+import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
+import { applyToBook, type TaskBook } from '#libs/domain/task/task-book.js';
+import type { TaskIndex } from '#libs/domain/task/task-index.js';
+import { rfc3339, type Clock } from '#libs/runtime/clock.js';
+
+/** Where a fact comes from: a command or a report in its stream, and the trace that it belongs to. */
+export type Cause = { readonly id: string; readonly traceparent?: string };
+
+export type Recorded = { readonly seq: number; readonly acknowledged: Promise<void> };
+
+/**
+ * Writes facts and folds them, in this order and in one turn: what the scheduler decides next already counts them.
+ * That is safe because a rejected append ends the writer and with it everything decided since. Nothing may leave
+ * the scheduler (an answer, a dispatch) before `acknowledged`.
+ */
+export class Recorder {
+  #written = 0;
+  #last: Recorded;
+
+  constructor(
+    private readonly writer: LogWriter,
+    readonly book: TaskBook,
+    readonly index: TaskIndex,
+    private readonly clock: Clock,
+    /** Called after a task has failed or was cancelled. */
+    private readonly onGivenUp: (taskId: string) => void,
+  ) {
+    this.#last = { seq: book.seq, acknowledged: Promise.resolve() };
+  }
+
+  /** The latest fact: an answer that depends on "nothing new" is true once this is acknowledged. */
+  get last(): Recorded {
+    return this.#last;
+  }
+
+  /** With no events it is `last`. */
+  record(events: readonly (TaskEvent | SchedulerEvent)[], cause?: Cause): Recorded {
+    if (events.length === 0) return this.#last;
+    const nowMs = this.clock.nowMs();
+    const time = rfc3339(nowMs);
+    const { events: stored, acknowledged } = this.writer.append(
+      events.map((event) => this.#envelope(event, time, cause)),
+    );
+    for (const [place, event] of events.entries()) {
+      const seq = stored[place]?.seq ?? 0;
+      applyToBook(this.book, { seq, event, ...(cause ? { causationId: cause.id } : {}) });
+      if ('taskId' in event) this.index.refresh(event.taskId, nowMs);
+    }
+    // A rejection is handled where the writer's end is awaited; here it must not count as unhandled.
+    acknowledged.catch(() => undefined);
+    const recorded = { seq: this.book.seq, acknowledged };
+    this.#last = recorded;
+    for (const event of events) {
+      if (event.type === 'task.failed' || event.type === 'task.cancelled') this.onGivenUp(event.taskId);
+    }
+    return recorded;
+  }
+
+  #envelope(event: TaskEvent | SchedulerEvent, time: string, cause: Cause | undefined) {
+    const { type, ...data } = event;
+    this.#written += 1;
+    const ofTask = 'taskId' in event;
+    const workspace = ofTask
+      ? event.type === 'task.submitted'
+        ? event.workspace
+        : this.book.open.get(event.taskId)?.workspace
+      : undefined;
+    return {
+      id: `tasks-${this.writer.epoch}-${this.#written}`,
+      type,
+      version: 1,
+      subject: ofTask
+        ? SUBJECTS.task(event.taskId, subjectToken(type))
+        : SUBJECTS.scheduler(subjectToken(type)),
+      time,
+      data,
+      ...(ofTask ? { taskId: event.taskId, correlationId: event.taskId } : {}),
+      ...(workspace === undefined ? {} : { workspace }),
+      ...(cause ? { causationId: cause.id } : {}),
+      ...(cause?.traceparent === undefined ? {} : { traceparent: cause.traceparent }),
+    };
+  }
+}

@@ -1,0 +1,251 @@
+// The reader's tour: previous: libs/event-log/event-log.ts, which made the submission durable; next:
+// apps/executor/run-attempt.ts, which runs what is dispatched here.
+import type {
+  EnsureResidentReply,
+  EnsureResidentRequest,
+  GrantReply,
+  GrantRequest,
+} from '#libs/contracts/lease-rpc.js';
+import { dispatchStep, failTask } from '#libs/domain/task/decide.js';
+import type { ServerId } from '#libs/domain/ids.js';
+import { profileKey } from '#libs/domain/gpu/profile.js';
+import type { Ledger } from '#libs/domain/gpu/gpu.js';
+import {
+  plan,
+  slotPlace,
+  type LoadWish,
+  type Placement,
+  type PolicySettings,
+} from '#libs/domain/policy/plan.js';
+import { templateKey } from '#libs/domain/task/task-book.js';
+import { outputsOf } from '#libs/domain/task/task.js';
+import { rfc3339, type Clock } from '#libs/runtime/clock.js';
+import type { Logger } from '#libs/runtime/logger.js';
+import { renderStep } from '#libs/template/render.js';
+import type { CompiledTemplate } from '#libs/template/compiled-template.js';
+import type { Recorder } from './recorder.js';
+
+export type Allocator = {
+  readonly grant: (request: GrantRequest) => Promise<GrantReply>;
+  readonly giveBack: (leaseIds: readonly string[]) => void;
+  readonly ensureResident: (request: EnsureResidentRequest) => Promise<EnsureResidentReply>;
+};
+
+export type CycleOptions = {
+  readonly recorder: Recorder;
+  readonly ledger: Ledger;
+  readonly allocator: Allocator;
+  readonly clock: Clock;
+  readonly settings: PolicySettings;
+  readonly newLeaseId: () => string;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Grant requests under way at once. Two keep the allocator busy while an answer travels; more would only cut the same
+ * ready steps into smaller batches.
+ */
+const GRANTS_IN_FLIGHT_MAX = 2;
+
+/** A load wish that was answered shows in the ledger soon after; until then the server is not asked again. */
+const LOAD_ASKED_MS = 2_000;
+
+type Ask = { readonly place: string; readonly placement: Placement };
+
+/**
+ * The scheduling cycle: snapshot, pure policy, effects. It runs when something changed that could place a step, never
+ * twice at once, and leaves no step in two hands: a step is held from the moment a lease is asked for it until
+ * the dispatch or the refusal.
+ */
+export class ScheduleCycle {
+  readonly #asked = new Map<string, Ask>();
+  readonly #loadsAsked = new Map<ServerId, number>();
+  readonly #knownBytes = new Map<string, number>();
+  #grantsInFlight = 0;
+  #due = false;
+  cycles = 0;
+
+  constructor(private readonly options: CycleOptions) {}
+
+  /** Something changed: run soon, once for everything that changes in this turn. */
+  wake(): void {
+    if (this.#due || this.#grantsInFlight >= GRANTS_IN_FLIGHT_MAX) return;
+    this.#due = true;
+    setImmediate(() => {
+      this.#due = false;
+      if (!this.options.signal.aborted) this.#run();
+    });
+  }
+
+  /** The ledger shows a grant: its slot is counted there from now on. */
+  granted(leaseIds: readonly string[]): void {
+    for (const leaseId of leaseIds) this.#asked.delete(leaseId);
+  }
+
+  /** The ledger shows a load on this server. */
+  loadSeen(serverId: ServerId): void {
+    this.#loadsAsked.delete(serverId);
+  }
+
+  #run(): void {
+    const { recorder, ledger, clock, settings } = this.options;
+    this.cycles += 1;
+    // 1. Snapshot: the folded facts, and what was asked for that they do not show yet.
+    const nowMs = clock.nowMs();
+    recorder.index.wake(nowMs);
+    if (recorder.index.ready.size === 0) return;
+    const snapshot = {
+      ready: recorder.index.ready,
+      ledger,
+      asked: this.#askedByPlace(),
+      loadsAsked: this.#loadsStillAsked(nowMs),
+      knownBytes: this.#knownBytes,
+      nowMs,
+      settings,
+    };
+    // 2. Decide.
+    const { placements, loads, impossible } = plan(snapshot);
+    // 3. What can never run fails now, and says why.
+    for (const { step, failure } of impossible) {
+      const task = recorder.book.open.get(step.taskId);
+      if (task) recorder.record(failTask(task, failure, rfc3339(nowMs)));
+    }
+    // 4. Ask for loads; they show in the ledger when they are done.
+    for (const load of loads) void this.#askLoad(load, nowMs);
+    // 5. Ask for leases, and dispatch what is granted.
+    if (placements.length > 0) void this.#askLeases(placements);
+    if (impossible.length > 0) this.wake();
+  }
+
+  async #askLeases(placements: readonly Placement[]): Promise<void> {
+    const { recorder, newLeaseId, clock } = this.options;
+    const asks = new Map(placements.map((placement) => [newLeaseId(), placement]));
+    for (const [leaseId, placement] of asks) {
+      recorder.index.hold(placement.step.taskId, placement.step.stepId);
+      this.#asked.set(leaseId, { place: slotPlace(placement.serverId, placement.residencyId), placement });
+    }
+    this.#grantsInFlight += 1;
+    const reply = await this.#untilAnswered(asks);
+    this.#grantsInFlight -= 1;
+    if (this.options.signal.aborted || reply === null) return;
+    for (const { leaseId, token } of reply.granted) {
+      const placement = asks.get(leaseId);
+      if (placement) this.#dispatch(placement, leaseId, token);
+    }
+    const nowMs = clock.nowMs();
+    for (const { leaseId, failure } of reply.refused) {
+      const placement = asks.get(leaseId);
+      this.#asked.delete(leaseId);
+      if (placement === undefined) continue;
+      this.options.logger.debug({ taskId: placement.step.taskId, failure }, 'lease refused');
+      recorder.index.release(placement.step.taskId, placement.step.stepId, nowMs);
+    }
+    this.wake();
+  }
+
+  /** An allocator that is away comes back or is replaced; asking again with the same lease ids grants nothing twice. */
+  async #untilAnswered(asks: ReadonlyMap<string, Placement>): Promise<GrantReply | null> {
+    const requests = [...asks].map(([leaseId, { step, serverId, residencyId }]) => ({
+      leaseId,
+      serverId,
+      taskId: step.taskId,
+      stepId: step.stepId,
+      attempt: step.attempt,
+      ...(residencyId === undefined ? {} : { residencyId }),
+    }));
+    while (!this.options.signal.aborted) {
+      try {
+        return await this.options.allocator.grant({ requests });
+      } catch (error) {
+        this.options.logger.warn(
+          { error: String(error), leases: requests.length },
+          'the allocator does not answer; asking again',
+        );
+        await pause(ASK_AGAIN_MS, this.options.signal);
+      }
+    }
+    return null;
+  }
+
+  #dispatch(placement: Placement, leaseId: string, token: number): void {
+    const { recorder, clock } = this.options;
+    const { step, serverId } = placement;
+    const nowMs = clock.nowMs();
+    const at = rfc3339(nowMs);
+    const task = recorder.book.open.get(step.taskId);
+    const template =
+      task && (recorder.book.templates.get(templateKey(task.template)) as CompiledTemplate | undefined);
+    if (!task || !template) {
+      this.options.allocator.giveBack([leaseId]);
+    } else {
+      const rendered = renderStep(template, step.stepId, {
+        parameters: task.parameters,
+        steps: outputsOf(task),
+      });
+      const events = rendered.ok
+        ? dispatchStep(task, {
+            stepId: step.stepId,
+            attempt: step.attempt,
+            lease: { leaseId, token, serverId },
+            input: rendered.input,
+            at,
+          })
+        : failTask(task, rendered.failure, at);
+      recorder.record(events);
+      // The task was cancelled meanwhile, say. If this gets lost, the lease expires: nobody renews it.
+      if (!events.some(({ type }) => type === 'step.dispatched')) this.options.allocator.giveBack([leaseId]);
+    }
+    recorder.index.release(step.taskId, step.stepId, nowMs);
+  }
+
+  async #askLoad(load: LoadWish, nowMs: number): Promise<void> {
+    const { serverId, profile, evict } = load;
+    this.#loadsAsked.set(serverId, nowMs + LOAD_ASKED_MS);
+    this.options.logger.info(
+      { serverId, model: profile.model, evict, because: load.because },
+      'asking for a load',
+    );
+    try {
+      const reply = await this.options.allocator.ensureResident({ serverId, profile, evict });
+      if (reply.ok) return;
+      const need = reply.failure.details?.['needBytes'];
+      if (typeof need === 'number') this.#knownBytes.set(profileKey(profile), need);
+      this.options.logger.info({ serverId, model: profile.model, failure: reply.failure }, 'load refused');
+    } catch (error) {
+      this.options.logger.warn(
+        { error: String(error), serverId },
+        'the allocator does not answer about a load',
+      );
+    }
+    this.#loadsAsked.delete(serverId);
+    await pause(ASK_AGAIN_MS, this.options.signal);
+    this.wake();
+  }
+
+  #askedByPlace(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { place } of this.#asked.values()) counts.set(place, (counts.get(place) ?? 0) + 1);
+    return counts;
+  }
+
+  #loadsStillAsked(nowMs: number): ReadonlySet<ServerId> {
+    for (const [serverId, untilMs] of this.#loadsAsked)
+      if (untilMs <= nowMs) this.#loadsAsked.delete(serverId);
+    return new Set(this.#loadsAsked.keys());
+  }
+}
+
+/** Long enough not to load a service that is starting, short enough not to be felt. */
+const ASK_AGAIN_MS = 200;
+
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    }
+    signal.addEventListener('abort', done);
+  });

@@ -1,0 +1,202 @@
+import type { CommandAnswer } from '#libs/contracts/commands.js';
+import { emptyLedger, type Ledger } from '#libs/domain/gpu/gpu.js';
+import { dependencyEnded, loseLease } from '#libs/domain/task/decide.js';
+import type { TaskBook } from '#libs/domain/task/task-book.js';
+import { TaskIndex } from '#libs/domain/task/task-index.js';
+import { activeSteps } from '#libs/domain/task/task.js';
+import {
+  START,
+  type EventLog,
+  type LogPosition,
+  type LogWriter,
+  type StoredEvent,
+} from '#libs/event-log/event-log.js';
+import type { Inbox } from '#libs/event-log/inbox.js';
+import { rfc3339, type Clock } from '#libs/runtime/clock.js';
+import type { Logger } from '#libs/runtime/logger.js';
+import { foldLease } from './fold.js';
+import { Intake } from './intake.js';
+import { Recorder } from './recorder.js';
+import { ScheduleCycle, type Allocator } from './schedule-cycle.js';
+import type { SchedulerConfig } from './scheduler.config.js';
+
+export type TermOptions = {
+  readonly book: TaskBook;
+  readonly writer: LogWriter;
+  readonly leases: EventLog;
+  readonly commands: Inbox;
+  readonly reports: Inbox;
+  readonly allocator: Allocator;
+  readonly answer: (to: string, answer: CommandAnswer) => void;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly newLeaseId: () => string;
+  readonly config: SchedulerConfig;
+  readonly logger: Logger;
+};
+
+/** Placements of one cycle: enough to fill every slot of a large site at once, small enough for one message. */
+const PLACEMENTS_MAX = 256;
+
+/** Retries become due, patience runs out and load pauses end without an event; looking this often is soon enough. */
+const TICK_MS = 250;
+
+/**
+ * One term of leadership: from a folded book and an open writer until the writer is over or the term is stopped.
+ *
+ * It follows three streams (commands, reports, leases), decides in turn, and writes one. Everything it holds besides the
+ * book can be made again from the logs, so losing it costs nothing.
+ */
+export class Term {
+  readonly #stop = new AbortController();
+  readonly #ledger: Ledger = emptyLedger();
+  readonly recorder: Recorder;
+  readonly cycle: ScheduleCycle;
+  readonly #intake: Intake;
+  #ticker: ReturnType<typeof setInterval> | undefined;
+  #streams: Promise<void>[] = [];
+  /** Position of the last message taken from each stream, for the health report. */
+  readonly seen = { commands: 0, reports: 0, leases: 0 };
+
+  constructor(private readonly options: TermOptions) {
+    const { book, writer, clock, config, logger } = options;
+    const index = new TaskIndex(book);
+    index.rebuild(clock.nowMs());
+    this.recorder = new Recorder(writer, book, index, clock, (taskId) => this.#closeDependents(taskId));
+    this.#intake = new Intake({ ...options, recorder: this.recorder, openTasksMax: config.openTasksMax });
+    this.cycle = new ScheduleCycle({
+      recorder: this.recorder,
+      ledger: this.#ledger,
+      allocator: options.allocator,
+      clock,
+      settings: {
+        swapPatienceMs: config.swapPatienceMs,
+        loadRetryMs: config.loadRetryMs,
+        loadFailuresMax: config.loadFailuresMax,
+        placementsMax: PLACEMENTS_MAX,
+      },
+      newLeaseId: options.newLeaseId,
+      logger,
+      signal: this.#stop.signal,
+    });
+  }
+
+  /** Resolves when the term is over, with the reason. */
+  async run(): Promise<Error> {
+    const { book, leases, commands, reports, writer } = this.options;
+    const signal = this.#stop.signal;
+    const position = await this.#foldLeases();
+    this.#reconcile();
+    this.#failOrphans();
+    this.seen.commands = book.positions.commands;
+    this.seen.reports = book.positions.reports;
+    const failed = new Promise<Error>((resolve) => {
+      this.#streams = [
+        this.#each(leases.follow(position, { signal }), (stored) => this.#lease(stored)),
+        this.#each(commands.follow(book.positions.commands, { signal }), (message) => {
+          this.seen.commands = message.seq;
+          this.#intake.command(message);
+          this.cycle.wake();
+        }),
+        this.#each(reports.follow(book.positions.reports, { signal }), (message) => {
+          this.seen.reports = message.seq;
+          this.#intake.report(message);
+          this.cycle.wake();
+        }),
+      ].map((stream) => stream.catch((error: unknown) => resolve(asError(error))));
+    });
+    this.#ticker = setInterval(() => this.cycle.wake(), TICK_MS);
+    this.cycle.wake();
+    const reason = await Promise.race([writer.over, failed]);
+    await this.stop();
+    return reason;
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    clearInterval(this.#ticker);
+    await Promise.allSettled(this.#streams);
+  }
+
+  async #each<T>(source: AsyncIterable<T>, take: (item: T) => void): Promise<void> {
+    for await (const item of source) {
+      if (this.#stop.signal.aborted) return;
+      take(item);
+    }
+  }
+
+  async #foldLeases(): Promise<LogPosition> {
+    let position = START;
+    for await (const stored of this.options.leases.replay(START, { signal: this.#stop.signal })) {
+      foldLease(this.#ledger, stored);
+      position = { seq: stored.seq, hash: stored.hash };
+    }
+    this.seen.leases = position.seq;
+    return position;
+  }
+
+  /** Attempts whose lease was closed while nobody led. */
+  #reconcile(): void {
+    const live = new Set([...this.#ledger.servers.values()].flatMap((server) => [...server.leases.keys()]));
+    for (const task of [...this.options.book.open.values()]) {
+      for (const { lease } of activeSteps(task))
+        if (!live.has(lease.leaseId)) this.#loseLease(task.id, lease.leaseId);
+    }
+  }
+
+  /** Tasks whose dependency ended while nobody led, after the event and before its consequence. */
+  #failOrphans(): void {
+    for (const task of [...this.options.book.open.values()]) {
+      for (const dependency of task.dependsOn) this.#endDependency(task.id, dependency);
+    }
+  }
+
+  #lease(stored: StoredEvent): void {
+    const holders = stored.type === 'lease.expired' ? leaseHolders(this.#ledger) : null;
+    const event = foldLease(this.#ledger, stored);
+    this.seen.leases = stored.seq;
+    if (event.type === 'lease.granted') this.cycle.granted(event.leases.map(({ leaseId }) => leaseId));
+    if (event.type === 'residency.load-started' || event.type === 'residency.unload-started') {
+      this.cycle.loadSeen(event.serverId);
+    }
+    if (event.type === 'lease.expired') {
+      for (const leaseId of event.leaseIds) {
+        const taskId = holders?.get(leaseId);
+        if (taskId !== undefined) this.#loseLease(taskId, leaseId);
+      }
+    }
+    this.cycle.wake();
+  }
+
+  #loseLease(taskId: string, leaseId: string): void {
+    const { book, clock, random } = this.options;
+    const given = { at: rfc3339(clock.nowMs()), random: random(), result: () => null };
+    const events = loseLease(book.open.get(taskId), leaseId, given);
+    if (events.length === 0) return;
+    this.options.logger.warn({ taskId, leaseId }, 'lease lost');
+    this.recorder.record(events);
+  }
+
+  /** What waited for a task that failed or was cancelled fails with it; recording that calls this again, down the graph. */
+  #closeDependents(taskId: string): void {
+    for (const dependent of this.recorder.index.takeDependents(taskId))
+      this.#endDependency(dependent, taskId);
+  }
+
+  #endDependency(taskId: string, dependency: string): void {
+    const { book, clock } = this.options;
+    const task = book.open.get(taskId);
+    if (task) this.recorder.record(dependencyEnded(task, dependency, book, rfc3339(clock.nowMs())));
+  }
+}
+
+/** Task by lease, taken before the event that closes leases is folded. */
+const leaseHolders = (ledger: Ledger): ReadonlyMap<string, string> => {
+  const holders = new Map<string, string>();
+  for (const server of ledger.servers.values()) {
+    for (const { leaseId, taskId } of server.leases.values()) holders.set(leaseId, taskId);
+  }
+  return holders;
+};
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -1,0 +1,68 @@
+import { STREAMS } from './streams.js';
+import { subjectToken } from './subjects.js';
+
+/** One row per event type: what subscribers read first. The README's event table is made from this. */
+export type EventEntry = {
+  readonly type: string;
+  readonly stream: string;
+  readonly subject: string;
+  /** Highest schema version of `data` that is written. */
+  readonly version: number;
+  readonly says: string;
+};
+
+const task = (type: string, says: string): EventEntry => ({
+  type,
+  stream: STREAMS.tasks.name,
+  subject: `evt.task.<taskId>.${subjectToken(type)}`,
+  version: 1,
+  says,
+});
+
+const scheduler = (type: string, says: string): EventEntry => ({
+  type,
+  stream: STREAMS.tasks.name,
+  subject: `evt.scheduler.${subjectToken(type)}`,
+  version: 1,
+  says,
+});
+
+const server = (type: string, says: string): EventEntry => ({
+  type,
+  stream: STREAMS.leases.name,
+  subject: `evt.${type.startsWith('lease.') ? 'lease' : 'server'}.<serverId>.${subjectToken(type)}`,
+  version: 1,
+  says,
+});
+
+export const EVENT_CATALOGUE: readonly EventEntry[] = [
+  task('task.submitted', 'A task was accepted, with its template version, parameters and steps.'),
+  task('task.priority-changed', 'An open task has another priority.'),
+  task('step.dispatched', 'An attempt of a step may run: its lease, its token, its filled-in input.'),
+  task('step.completed', 'A step is done and its task goes on.'),
+  task('step.failed', 'An attempt failed; another one follows, not before `retryAt`.'),
+  task('step.stopped', 'One of several running attempts of an ending task has stopped.'),
+  task('task.cancel-requested', 'A running task was asked to stop; its slot is not free yet.'),
+  task('task.failing', 'A step failed for good while others run; they are being stopped.'),
+  task('task.completed', 'The last step is done: its outcome and the result of the task.'),
+  task('task.failed', 'The task is over without a result, and why.'),
+  task('task.cancelled', 'The task is over because someone asked, and how its attempts were stopped.'),
+  scheduler('template.registered', 'A template version is known from now on.'),
+  scheduler('commands.refused', 'Commands that were refused, with the reasons.'),
+  scheduler(
+    'leader.elected',
+    'A scheduler leads from here on; its sequence is the epoch. The allocator writes the same to `LEASES` under `evt.allocator`.',
+  ),
+  scheduler('log.started', 'The first event of a log; names this incarnation of it. `LEASES` has its own.'),
+  server('server.configured', 'A server exists, or its configuration changed.'),
+  server('server.removed', 'A server is no longer configured.'),
+  server('server.state-changed', 'A server is up, down or suspect, or other models are loaded on it.'),
+  server('residency.load-started', 'A model is being loaded; its bytes are reserved.'),
+  server('residency.loaded', 'The model is loaded; its bytes as the server reports them.'),
+  server('residency.load-failed', 'The load failed; its bytes are free again.'),
+  server('residency.unload-started', 'A model is being unloaded; its bytes are not free yet.'),
+  server('residency.unloaded', 'The model is gone and its bytes are free.'),
+  server('lease.granted', 'Slots were leased to attempts; the sequence is their fencing token.'),
+  server('lease.released', 'Attempts have ended; their slots are free.'),
+  server('lease.expired', 'Leases were not renewed in time; their attempts no longer count.'),
+];

@@ -1,0 +1,68 @@
+import { EVENT_CATALOGUE } from '#libs/contracts/event-catalogue.js';
+import { ERRORS } from '#libs/domain/errors.js';
+import type { Settings } from '#libs/runtime/settings.js';
+
+/** The README's tables, made from the code that they describe. `npm run docs` writes them, a test compares them. */
+export type Tables = Readonly<Record<string, string>>;
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+};
+
+const cell = (value: string): string => value.replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+export const readmeTables = (services: Readonly<Record<string, Settings>>): Tables => ({
+  errors: table(
+    ['code', 'HTTP', 'retry', 'meaning'],
+    Object.entries(ERRORS).map(([code, { http, retry, title }]) => [
+      `\`${code}\``,
+      String(http),
+      retry,
+      title,
+    ]),
+  ),
+  events: table(
+    ['type', 'stream', 'subject', 'says'],
+    EVENT_CATALOGUE.map(({ type, stream, subject, says }) => [
+      `\`${type}\``,
+      stream,
+      `\`${cell(subject)}\``,
+      cell(says),
+    ]),
+  ),
+  settings: table(['variable', 'default', 'accepted', 'meaning', 'read by'], settingRows(services)),
+});
+
+const settingRows = (services: Readonly<Record<string, Settings>>): readonly (readonly string[])[] => {
+  const rows = new Map<string, { cells: string[]; readers: string[] }>();
+  for (const [service, settings] of Object.entries(services)) {
+    for (const { env, fallback, accepts, meaning } of Object.values(settings)) {
+      const known = rows.get(env);
+      if (known) known.readers.push(service);
+      else
+        rows.set(env, {
+          cells: [`\`${env}\``, fallback ? `\`${cell(fallback)}\`` : '–', cell(accepts), cell(meaning)],
+          readers: [service],
+        });
+    }
+  }
+  const all = Object.keys(services).length;
+  return [...rows.values()].map(({ cells, readers }) => [
+    ...cells,
+    readers.length >= all ? 'all' : readers.join(', '),
+  ]);
+};
+
+/** Replaces what stands between `<!-- table:name -->` and `<!-- /table -->`. Throws when a table has no place. */
+export const withTables = (readme: string, tables: Tables): string => {
+  let result = readme;
+  for (const [name, content] of Object.entries(tables)) {
+    const open = `<!-- table:${name} -->`;
+    const start = result.indexOf(open);
+    const end = result.indexOf('<!-- /table -->', start);
+    if (start < 0 || end < 0) throw new Error(`README.md has no place '${open} … <!-- /table -->'`);
+    result = `${result.slice(0, start + open.length)}\n${content}\n${result.slice(end)}`;
+  }
+  return result;
+};
