@@ -1,5 +1,6 @@
 import { OllamaModelRunner } from '#libs/model-runner/ollama/ollama.model-runner.js';
 import { modelRunnerConformance } from '#libs/model-runner/model-runner.conformance.js';
+import { ollamaApiConformance } from './ollama-api.conformance.js';
 import { startOllamaSimulator } from './ollama-simulator.js';
 
 modelRunnerConformance('the Ollama adapter on the simulator', async () => {
@@ -14,4 +15,9 @@ modelRunnerConformance('the Ollama adapter on the simulator', async () => {
     longTokens: 100_000,
     stop: simulator.stop,
   };
+});
+
+ollamaApiConformance('the simulator', async () => {
+  const simulator = await startOllamaSimulator({ timeScale: 20 });
+  return { url: simulator.url, model: 'smollm2:135m', stop: simulator.stop };
 });
