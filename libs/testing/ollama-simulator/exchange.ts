@@ -44,6 +44,11 @@ export class Exchange {
     this.response.end();
   }
 
+  /** Closes the connection under the client once what was written has left; what it has not read yet may be lost to it. */
+  breakOff(): void {
+    setImmediate(() => this.response.socket?.destroySoon());
+  }
+
   /** Before the first line a status, after it a line: the status is already sent then. */
   fail(failure: HttpFailure): void {
     if (!this.response.headersSent) return this.json(failure.status, { error: failure.message });

@@ -77,7 +77,7 @@ const answerError = (sim: Sim, exchange: Exchange, error: unknown): void => {
     sim.abandoned += 1;
   } else if (error instanceof Killed) {
     if (error.clean) exchange.end();
-    else exchange.response.destroy();
+    else exchange.breakOff();
   } else {
     exchange.fail(error instanceof HttpFailure ? error : new HttpFailure(500, String(error)));
   }
