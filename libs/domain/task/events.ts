@@ -73,7 +73,7 @@ export type StepSpec = {
 };
 
 export type RetrySpec = {
-  /** Tries in all, the first included; 1 means no retry. */
+  /** Tries in all, the first included; 1 means no retry. A try that was interrupted from outside does not count. */
   readonly attemptsMax: number;
   /** Wait before the second attempt; doubles with each further one up to a minute. */
   readonly backoffMs: number;
