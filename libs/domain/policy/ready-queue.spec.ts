@@ -1,0 +1,183 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { compareSteps } from '#libs/domain/policy/ordering.js';
+import { ReadyQueue, type ReadyStep } from '#libs/domain/policy/ready-queue.js';
+import { requirementKey, type Requirement } from '#libs/domain/task/requirement.js';
+import { CPU, needsModel, NOW_MS, readyStep } from '#libs/testing/builders.js';
+
+/** The same queue as it would be written if nobody cared how fast it is. */
+class NaiveQueue {
+  #steps: ReadyStep[] = [];
+
+  put(step: ReadyStep): void {
+    this.remove(step.taskId, step.stepId);
+    this.#steps.push(step);
+  }
+
+  remove(taskId: string, stepId: string): void {
+    this.#steps = this.#steps.filter((step) => step.taskId !== taskId || step.stepId !== stepId);
+  }
+
+  has(taskId: string, stepId: string): boolean {
+    return this.#steps.some((step) => step.taskId === taskId && step.stepId === stepId);
+  }
+
+  groups(): Record<string, readonly ReadyStep[]> {
+    const groups: Record<string, ReadyStep[]> = {};
+    for (const step of this.#steps.toSorted(compareSteps))
+      (groups[requirementKey(step.requirement)] ??= []).push(step);
+    return groups;
+  }
+}
+
+const groupsOf = (queue: ReadyQueue): Record<string, readonly ReadyStep[]> =>
+  Object.fromEntries(queue.groups().map(({ key, steps }) => [key, [...steps]]));
+
+const REQUIREMENTS: readonly Requirement[] = [CPU, needsModel('llama3'), needsModel('qwen')];
+
+type Action =
+  | {
+      readonly kind: 'put';
+      readonly task: number;
+      readonly step: string;
+      readonly priority: number;
+      readonly attempt: number;
+    }
+  | { readonly kind: 'remove'; readonly task: number; readonly step: string };
+
+const actionsOf = (tasks: number, maxLength: number): fc.Arbitrary<readonly Action[]> => {
+  const task = fc.integer({ min: 1, max: tasks });
+  const step = fc.constantFrom('a', 'b');
+  const put = fc.record({
+    kind: fc.constant('put' as const),
+    task,
+    step,
+    priority: fc.integer({ min: 1, max: 10 }),
+    attempt: fc.integer({ min: 1, max: 3 }),
+  });
+  const remove = fc.record({ kind: fc.constant('remove' as const), task, step });
+  return fc.array(fc.oneof({ weight: 3, arbitrary: put }, { weight: 2, arbitrary: remove }), { maxLength });
+};
+
+/** What a step needs and how old its task is never change; its priority and its attempt do. */
+const stepOf = (action: Extract<Action, { kind: 'put' }>): ReadyStep =>
+  readyStep(`t${action.task}`, {
+    stepId: action.step,
+    seq: action.task,
+    submittedAtMs: NOW_MS + action.task,
+    priority: action.priority,
+    attempt: action.attempt,
+    requirement: REQUIREMENTS[action.task % REQUIREMENTS.length] ?? CPU,
+  });
+
+const play = (actions: readonly Action[], check: (queue: ReadyQueue, naive: NaiveQueue) => void): void => {
+  const queue = new ReadyQueue();
+  const naive = new NaiveQueue();
+  for (const action of actions) {
+    if (action.kind === 'put') {
+      queue.put(stepOf(action));
+      naive.put(stepOf(action));
+    } else {
+      queue.remove(`t${action.task}`, action.step);
+      naive.remove(`t${action.task}`, action.step);
+    }
+    check(queue, naive);
+  }
+};
+
+describe('the queue of ready steps', () => {
+  it('is a sorted list per requirement after each of any puts, replacements and removals', () => {
+    fc.assert(
+      fc.property(actionsOf(6, 40), (actions) => {
+        play(actions, (queue, naive) => {
+          expect(groupsOf(queue)).toEqual(naive.groups());
+        });
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('is a sorted list per requirement when it has grown large and been swept', () => {
+    fc.assert(
+      fc.property(actionsOf(400, 1500), (actions) => {
+        const queue = new ReadyQueue();
+        const naive = new NaiveQueue();
+        // Enough of one lane for its dead entries to be swept.
+        for (let task = 1; task <= 400; task += 1) {
+          const step = stepOf({ kind: 'put', task, step: 'a', priority: 5, attempt: 1 });
+          queue.put(step);
+          naive.put(step);
+        }
+        const removed = actions.length % 3 === 0 ? 380 : 300;
+        for (let task = 1; task <= removed; task += 1) {
+          const victim = actions.length % 2 === 0 ? task : 400 - task;
+          queue.remove(`t${victim}`, 'a');
+          naive.remove(`t${victim}`, 'a');
+        }
+        expect(groupsOf(queue)).toEqual(naive.groups());
+        for (const action of actions) {
+          if (action.kind === 'put') {
+            queue.put(stepOf(action));
+            naive.put(stepOf(action));
+          } else {
+            queue.remove(`t${action.task}`, action.step);
+            naive.remove(`t${action.task}`, action.step);
+          }
+        }
+        expect(groupsOf(queue)).toEqual(naive.groups());
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('knows its size, the size of each group, and what is in it', () => {
+    fc.assert(
+      fc.property(actionsOf(5, 30), (actions) => {
+        play(actions, (queue, naive) => {
+          const groups = naive.groups();
+          expect(queue.size).toBe(Object.values(groups).flat().length);
+          for (const { key, size } of queue.groups()) expect(size).toBe(groups[key]?.length);
+          for (let task = 1; task <= 5; task += 1) {
+            for (const step of ['a', 'b'])
+              expect(queue.has(`t${task}`, step)).toBe(naive.has(`t${task}`, step));
+          }
+        });
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('has no group for what nobody waits for', () => {
+    const queue = new ReadyQueue();
+    queue.put(readyStep('t1'));
+    queue.remove('t1', 'a');
+    expect(queue.groups()).toEqual([]);
+    queue.remove('t1', 'a');
+    expect([queue.size, queue.groups()]).toEqual([0, []]);
+  });
+
+  it('can be walked twice', () => {
+    const queue = new ReadyQueue();
+    queue.put(readyStep('t1'));
+    const [group] = queue.groups();
+    expect([[...(group?.steps ?? [])].length, [...(group?.steps ?? [])].length]).toEqual([1, 1]);
+  });
+
+  it('takes steps of 100,000 tasks and gives them back in order within seconds', () => {
+    const queue = new ReadyQueue();
+    for (let seq = 1; seq <= 100_000; seq += 1)
+      queue.put(readyStep(`t${seq}`, { seq, priority: 1 + (seq % 10) }));
+    let last: ReadyStep | null = null;
+    let wrong = 0;
+    while (queue.size > 0) {
+      const [group] = queue.groups();
+      for (const step of group?.steps ?? []) {
+        if (last !== null && compareSteps(last, step) > 0) wrong += 1;
+        last = step;
+        queue.remove(step.taskId, step.stepId);
+        break;
+      }
+    }
+    expect(wrong).toBe(0);
+  });
+});
