@@ -98,6 +98,38 @@ export type StatusCounts = {
   }[];
 };
 
+/** A lease that a task had, from grant to end. `token` is the sequence of the grant in `LEASES`. */
+export type LeaseView = {
+  readonly lease_id: string;
+  readonly task_id: string;
+  readonly step_id: string;
+  readonly attempt: number;
+  readonly server_id: string;
+  readonly residency_id: string | null;
+  readonly model: string | null;
+  readonly vram_bytes: number | null;
+  readonly token: number;
+  readonly granted_at: string;
+  readonly ended_at: string | null;
+  readonly outcome: 'held' | 'released' | 'expired';
+};
+
+/** `rpc.results.rebuild`: fills the read model anew from the log while the old one serves. `follow` only asks how it stands. */
+export type RebuildRequest = { readonly follow?: boolean };
+/** The rebuild that runs, or the last one; null when there was none since the service started. */
+export type RebuildReply = { readonly rebuild: RebuildStatus | null };
+export type RebuildStatus = {
+  readonly state: 'running' | 'finished' | 'failed';
+  /** Why it was started. */
+  readonly reason: string;
+  /** How much of `TASKS` the new tables include, and how much there is. */
+  readonly seq: number;
+  readonly tail_seq: number;
+  readonly started_at: string;
+  readonly ended_at: string | null;
+  readonly error: string | null;
+};
+
 export type QueryReply =
   | { readonly ok: true; readonly value: unknown; readonly seq: number }
   | { readonly ok: false; readonly failure: Failure };

@@ -27,6 +27,8 @@ export const RPC = {
   listServers: 'rpc.allocator.servers',
   /** `QueryRequest` → `QueryReply` (queries.ts). */
   query: 'rpc.results.query',
+  /** `RebuildRequest` → `RebuildReply`: fills the read model anew from the log. */
+  rebuildResults: 'rpc.results.rebuild',
   /** `StateDigestRequest` → `StateDigest`: the folded state's position and hash. */
   stateDigest: 'rpc.scheduler.state-digest',
   /** `HealthReport` of each service. */

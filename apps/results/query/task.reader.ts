@@ -1,0 +1,121 @@
+import type { SqlEntityManager } from '@mikro-orm/sqlite';
+import type { AttemptView, ResourceUsage, StepView, TaskStatus, TaskView } from '#libs/contracts/queries.js';
+import type { Failure } from '#libs/domain/errors.js';
+import type { ModelUsage } from '#libs/domain/usage.js';
+import {
+  Attempt,
+  Task,
+  TaskStep,
+  type AttemptRow,
+  type TaskRow,
+  type TaskStepRow,
+} from '../database/entities.js';
+import { groupBy } from '../group-by.js';
+
+/** The tasks at these sequences, in the order given, as a person sees them. */
+export const readTaskViews = async (em: SqlEntityManager, seqs: readonly number[]): Promise<TaskView[]> => {
+  if (seqs.length === 0) return [];
+  const tasks = await em.find(Task, { seq: { $in: [...seqs] } }, { disableIdentityMap: true });
+  const taskSeq = { $in: [...seqs] };
+  const steps = await em.find(
+    TaskStep,
+    { taskSeq },
+    { orderBy: { taskSeq: 'asc', position: 'asc' }, disableIdentityMap: true },
+  );
+  const attempts = await em.find(Attempt, { taskSeq }, { orderBy: { seq: 'asc' }, disableIdentityMap: true });
+  const vramBytes = await readVramBytes(em, attempts);
+  const stepsOf = groupBy(steps, (step) => step.taskSeq);
+  const attemptsOf = groupBy(attempts, (attempt) => attempt.taskSeq);
+  const views = new Map(
+    tasks.map((task) => [
+      task.seq,
+      viewOf(task, stepsOf.get(task.seq) ?? [], attemptsOf.get(task.seq) ?? [], vramBytes),
+    ]),
+  );
+  return seqs.flatMap((seq) => views.get(seq) ?? []);
+};
+
+/** What the models of attempts took, by lease, as the allocator saw it: for attempts that did not say so themselves. */
+const readVramBytes = async (
+  em: SqlEntityManager,
+  attempts: readonly AttemptRow[],
+): Promise<ReadonlyMap<string, number>> => {
+  const leases = attempts.filter(({ model, usage }) => model !== null && !usage?.includes('"vramBytes"'));
+  if (leases.length === 0) return new Map();
+  const rows = await em.execute<{ lease_id: string; vram_bytes: number | string }[]>(
+    `select l.lease_id, r.vram_bytes from lease l join residency r on r.residency_id = l.residency_id
+     where r.vram_bytes is not null and l.lease_id in (${leases.map(() => '?').join(', ')})`,
+    leases.map(({ leaseId }) => leaseId),
+  );
+  return new Map(rows.map((row) => [row.lease_id, Number(row.vram_bytes)]));
+};
+
+const viewOf = (
+  task: TaskRow,
+  steps: readonly TaskStepRow[],
+  attempts: readonly AttemptRow[],
+  vramBytes: ReadonlyMap<string, number>,
+): TaskView => ({
+  id: task.id,
+  workspace: task.workspace,
+  status: task.status as TaskStatus,
+  priority: task.priority,
+  template: { name: task.templateName, version: task.templateVersion },
+  parameters: parsed<TaskView['parameters']>(task.parameters),
+  depends_on: parsed<readonly string[]>(task.dependsOn),
+  labels: parsed<TaskView['labels']>(task.labels),
+  created_at: task.createdAt,
+  started_at: task.startedAt ?? null,
+  ended_at: task.endedAt ?? null,
+  cancel_requested_at: task.cancelRequestedAt ?? null,
+  result: parsedOrNull(task.result),
+  error: parsedOrNull<Failure>(task.error),
+  steps: steps.map(stepView),
+  attempts: attempts.map(attemptView),
+  resource_usage: usageOf(attempts, vramBytes),
+  last_seq: task.lastSeq,
+});
+
+const stepView = (step: TaskStepRow): StepView => ({
+  id: step.stepId,
+  type: step.stepType,
+  needs: parsed<readonly string[]>(step.needs),
+  status: step.status as StepView['status'],
+  output: parsedOrNull(step.output),
+});
+
+const attemptView = (attempt: AttemptRow): AttemptView => ({
+  step_id: attempt.stepId,
+  attempt: attempt.attempt,
+  server_id: attempt.serverId,
+  lease_id: attempt.leaseId,
+  dispatched_at: attempt.dispatchedAt,
+  started_at: attempt.startedAt ?? null,
+  ended_at: attempt.endedAt ?? null,
+  outcome: attempt.outcome as AttemptView['outcome'],
+  error: parsedOrNull<Failure>(attempt.error),
+  usage: parsedOrNull<ModelUsage>(attempt.usage),
+});
+
+const usageOf = (attempts: readonly AttemptRow[], vramBytes: ReadonlyMap<string, number>): ResourceUsage => {
+  const models = new Set<string>();
+  const sum = { load_ms: 0, prompt_ms: 0, generation_ms: 0, tokens_in: 0, tokens_out: 0 };
+  let vramBytesMax: number | null = null;
+  for (const attempt of attempts) {
+    const usage = parsedOrNull<ModelUsage>(attempt.usage);
+    const model = usage?.model ?? attempt.model;
+    if (model) models.add(model);
+    sum.load_ms += usage?.loadMs ?? 0;
+    sum.prompt_ms += usage?.promptMs ?? 0;
+    sum.generation_ms += usage?.generationMs ?? 0;
+    sum.tokens_in += usage?.tokensIn ?? 0;
+    sum.tokens_out += usage?.tokensOut ?? 0;
+    const bytes = usage?.vramBytes ?? vramBytes.get(attempt.leaseId);
+    if (bytes !== undefined) vramBytesMax = Math.max(vramBytesMax ?? 0, bytes);
+  }
+  return { models: [...models], ...sum, vram_bytes_max: vramBytesMax };
+};
+
+const parsed = <T>(json: string): T => JSON.parse(json) as T;
+const parsedOrNull = <T = unknown>(json: string | null | undefined): T | null =>
+  json === null || json === undefined ? null : (JSON.parse(json) as T);

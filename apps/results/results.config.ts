@@ -1,0 +1,33 @@
+import { COMMON_SETTINGS } from '#libs/runtime/common.settings.js';
+import { integer, loadSettings, optionalText, text, type Loaded } from '#libs/runtime/settings.js';
+
+export const RESULTS_SETTINGS = {
+  ...COMMON_SETTINGS,
+  dataDir: text({
+    env: 'ORCHESTRA_DATA_DIR',
+    meaning:
+      'Folder of the read model (results.sqlite). It can be deleted at any time: the log fills it again.',
+    fallback: 'data',
+  }),
+  databaseUrl: optionalText({
+    env: 'ORCHESTRA_DATABASE_URL',
+    meaning:
+      'PostgreSQL database for the read model instead of the SQLite file, for queries of your own or very many tasks.',
+    secret: true,
+    pattern: /^postgres(ql)?:\/\/[^\s]+$/,
+    accepts: 'postgresql://user:password@host:port/database',
+  }),
+  lagReadyMax: integer({
+    env: 'ORCHESTRA_RESULTS_LAG_MAX',
+    meaning:
+      'Events that the read model may be behind the log before the service says that it is not ready, unless it catches up.',
+    fallback: 10_000,
+    min: 1,
+    max: 10_000_000,
+    unit: 'events',
+  }),
+};
+
+export type ResultsConfig = Loaded<typeof RESULTS_SETTINGS>;
+
+export const loadResultsConfig = (): ResultsConfig => loadSettings(RESULTS_SETTINGS, process.env);

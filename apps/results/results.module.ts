@@ -1,0 +1,23 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import type { Logger } from '#libs/runtime/logger.js';
+import { QueryService } from './query/query.service.js';
+import { ReadModel } from './read-model.js';
+import { ResultsController } from './results.controller.js';
+
+/**
+ * Wiring only: the read model is made in `start-results.ts`, where its streams and its database are. It opens and
+ * replaces MikroORM instances while it runs (a rebuild exchanges the tables), so none of them is a provider.
+ */
+@Module({})
+export class ResultsModule {
+  static with(readModel: ReadModel, logger: Logger): DynamicModule {
+    return {
+      module: ResultsModule,
+      controllers: [ResultsController],
+      providers: [
+        { provide: ReadModel, useValue: readModel },
+        { provide: QueryService, useValue: new QueryService(readModel, logger) },
+      ],
+    };
+  }
+}

@@ -1,0 +1,78 @@
+import type { AttemptView, StepView, TaskStatus } from '#libs/contracts/queries.js';
+
+/** A value as it will stand in the answer: JSON text. */
+export type Json = string;
+
+/**
+ * What the projection has to remember of a task to place its next event. Outputs, results and ended attempts are in
+ * the database already and are not read back: `null` there means "nothing new".
+ */
+export type TaskDoc = {
+  /** Sequence of the submission: the task's key in the database. */
+  readonly seq: number;
+  readonly id: string;
+  readonly workspace: string;
+  readonly templateName: string;
+  readonly state: TaskState;
+  readonly steps: readonly StepState[];
+  /** Attempts that run, and those that ended in the events being folded. */
+  readonly attempts: readonly AttemptState[];
+};
+
+export type TaskState = {
+  readonly status: TaskStatus;
+  readonly priority: number;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly cancelRequestedAt: string | null;
+  readonly result: Json | null;
+  readonly error: Json | null;
+  readonly lastSeq: number;
+};
+
+export type StepState = {
+  readonly position: number;
+  readonly stepId: string;
+  readonly status: StepView['status'];
+  readonly output: Json | null;
+};
+
+export type AttemptState = {
+  /** Sequence of the dispatch: the attempt's key in the database. */
+  readonly seq: number;
+  readonly stepId: string;
+  readonly attempt: number;
+  readonly serverId: string;
+  readonly leaseId: string;
+  /** The model that the step asked for; null for a step that needs none. */
+  readonly model: string | null;
+  readonly dispatchedAt: string;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly outcome: AttemptView['outcome'];
+  readonly error: Json | null;
+  readonly usage: Json | null;
+};
+
+/** What a submission says once and for all. */
+export type NewTask = {
+  readonly id: string;
+  readonly templateVersion: string;
+  readonly parameters: Json;
+  readonly dependsOn: Json;
+  readonly labels: Json;
+  readonly createdAt: string;
+  readonly labelPairs: readonly (readonly [key: string, value: string])[];
+  readonly steps: readonly { readonly stepType: string; readonly needs: Json }[];
+};
+
+export const isOver = (status: TaskStatus): boolean =>
+  status === 'completed' || status === 'failed' || status === 'cancelled';
+
+/** Drops what the database now holds, so that a remembered task stays small whatever its outputs were. */
+export const remembered = (doc: TaskDoc): TaskDoc => ({
+  ...doc,
+  state: { ...doc.state, result: null, error: null },
+  steps: doc.steps.map((step) => (step.output === null ? step : { ...step, output: null })),
+  attempts: doc.attempts.filter(({ outcome }) => outcome === 'running'),
+});

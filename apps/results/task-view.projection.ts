@@ -1,0 +1,247 @@
+// The reader's tour: previous: apps/executor/run-attempt.ts, whose report became the facts that arrive here; next: the
+// answer. The client reads what this file made of them, by way of query/task.reader.ts and the gateway.
+import type { TaskStatus } from '#libs/contracts/queries.js';
+import type {
+  StepFailure,
+  StepSuccess,
+  StoppedAttempt,
+  TaskEvent,
+  TaskSubmitted,
+} from '#libs/domain/task/events.js';
+import type { StoredEvent } from '#libs/event-log/event-log.js';
+import { typedEvent } from '#libs/event-log/typed-event.js';
+import {
+  isOver,
+  type AttemptState,
+  type Json,
+  type NewTask,
+  type StepState,
+  type TaskDoc,
+} from './task-doc.js';
+
+/** What a batch of events changes. Pure data: `database/task.writer.ts` turns it into one transaction. */
+export type TaskChanges = {
+  /** Tasks as they are after the batch, by id, for those that it changed. */
+  readonly docs: ReadonlyMap<string, TaskDoc>;
+  /** As they were before; absent for those that the batch submitted. */
+  readonly before: ReadonlyMap<string, TaskDoc>;
+  readonly submitted: ReadonlyMap<string, NewTask>;
+  /** Events that this projection does not know, or that fit no task. They change nothing. */
+  readonly ignored: readonly { readonly seq: number; readonly type: string; readonly why: string }[];
+};
+
+/** Highest version of an event's data that is understood here. Within a version data only grows. */
+const DATA_VERSION_MAX = 1;
+
+/**
+ * Folds a batch in memory, so that a task that was submitted, run and completed within it costs one row. `known` holds
+ * the tasks of `taskIdsOf(events)` that exist. An event that a task already includes changes nothing: reading twice is harmless.
+ */
+export const foldTaskEvents = (
+  events: readonly StoredEvent[],
+  known: ReadonlyMap<string, TaskDoc>,
+): TaskChanges => {
+  const docs = new Map<string, TaskDoc>();
+  const before = new Map<string, TaskDoc>();
+  const submitted = new Map<string, NewTask>();
+  const ignored: { seq: number; type: string; why: string }[] = [];
+  for (const stored of events) {
+    const { seq, type } = stored;
+    if (!isTaskEvent(stored)) {
+      if (!OF_NO_TASK.has(type))
+        ignored.push({ seq, type, why: `unknown type or version ${stored.version}` });
+      continue;
+    }
+    const event = typedEvent<TaskEvent>(stored);
+    const old = known.get(event.taskId);
+    const doc = docs.get(event.taskId) ?? old;
+    if (doc && seq <= doc.state.lastSeq) continue;
+    if (event.type === 'task.submitted' && !doc) {
+      docs.set(event.taskId, openedBy(event, seq));
+      submitted.set(event.taskId, factsOf(event));
+    } else if (event.type !== 'task.submitted' && doc && !isOver(doc.state.status)) {
+      docs.set(event.taskId, advanced(doc, event, seq));
+      if (old) before.set(event.taskId, old);
+    } else {
+      ignored.push({
+        seq,
+        type,
+        why: `task ${event.taskId} ${doc ? `is ${doc.state.status}` : 'was never submitted'}`,
+      });
+    }
+  }
+  return { docs, before, submitted, ignored };
+};
+
+/** The tasks that a batch is about. */
+export const taskIdsOf = (events: readonly StoredEvent[]): ReadonlySet<string> => {
+  const ids = new Set<string>();
+  for (const event of events) if (isTaskEvent(event)) ids.add(typedEvent<TaskEvent>(event).taskId);
+  return ids;
+};
+
+type Later = Exclude<TaskEvent, TaskSubmitted>;
+type Handlers = {
+  readonly [T in Later['type']]: (doc: TaskDoc, event: Extract<Later, { type: T }>, seq: number) => TaskDoc;
+};
+
+const handlers: Handlers = {
+  'task.priority-changed': (doc, { priority }) => withState(doc, { priority }),
+  'step.dispatched': (doc, event, seq) => {
+    const attempt: AttemptState = {
+      seq,
+      stepId: event.stepId,
+      attempt: event.attempt,
+      serverId: event.lease.serverId,
+      leaseId: event.lease.leaseId,
+      model: event.requirement.kind === 'model' ? event.requirement.profile.model : null,
+      dispatchedAt: event.at,
+      startedAt: null,
+      endedAt: null,
+      outcome: 'running',
+      error: null,
+      usage: null,
+    };
+    const running = withStep(doc, event.stepId, { status: 'running' });
+    return {
+      ...withState(running, { startedAt: doc.state.startedAt ?? event.at }),
+      attempts: [...doc.attempts, attempt],
+    };
+  },
+  'step.completed': (doc, { step }) => succeeded(doc, step),
+  'step.failed': (doc, { step }) => withStep(failedAttempt(doc, step), step.stepId, { status: 'pending' }),
+  'step.stopped': (doc, { step, at }) => stopped(doc, [step], at),
+  'task.cancel-requested': (doc, { at }) =>
+    withState(doc, { cancelRequestedAt: doc.state.cancelRequestedAt ?? at }),
+  'task.failing': (doc, { step, failure }) =>
+    withState(step ? failed(doc, step) : doc, { error: json(failure) }),
+  'task.completed': (doc, { step, result, at }) =>
+    ended(succeeded(doc, step), 'completed', at, { result: json(result ?? null) }),
+  'task.failed': (doc, { step, stopped: last, failure, at }) =>
+    ended(stopped(step ? failed(doc, step) : doc, last, at), 'failed', at, { error: json(failure) }),
+  'task.cancelled': (doc, { stopped: last, at }) => ended(stopped(doc, last, at), 'cancelled', at, {}),
+};
+
+/** Facts of the stream that no task view shows. */
+const OF_NO_TASK: ReadonlySet<string> = new Set([
+  'template.registered',
+  'commands.refused',
+  'leader.elected',
+  'log.started',
+]);
+
+const isTaskEvent = (event: StoredEvent): boolean =>
+  (event.type === 'task.submitted' || Object.hasOwn(handlers, event.type)) &&
+  event.version <= DATA_VERSION_MAX;
+
+const advanced = (doc: TaskDoc, event: Later, seq: number): TaskDoc => {
+  const handle = handlers[event.type] as (doc: TaskDoc, event: Later, seq: number) => TaskDoc;
+  const next = handle(doc, event, seq);
+  const status = isOver(next.state.status) ? next.state.status : statusOf(next.steps);
+  return withState(next, { status, lastSeq: seq });
+};
+
+/** `running` once a step has been done or while one runs; a first step that waits for another try is queued again. */
+const statusOf = (steps: readonly StepState[]): TaskStatus =>
+  steps.some(({ status }) => status === 'running' || status === 'completed') ? 'running' : 'queued';
+
+const openedBy = (event: TaskSubmitted, seq: number): TaskDoc => ({
+  seq,
+  id: event.taskId,
+  workspace: event.workspace,
+  templateName: event.template.name,
+  state: {
+    status: 'queued',
+    priority: event.priority,
+    startedAt: null,
+    endedAt: null,
+    cancelRequestedAt: null,
+    result: null,
+    error: null,
+    lastSeq: seq,
+  },
+  steps: event.steps.map(({ id }, position) => ({ position, stepId: id, status: 'pending', output: null })),
+  attempts: [],
+});
+
+const factsOf = (event: TaskSubmitted): NewTask => ({
+  id: event.taskId,
+  templateVersion: event.template.version,
+  parameters: json(event.parameters),
+  dependsOn: json(event.dependsOn),
+  labels: json(event.labels),
+  createdAt: event.submittedAt,
+  labelPairs: Object.entries(event.labels),
+  steps: event.steps.map(({ stepType, needs }) => ({ stepType, needs: json(needs) })),
+});
+
+const json = (value: unknown): Json => JSON.stringify(value);
+
+const withState = (doc: TaskDoc, change: Partial<TaskDoc['state']>): TaskDoc => ({
+  ...doc,
+  state: { ...doc.state, ...change },
+});
+
+const withStep = (doc: TaskDoc, stepId: string, change: Partial<StepState>): TaskDoc => ({
+  ...doc,
+  steps: doc.steps.map((step) => (step.stepId === stepId ? { ...step, ...change } : step)),
+});
+
+/** Changes an attempt that runs; one that has ended stays as it ended. */
+const withAttempt = (
+  doc: TaskDoc,
+  which: { readonly stepId: string; readonly attempt: number },
+  change: Partial<AttemptState>,
+): TaskDoc => ({
+  ...doc,
+  attempts: doc.attempts.map((attempt) =>
+    attempt.stepId === which.stepId && attempt.attempt === which.attempt && attempt.outcome === 'running'
+      ? { ...attempt, ...change }
+      : attempt,
+  ),
+});
+
+const succeeded = (doc: TaskDoc, step: StepSuccess): TaskDoc =>
+  withStep(
+    withAttempt(doc, step, {
+      outcome: 'completed',
+      startedAt: step.startedAt,
+      endedAt: step.endedAt,
+      usage: step.usage ? json(step.usage) : null,
+    }),
+    step.stepId,
+    { status: 'completed', output: json(step.output ?? null) },
+  );
+
+const failedAttempt = (doc: TaskDoc, step: StepFailure): TaskDoc =>
+  withAttempt(doc, step, {
+    outcome: 'failed',
+    startedAt: step.startedAt ?? null,
+    endedAt: step.endedAt,
+    error: json(step.failure),
+  });
+
+const failed = (doc: TaskDoc, step: StepFailure): TaskDoc =>
+  withStep(failedAttempt(doc, step), step.stepId, { status: 'failed' });
+
+const stopped = (doc: TaskDoc, attempts: readonly StoppedAttempt[], at: string): TaskDoc =>
+  attempts.reduce(
+    (before, attempt) =>
+      withStep(withAttempt(before, attempt, { outcome: 'cancelled', endedAt: at }), attempt.stepId, {
+        status: 'cancelled',
+      }),
+    doc,
+  );
+
+/** A task that is over leaves no step open: what had not run will not run. */
+const ended = (
+  doc: TaskDoc,
+  status: TaskStatus,
+  at: string,
+  outcome: { readonly result?: Json; readonly error?: Json },
+): TaskDoc => ({
+  ...withState(doc, { ...outcome, status, endedAt: at }),
+  steps: doc.steps.map((step) =>
+    step.status === 'pending' || step.status === 'running' ? { ...step, status: 'cancelled' } : step,
+  ),
+});
