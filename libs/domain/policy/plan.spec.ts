@@ -1,0 +1,592 @@
+import { describe, expect, it } from '@jest/globals';
+import type { ErrorCode } from '#libs/domain/errors.js';
+import type { GpuRecord } from '#libs/domain/gpu/gpu.js';
+import { profileKey, type ModelProfile } from '#libs/domain/gpu/profile.js';
+import { plan, type Plan, type PolicySettings, type Snapshot } from '#libs/domain/policy/plan.js';
+import { ReadyQueue, type ReadyStep } from '#libs/domain/policy/ready-queue.js';
+import {
+  configured,
+  CPU,
+  cpuSpec,
+  gib,
+  later,
+  loadStarted,
+  NOW,
+  NOW_MS,
+  profileOf,
+  readyStep,
+  resident,
+  serverState,
+  serverUp,
+} from '#libs/testing/builders.js';
+import { ledgerOf } from '#libs/testing/spec.js';
+
+type Fact = GpuRecord['event'];
+
+const SETTINGS: PolicySettings = {
+  swapPatienceMs: 15_000,
+  placementsMax: 100,
+  loadRetryMs: 10_000,
+  loadFailuresMax: 3,
+};
+const LLAMA = profileOf('llama3:8b');
+const QWEN = profileOf('qwen2.5:7b');
+const PHI = profileOf('phi4:14b');
+/** Each takes 10 of 24 GiB: two fit, three do not. */
+const KNOWN = new Map([LLAMA, QWEN, PHI].map((profile) => [profileKey(profile), gib(10)]));
+const LONG_AGO = later(-3_600_000);
+
+const on = (profile: ModelProfile, taskId: string, more: Partial<ReadyStep> = {}): ReadyStep =>
+  readyStep(taskId, { requirement: { kind: 'model', profile }, seq: Number(taskId.slice(1)), ...more });
+const cpuStep = (taskId: string, more: Partial<ReadyStep> = {}): ReadyStep =>
+  readyStep(taskId, { seq: Number(taskId.slice(1)), requirement: CPU, ...more });
+
+const planFor = (
+  facts: readonly Fact[],
+  steps: readonly ReadyStep[],
+  more: Partial<Omit<Snapshot, 'settings'>> & { readonly settings?: Partial<PolicySettings> } = {},
+): Plan => {
+  const ready = new ReadyQueue();
+  for (const step of steps) ready.put(step);
+  return plan({
+    ready,
+    ledger: ledgerOf(...facts),
+    asked: new Map(),
+    loadsAsked: new Set(),
+    knownBytes: KNOWN,
+    nowMs: NOW_MS,
+    ...more,
+    settings: { ...SETTINGS, ...more.settings },
+  });
+};
+/** `t1@gpu1/r1`, or `t1@cpu`. */
+const places = ({ placements }: Plan): readonly string[] =>
+  placements.map(
+    ({ step, serverId, residencyId }) => `${step.taskId}@${serverId}${residencyId ? `/${residencyId}` : ''}`,
+  );
+/** `llama3:8b on gpu1, without r1 r2`. */
+const loads = ({ loads: wished }: Plan): readonly string[] =>
+  wished.map(
+    ({ profile, serverId, evict }) =>
+      `${profile.model} on ${serverId}${evict.length > 0 ? `, without ${evict.join(' ')}` : ''}`,
+  );
+
+const cpu = configured(cpuSpec(2));
+const gpu1 = serverUp('gpu1');
+const gpu2 = serverUp('gpu2');
+/** Loaded long ago, so that nothing is owed to them. */
+const model = (residencyId: string, profile: ModelProfile, server = 'gpu1', at = LONG_AGO, slots = 2) =>
+  resident(server, residencyId, profile, { bytes: gib(10), at, slots });
+const leases = (serverId: string, residencyId: string | undefined, ...leaseIds: readonly string[]): Fact => ({
+  type: 'lease.granted',
+  serverId,
+  leases: leaseIds.map((leaseId) => ({
+    leaseId,
+    taskId: 't99',
+    stepId: leaseId,
+    attempt: 1,
+    ...(residencyId === undefined ? {} : { residencyId }),
+  })),
+  at: NOW,
+});
+const waited = (ms: number): Partial<ReadyStep> => ({ submittedAtMs: NOW_MS - ms });
+
+describe('placing ready steps', () => {
+  it.each<{
+    name: string;
+    facts: readonly Fact[];
+    steps: readonly ReadyStep[];
+    more?: Parameters<typeof planFor>[2];
+    want: readonly string[];
+  }>([
+    {
+      name: 'uses CPU slots for steps that need no model',
+      facts: [cpu],
+      steps: [cpuStep('t1')],
+      want: ['t1@cpu'],
+    },
+    {
+      name: 'uses a slot of the model that is loaded with the same options',
+      facts: [...gpu1, ...model('r1', QWEN), ...model('r2', LLAMA)],
+      steps: [on(LLAMA, 't1')],
+      want: ['t1@gpu1/r2'],
+    },
+    {
+      name: 'does not use the model with other options',
+      facts: [...gpu1, ...model('r1', profileOf('llama3:8b', 8192))],
+      steps: [on(LLAMA, 't1')],
+      want: [],
+    },
+    {
+      name: 'puts priority before age',
+      facts: [configured(cpuSpec(1))],
+      steps: [cpuStep('t1'), cpuStep('t2', { priority: 6 })],
+      want: ['t2@cpu'],
+    },
+    {
+      name: 'puts age before all else among equals',
+      facts: [configured(cpuSpec(1))],
+      steps: [cpuStep('t2'), cpuStep('t1')],
+      want: ['t1@cpu'],
+    },
+    {
+      name: 'fills all slots in order',
+      facts: [cpu],
+      steps: [cpuStep('t3'), cpuStep('t1'), cpuStep('t2')],
+      want: ['t1@cpu', 't2@cpu'],
+    },
+    {
+      name: 'keeps the order over all groups',
+      facts: [cpu, ...gpu1, ...model('r1', LLAMA)],
+      steps: [cpuStep('t4'), on(LLAMA, 't3'), cpuStep('t2'), on(LLAMA, 't1', { priority: 4 })],
+      want: ['t2@cpu', 't3@gpu1/r1', 't4@cpu', 't1@gpu1/r1'],
+    },
+    {
+      name: 'spreads over servers, the freest first',
+      facts: [
+        ...gpu1,
+        ...gpu2,
+        ...model('r1', LLAMA),
+        ...model('r2', LLAMA, 'gpu2'),
+        leases('gpu1', 'r1', 'l1'),
+      ],
+      steps: [on(LLAMA, 't1'), on(LLAMA, 't2'), on(LLAMA, 't3'), on(LLAMA, 't4')],
+      want: ['t1@gpu2/r2', 't2@gpu1/r1', 't3@gpu2/r2'],
+    },
+    {
+      name: 'leaves leased slots alone',
+      facts: [...gpu1, ...model('r1', LLAMA), leases('gpu1', 'r1', 'l1')],
+      steps: [on(LLAMA, 't1'), on(LLAMA, 't2')],
+      want: ['t1@gpu1/r1'],
+    },
+    {
+      name: 'leaves slots alone that were asked for and are not in the ledger yet',
+      facts: [cpu, ...gpu1, ...model('r1', LLAMA)],
+      steps: [on(LLAMA, 't1'), on(LLAMA, 't2'), cpuStep('t3')],
+      more: {
+        asked: new Map([
+          ['gpu1/r1', 1],
+          ['cpu/cpu', 2],
+        ]),
+      },
+      want: ['t1@gpu1/r1'],
+    },
+    {
+      name: 'places nothing where fewer slots are configured than leased',
+      facts: [cpu, leases('cpu', undefined, 'l1', 'l2'), configured(cpuSpec(1))],
+      steps: [cpuStep('t1')],
+      want: [],
+    },
+    {
+      name: 'places nothing on a server that is down',
+      facts: [...gpu1, ...model('r1', LLAMA), serverState('gpu1', 'down')],
+      steps: [on(LLAMA, 't1')],
+      want: [],
+    },
+    {
+      name: 'places nothing on a suspect server',
+      facts: [...gpu1, ...model('r1', LLAMA), serverState('gpu1', 'suspect')],
+      steps: [on(LLAMA, 't1')],
+      want: [],
+    },
+    {
+      name: 'places nothing on a model that is loading',
+      facts: [...gpu1, loadStarted('gpu1', 'r1', LLAMA)],
+      steps: [on(LLAMA, 't1')],
+      want: [],
+    },
+    {
+      name: 'places nothing on a model that is unloading',
+      facts: [
+        ...gpu1,
+        ...model('r1', LLAMA),
+        { type: 'residency.unload-started', serverId: 'gpu1', residencyId: 'r1', reason: '', at: NOW },
+      ],
+      steps: [on(LLAMA, 't1')],
+      want: [],
+    },
+    {
+      name: 'makes no more placements than a cycle may',
+      facts: [configured(cpuSpec(50))],
+      steps: [cpuStep('t1'), cpuStep('t2'), cpuStep('t3')],
+      more: { settings: { placementsMax: 2 } },
+      want: ['t1@cpu', 't2@cpu'],
+    },
+    {
+      name: 'does not let a group without slots hold up another one',
+      facts: [cpu, ...gpu1, ...model('r1', LLAMA), leases('gpu1', 'r1', 'l1', 'l2')],
+      steps: [on(LLAMA, 't1', { priority: 10 }), cpuStep('t2', { priority: 1 })],
+      want: ['t2@cpu'],
+    },
+  ])('$name', ({ facts, steps, more, want }) => expect(places(planFor(facts, steps, more))).toEqual(want));
+
+  it('places nothing when nothing is ready', () => {
+    expect(planFor([cpu, ...gpu1], [])).toEqual({ placements: [], loads: [], impossible: [] });
+  });
+});
+
+describe('wishing for a load', () => {
+  it.each<{
+    name: string;
+    facts: readonly Fact[];
+    steps: readonly ReadyStep[];
+    more?: Parameters<typeof planFor>[2];
+    want: readonly string[];
+  }>([
+    {
+      name: 'asks for a model that no server holds',
+      facts: gpu1,
+      steps: [on(LLAMA, 't1')],
+      want: ['llama3:8b on gpu1'],
+    },
+    {
+      name: 'asks for a model of unknown size too',
+      facts: gpu1,
+      steps: [on(LLAMA, 't1')],
+      more: { knownBytes: new Map() },
+      want: ['llama3:8b on gpu1'],
+    },
+    {
+      name: 'asks beside another model while there is room',
+      facts: [...gpu1, ...model('r1', QWEN)],
+      steps: [on(LLAMA, 't1')],
+      want: ['llama3:8b on gpu1'],
+    },
+    {
+      name: 'does not ask for what is loaded',
+      facts: [...gpu1, ...model('r1', LLAMA)],
+      steps: [on(LLAMA, 't1')],
+      want: [],
+    },
+    {
+      name: 'does not ask for what is loading',
+      facts: [...gpu1, ...gpu2, loadStarted('gpu1', 'r1', LLAMA)],
+      steps: [on(LLAMA, 't1')],
+      want: [],
+    },
+    {
+      name: 'asks elsewhere for what is loaded on a server that is down',
+      facts: [...gpu1, ...model('r1', LLAMA), serverState('gpu1', 'down'), ...gpu2],
+      steps: [on(LLAMA, 't1')],
+      want: ['llama3:8b on gpu2'],
+    },
+    {
+      name: 'asks one server for one load at a time, for the best step first',
+      facts: gpu1,
+      steps: [on(LLAMA, 't1'), on(QWEN, 't2', { priority: 9 })],
+      want: ['qwen2.5:7b on gpu1'],
+    },
+    {
+      name: 'asks several servers at once',
+      facts: [...gpu1, ...gpu2],
+      steps: [on(LLAMA, 't1'), on(QWEN, 't2')],
+      want: ['llama3:8b on gpu1', 'qwen2.5:7b on gpu2'],
+    },
+    {
+      name: 'does not ask a server that was asked already',
+      facts: gpu1,
+      steps: [on(LLAMA, 't1')],
+      more: { loadsAsked: new Set(['gpu1']) },
+      want: [],
+    },
+    {
+      name: 'does not ask a server that is loading something',
+      facts: [...gpu1, loadStarted('gpu1', 'r1', QWEN)],
+      steps: [on(LLAMA, 't1')],
+      want: [],
+    },
+    {
+      name: 'does not ask a server that is down',
+      facts: [...gpu1, serverState('gpu1', 'down')],
+      steps: [on(LLAMA, 't1')],
+      want: [],
+    },
+    {
+      name: 'does not ask a server that is too small',
+      facts: [...serverUp('small', { vramBytes: gib(8) }), ...gpu2],
+      steps: [on(LLAMA, 't1')],
+      want: ['llama3:8b on gpu2'],
+    },
+    {
+      name: 'waits where foreign models leave no room',
+      facts: [...gpu1, serverState('gpu1', 'up', { foreign: [{ model: 'mistral', bytes: gib(20) }] })],
+      steps: [on(LLAMA, 't1')],
+      want: [],
+    },
+    {
+      name: 'evicts an idle model that nobody waits for',
+      facts: [...gpu1, ...model('r1', QWEN), ...model('r2', PHI)],
+      steps: [on(LLAMA, 't1')],
+      want: ['llama3:8b on gpu1, without r1'],
+    },
+    {
+      name: 'evicts the idle one that was loaded first',
+      facts: [...gpu1, ...model('r1', QWEN, 'gpu1', later(-1000)), ...model('r2', PHI, 'gpu1', later(-2000))],
+      steps: [on(LLAMA, 't1')],
+      want: ['llama3:8b on gpu1, without r2'],
+    },
+    {
+      name: 'evicts an idle one before one that others wait for',
+      facts: [...gpu1, ...model('r1', QWEN), ...model('r2', PHI, 'gpu1', NOW)],
+      steps: [on(LLAMA, 't1', waited(60_000)), on(QWEN, 't2')],
+      want: ['llama3:8b on gpu1, without r2'],
+    },
+    {
+      name: 'evicts an idle one before one that is in use',
+      facts: [...gpu1, ...model('r1', QWEN), ...model('r2', PHI, 'gpu1', NOW), leases('gpu1', 'r1', 'l1')],
+      steps: [on(LLAMA, 't1')],
+      want: ['llama3:8b on gpu1, without r2'],
+    },
+    {
+      name: 'uses free room on the second server before it evicts on the first',
+      facts: [...gpu1, ...model('r1', QWEN), ...model('r2', PHI), ...gpu2],
+      steps: [on(LLAMA, 't1')],
+      want: ['llama3:8b on gpu2'],
+    },
+    {
+      name: 'uses free room on the second server before it drains the first',
+      facts: [
+        ...gpu1,
+        ...model('r1', QWEN),
+        ...model('r2', PHI),
+        leases('gpu1', 'r1', 'l1'),
+        leases('gpu1', 'r2', 'l2'),
+        ...gpu2,
+      ],
+      steps: [on(LLAMA, 't1', waited(60_000))],
+      want: ['llama3:8b on gpu2'],
+    },
+    {
+      name: 'evicts the same model with other options, although there is room',
+      facts: [...gpu1, ...model('r1', profileOf('llama3:8b', 8192))],
+      steps: [on(LLAMA, 't1')],
+      want: ['llama3:8b on gpu1, without r1'],
+    },
+    {
+      name: 'evicts the same model with other options and what else is needed',
+      facts: [...gpu1, ...model('r1', profileOf('llama3:8b', 8192)), ...model('r2', QWEN)],
+      steps: [on(LLAMA, 't1')],
+      more: { knownBytes: new Map([[profileKey(LLAMA), gib(20)]]) },
+      want: ['llama3:8b on gpu1, without r1 r2'],
+    },
+  ])('$name', ({ facts, steps, more, want }) => expect(loads(planFor(facts, steps, more))).toEqual(want));
+
+  it('starts nothing on what it evicts', () => {
+    const facts = [...serverUp('gpu1', { vramBytes: gib(10) }), ...model('r1', QWEN)];
+    const outranked = planFor(facts, [on(QWEN, 't1'), on(LLAMA, 't2', { priority: 9 })]);
+    expect([loads(outranked), places(outranked)]).toEqual([['llama3:8b on gpu1, without r1'], []]);
+  });
+
+  it('says why', () => {
+    const reasons = (facts: readonly Fact[]) =>
+      planFor(facts, [on(LLAMA, 't1')]).loads.map(({ because }) => because);
+    expect(reasons(gpu1)).toEqual(['there is room']);
+    expect(reasons([...gpu1, ...model('r1', QWEN), ...model('r2', PHI)])[0]).toMatch(/in place of 1/);
+  });
+});
+
+describe('swapping out a model that has work of its own', () => {
+  /** Room for one model; qwen is on it since `at`. */
+  const tight = (at = LONG_AGO) => [
+    ...serverUp('gpu1', { vramBytes: gib(10) }),
+    ...model('r1', QWEN, 'gpu1', at),
+  ];
+  const qwenWork = on(QWEN, 't1', { seq: 1 });
+
+  it('waits for the patience of the first waiting task', () => {
+    const after = (ms: number) => planFor(tight(), [qwenWork, on(LLAMA, 't2', waited(ms))]);
+    expect([loads(after(14_999)), places(after(14_999))]).toEqual([[], ['t1@gpu1/r1']]);
+    expect([loads(after(15_000)), places(after(15_000))]).toEqual([['llama3:8b on gpu1, without r1'], []]);
+  });
+
+  it('does not wait for a step of higher priority', () => {
+    const urgent = on(LLAMA, 't2', { priority: 6 });
+    expect(loads(planFor(tight(), [qwenWork, urgent]))).toEqual(['llama3:8b on gpu1, without r1']);
+    expect(loads(planFor(tight(NOW), [qwenWork, urgent]))).toEqual(['llama3:8b on gpu1, without r1']);
+  });
+
+  it('is not done for a step of lower priority before its patience', () => {
+    expect(loads(planFor(tight(), [qwenWork, on(LLAMA, 't2', { priority: 4, ...waited(14_999) })]))).toEqual(
+      [],
+    );
+    expect(
+      loads(planFor(tight(), [qwenWork, on(LLAMA, 't2', { priority: 4, ...waited(15_000) })])),
+    ).toHaveLength(1);
+  });
+
+  it('drains one that is in use: nothing new starts on it, and nothing is loaded yet', () => {
+    const facts = [...tight(), leases('gpu1', 'r1', 'l1')];
+    const draining = planFor(facts, [qwenWork, on(LLAMA, 't2', waited(15_000))]);
+    expect([loads(draining), places(draining)]).toEqual([[], []]);
+  });
+
+  it('drains one for which a slot was asked that is not in the ledger yet', () => {
+    const draining = planFor(tight(), [qwenWork, on(LLAMA, 't2', waited(15_000))], {
+      asked: new Map([['gpu1/r1', 1]]),
+    });
+    expect([loads(draining), places(draining)]).toEqual([[], []]);
+  });
+
+  it('drains all that have to go together, so that none is given new work meanwhile', () => {
+    const facts = [...gpu1, ...model('r1', QWEN), ...model('r2', PHI), leases('gpu1', 'r1', 'l1')];
+    const steps = [qwenWork, on(PHI, 't2'), on(LLAMA, 't3', waited(15_000))];
+    const draining = planFor(facts, steps, { knownBytes: new Map([[profileKey(LLAMA), gib(24)]]) });
+    expect([loads(draining), places(draining)]).toEqual([[], []]);
+  });
+
+  it('takes the one that may go when another one may not', () => {
+    const facts = [...gpu1, ...model('r1', QWEN), ...model('r2', PHI)];
+    const steps = [on(QWEN, 't1', { priority: 9 }), on(PHI, 't2', { priority: 1 }), on(LLAMA, 't3')];
+    expect(loads(planFor(facts, steps))).toEqual(['llama3:8b on gpu1, without r2']);
+  });
+
+  it('leaves a model that has just been loaded at work, although the other one has waited too', () => {
+    const both = [on(QWEN, 't1', waited(60_000)), on(LLAMA, 't2', waited(60_000))];
+    const just = planFor(tight(NOW), both);
+    expect([loads(just), places(just)]).toEqual([[], ['t1@gpu1/r1']]);
+    expect(loads(planFor(tight(later(-15_000)), both))).toEqual(['llama3:8b on gpu1, without r1']);
+  });
+
+  it('leaves it at work even when it is outranked, if it was loaded for work that had waited', () => {
+    const both = [on(QWEN, 't1', waited(60_000)), on(LLAMA, 't2', { priority: 9 })];
+    expect(places(planFor(tight(NOW), both))).toEqual(['t1@gpu1/r1']);
+    expect(loads(planFor(tight(), both))).toEqual(['llama3:8b on gpu1, without r1']);
+  });
+
+  it('leaves it at work for a second when the patience is none', () => {
+    const both = [on(QWEN, 't1'), on(LLAMA, 't2')];
+    const settings = { swapPatienceMs: 0 };
+    expect(places(planFor(tight(later(-999)), both, { settings }))).toEqual(['t1@gpu1/r1']);
+    expect(loads(planFor(tight(later(-1000)), both, { settings }))).toHaveLength(1);
+  });
+});
+
+describe('a failed load', () => {
+  const failedLoad = (
+    code: ErrorCode,
+    at: string,
+    serverId = 'gpu1',
+    residencyId = `r-${at}`,
+  ): readonly Fact[] => [
+    loadStarted(serverId, residencyId, LLAMA, { at }),
+    {
+      type: 'residency.load-failed',
+      serverId,
+      residencyId,
+      failure: { code, message: `${code} on ${serverId}` },
+      at,
+    },
+  ];
+  const waiting = on(LLAMA, 't1', waited(60_000));
+  const outcome = (facts: readonly Fact[], step = waiting) => {
+    const made = planFor(facts, [step]);
+    return { loads: loads(made), impossible: made.impossible.map(({ failure }) => failure.code) };
+  };
+
+  it('is not repeated at once on the same server', () => {
+    expect(outcome([...gpu1, ...failedLoad('MODEL_LOAD_FAILED', later(-9_999))])).toEqual({
+      loads: [],
+      impossible: [],
+    });
+    expect(outcome([...gpu1, ...failedLoad('MODEL_LOAD_FAILED', later(-10_000))]).loads).toHaveLength(1);
+  });
+
+  it('is tried on another server at once', () => {
+    expect(outcome([...gpu1, ...failedLoad('MODEL_NOT_FOUND', NOW), ...gpu2])).toEqual({
+      loads: ['llama3:8b on gpu2'],
+      impossible: [],
+    });
+  });
+
+  it('is never repeated for the same task when it was final', () => {
+    expect(
+      outcome([
+        ...gpu1,
+        ...failedLoad('MODEL_NOT_FOUND', later(-50_000)),
+        ...gpu2,
+        serverState('gpu2', 'down'),
+      ]),
+    ).toEqual({
+      loads: [],
+      impossible: [],
+    });
+  });
+
+  it.each(['MODEL_NOT_FOUND', 'MODEL_SPILLED', 'MODEL_REQUEST_REFUSED', 'NO_SERVER_FITS'] as const)(
+    '(%s on every server) makes the task impossible',
+    (code) => {
+      expect(outcome([...gpu1, ...failedLoad(code, NOW), ...gpu2, ...failedLoad(code, NOW, 'gpu2')])).toEqual(
+        {
+          loads: [],
+          impossible: [code],
+        },
+      );
+    },
+  );
+
+  it('makes the task impossible when it happened too often on every server', () => {
+    const often = (times: number) => [
+      ...gpu1,
+      ...Array.from({ length: times }, (_, n) => failedLoad('MODEL_LOAD_FAILED', later(-100 + n))).flat(),
+    ];
+    expect(outcome(often(2)).impossible).toEqual([]);
+    expect(outcome(often(3)).impossible).toEqual(['MODEL_LOAD_FAILED']);
+  });
+
+  it('is tried anew for a task that was submitted after it: the model may have been installed since', () => {
+    const facts = [...gpu1, ...failedLoad('MODEL_NOT_FOUND', later(-50_000))];
+    expect(outcome(facts, on(LLAMA, 't1', waited(49_999)))).toEqual({
+      loads: ['llama3:8b on gpu1'],
+      impossible: [],
+    });
+    expect(outcome(facts, on(LLAMA, 't1', waited(50_000)))).toEqual({
+      loads: [],
+      impossible: ['MODEL_NOT_FOUND'],
+    });
+  });
+
+  it('of one model says nothing about another one', () => {
+    expect(loads(planFor([...gpu1, ...failedLoad('MODEL_NOT_FOUND', NOW)], [on(QWEN, 't1')]))).toEqual([
+      'qwen2.5:7b on gpu1',
+    ]);
+  });
+});
+
+describe('a task that can never run', () => {
+  it('is named when there is no inference server at all', () => {
+    expect(planFor([cpu], [on(LLAMA, 't1')]).impossible).toMatchObject([
+      {
+        step: { taskId: 't1' },
+        failure: { code: 'NO_SERVER_FITS', message: expect.stringMatching(/llama3:8b needs one/) },
+      },
+    ]);
+  });
+
+  it('is named with both numbers when its model is larger than the largest server', () => {
+    const made = planFor([...serverUp('small', { vramBytes: gib(8) }), ...gpu1], [on(LLAMA, 't1')], {
+      knownBytes: new Map([[profileKey(LLAMA), gib(24) + 1]]),
+    });
+    expect(made).toMatchObject({
+      loads: [],
+      impossible: [
+        {
+          failure: { code: 'NO_SERVER_FITS', details: { needBytes: gib(24) + 1, largestVramBytes: gib(24) } },
+        },
+      ],
+    });
+  });
+
+  it('is not one whose model fits a server exactly', () => {
+    const exact = planFor(gpu1, [on(LLAMA, 't1')], { knownBytes: new Map([[profileKey(LLAMA), gib(24)]]) });
+    expect([loads(exact), exact.impossible]).toEqual([['llama3:8b on gpu1'], []]);
+  });
+
+  it('is not one whose only server is down', () => {
+    expect(planFor([...gpu1, serverState('gpu1', 'down')], [on(LLAMA, 't1')]).impossible).toEqual([]);
+  });
+
+  it('does not hold up the others', () => {
+    const made = planFor([cpu], [on(LLAMA, 't1', { priority: 10 }), cpuStep('t2')]);
+    expect([places(made), made.impossible.length]).toEqual([['t2@cpu'], 1]);
+  });
+});
