@@ -54,6 +54,8 @@ export class SimScheduler {
   loads = 0;
   unloads = 0;
   loading: string | undefined;
+  /** The model whose end the line waits for. */
+  evicting: string | undefined;
 
   constructor(
     private readonly settings: SchedulerSettings,
@@ -109,7 +111,9 @@ export class SimScheduler {
       const victim = runner ?? this.#victimFor(pending);
       if (!victim) return this.#load(pending);
       victim.doom();
+      this.evicting = victim.model.name;
       await victim.gone;
+      this.evicting = undefined;
     }
   }
 

@@ -111,6 +111,36 @@ describe('the simulated server schedules as Ollama does', () => {
     await Promise.all([first, second]);
   });
 
+  /** Ollama's issue 17408, seen on v0.24.0 as well: the victim of an eviction is brought back by who still uses it. */
+  it('hangs when its victim is brought back to stay, until somebody orders the unload', async () => {
+    await start({});
+    await runner.load(profileOf('llama3.2:1b', 2048));
+    const long = runner.run(ask('llama3.2:1b', 400, 2048), {});
+    await until(({ activeGenerations }) => activeGenerations === 1);
+    let answered = false;
+    const waiting = runner.run(ask('llama3.2:1b', 1, 1024), {}).then(() => (answered = true));
+    await until(({ evicting }) => evicting === 'llama3.2:1b');
+    const past = {
+      model: 'llama3.2:1b',
+      prompt: 'Hi',
+      keep_alive: '10m',
+      options: { num_ctx: 2048, num_predict: 1 },
+    };
+    await (
+      await fetch(`${simulator.url}/api/generate`, { method: 'POST', body: JSON.stringify(past) })
+    ).text();
+    await long;
+    await until(({ loaded: [first] }) => first?.requests === 0);
+    expect(simulator.state()).toMatchObject({ loading: null, evicting: 'llama3.2:1b', loads: 1 });
+    expect(answered).toBe(false);
+    await fetch(`${simulator.url}/api/generate`, {
+      method: 'POST',
+      body: JSON.stringify({ model: 'llama3.2:1b', keep_alive: 0 }),
+    });
+    await waiting;
+    expect(simulator.state().loaded).toMatchObject([{ options: { num_ctx: 1024 } }]);
+  });
+
   it('gives up a load when the one who asked for it goes away', async () => {
     await start({ timeScale: 1 });
     const abort = new AbortController();

@@ -22,6 +22,7 @@ export type SimState = {
   readonly loads: number;
   readonly unloads: number;
   readonly loading: string | null;
+  readonly evicting: string | null;
   readonly queued: number;
   readonly vramUsedBytes: number;
   readonly vramUsedMaxBytes: number;
@@ -77,6 +78,7 @@ export class Sim {
       loads: scheduler.loads,
       unloads: scheduler.unloads,
       loading: scheduler.loading ?? null,
+      evicting: scheduler.evicting ?? null,
       queued: scheduler.queued,
       vramUsedBytes: scheduler.vramUsedBytes,
       vramUsedMaxBytes: scheduler.vramUsedMaxBytes,
