@@ -27,8 +27,16 @@ describe('canonical JSON', () => {
     { name: 'writes an empty value', value: {}, want: '{}' },
   ])('$name', ({ value, want }) => expect(canonicalJson(value)).toBe(want));
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY, 1n, () => 1, Symbol('x')])('refuses %p', (value) => {
-    expect(() => canonicalJson({ value })).toThrow(TypeError);
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, 1n, () => 1, Symbol('x'), new Date(0), /x/])(
+    'refuses %p',
+    (value) => {
+      expect(() => canonicalJson({ value })).toThrow(TypeError);
+    },
+  );
+
+  it('writes a cloned Map as it writes the Map', () => {
+    const value = { map: new Map([['b', { c: 1 }]]), set: new Set(['a']) };
+    expect(canonicalJson(structuredClone(value))).toBe(canonicalJson(value));
   });
 
   it('reads back as the same value', () => {

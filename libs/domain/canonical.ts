@@ -11,8 +11,11 @@ const written = (value: unknown): string | undefined => {
   if (typeof value === 'number' && Number.isFinite(value)) return JSON.stringify(value);
   if (typeof value !== 'object')
     throw new TypeError(`a ${typeof value} that JSON cannot hold is in the state`);
-  if (value instanceof Map || value instanceof Set) return list([...value]);
+  // By tag and not by class: a Map that `structuredClone` or another realm made is a Map too.
+  const tag = Object.prototype.toString.call(value);
+  if (tag === '[object Map]' || tag === '[object Set]') return list([...(value as Iterable<unknown>)]);
   if (Array.isArray(value)) return list(value);
+  if (tag !== '[object Object]') throw new TypeError(`${tag} is in the state, which JSON cannot hold`);
   const members: string[] = [];
   for (const name of Object.keys(value).toSorted()) {
     const member = written((value as Readonly<Record<string, unknown>>)[name]);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { closeLeases, configureServers, grantLeases, type LeaseRequest } from '#libs/domain/gpu/decide.js';
 import type { GrantedLease, LeasesGranted, ServerSpec } from '#libs/domain/gpu/events.js';
-import { applyToLedger, busySlots, emptyLedger, type Ledger } from '#libs/domain/gpu/gpu.js';
+import { applyToLedger, busySlots, emptyLedger, type GpuRecord, type Ledger } from '#libs/domain/gpu/gpu.js';
 import {
   configured,
   cpuSpec,
@@ -308,7 +308,11 @@ describe('the ledger', () => {
           at,
         } as const,
       ] as const;
-    const facts = [...serverUp('gpu1'), ...failing('r1', NOW), ...failing('r2', later(5))];
+    const facts: GpuRecord['event'][] = [
+      ...serverUp('gpu1'),
+      ...failing('r1', NOW),
+      ...failing('r2', later(5)),
+    ];
     const failures = () => [
       ...(ledgerOf(...facts)
         .servers.get('gpu1')

@@ -56,7 +56,10 @@ const actionsOf = (tasks: number, maxLength: number): fc.Arbitrary<readonly Acti
     attempt: fc.integer({ min: 1, max: 3 }),
   });
   const remove = fc.record({ kind: fc.constant('remove' as const), task, step });
-  return fc.array(fc.oneof({ weight: 3, arbitrary: put }, { weight: 2, arbitrary: remove }), { maxLength });
+  return fc.array(fc.oneof({ weight: 3, arbitrary: put }, { weight: 2, arbitrary: remove }), {
+    maxLength,
+    size: 'max',
+  });
 };
 
 /** What a step needs and how old its task is never change; its priority and its attempt do. */
