@@ -1,5 +1,10 @@
-import { Module } from '@nestjs/common';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { Executor } from './executor.service.js';
 
-/** Wires nothing by injection: the executor has no routes, and its parts are made in `start-executor.ts`. */
+/** Wiring only: the executor has no routes; it takes its work from the log. */
 @Module({})
-export class ExecutorModule {}
+export class ExecutorModule {
+  static with(executor: Executor): DynamicModule {
+    return { module: ExecutorModule, providers: [{ provide: Executor, useValue: executor }] };
+  }
+}

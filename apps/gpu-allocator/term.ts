@@ -38,6 +38,9 @@ export class Term {
   readonly #watch: ServerWatch;
   readonly #runners = new Map<ServerId, ModelRunner>();
   readonly #stop = new AbortController();
+  readonly #stopped = new Promise<Error>((resolve) => {
+    this.#stop.signal.addEventListener('abort', () => resolve(new Error('stopped')), { once: true });
+  });
   #expiry: ReturnType<typeof setInterval> | undefined;
   #following: Promise<void> = Promise.resolve();
 
@@ -72,7 +75,7 @@ export class Term {
     });
     this.#expiry = setInterval(() => this.desk.expire(), config.leaseTtlMs / EXPIRY_CHECKS_PER_TTL);
     this.#watch.start();
-    const reason = await Promise.race([writer.over, failed]);
+    const reason = await Promise.race([writer.over, failed, this.#stopped]);
     await this.stop();
     return reason;
   }

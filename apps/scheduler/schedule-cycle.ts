@@ -24,6 +24,7 @@ import type { Logger } from '#libs/runtime/logger.js';
 import { renderStep } from '#libs/template/render.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import type { Recorder } from './recorder.js';
+import { pause } from '#libs/event-log/pause.js';
 
 export type Allocator = {
   readonly grant: (request: GrantRequest) => Promise<GrantReply>;
@@ -238,14 +239,3 @@ export class ScheduleCycle {
 
 /** Long enough not to load a service that is starting, short enough not to be felt. */
 const ASK_AGAIN_MS = 200;
-
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-    signal.addEventListener('abort', done);
-  });

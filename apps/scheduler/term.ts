@@ -49,6 +49,9 @@ const TICK_MS = 250;
  */
 export class Term {
   readonly #stop = new AbortController();
+  readonly #stopped = new Promise<Error>((resolve) => {
+    this.#stop.signal.addEventListener('abort', () => resolve(new Error('stopped')), { once: true });
+  });
   readonly #ledger: Ledger = emptyLedger();
   readonly recorder: Recorder;
   readonly cycle: ScheduleCycle;
@@ -107,7 +110,7 @@ export class Term {
     });
     this.#ticker = setInterval(() => this.cycle.wake(), TICK_MS);
     this.cycle.wake();
-    const reason = await Promise.race([writer.over, failed]);
+    const reason = await Promise.race([writer.over, failed, this.#stopped]);
     await this.stop();
     return reason;
   }

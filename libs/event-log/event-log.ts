@@ -16,7 +16,10 @@ export interface EventLog {
   /** Events from `after + 1` to the tail as it was when the call began, in order, with back-pressure. */
   replay(from: LogPosition, options?: ReadOptions): AsyncIterable<StoredEvent>;
   /** Events from `after + 1` and then live, in order, until the signal aborts. Survives reconnects and server restarts. */
-  follow(from: LogPosition, options: ReadOptions & { readonly signal: AbortSignal }): AsyncIterable<StoredEvent>;
+  follow(
+    from: LogPosition,
+    options: ReadOptions & { readonly signal: AbortSignal },
+  ): AsyncIterable<StoredEvent>;
   /**
    * Takes the log over. Appends `opening` right behind `at`; its sequence becomes the epoch of every later append.
    * Rejects with `WriterDeposedError` when the log has moved past `at`: read on from there and try again.

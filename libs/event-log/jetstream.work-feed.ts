@@ -1,6 +1,7 @@
 import { jetstream, type ConsumerMessages } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { WorkFeed, WorkItem } from './work-feed.js';
+import { pause } from './pause.js';
 
 /**
  * Messages asked for ahead. They are leased already and run at once, so waiting in this buffer costs nothing but the
@@ -60,14 +61,3 @@ async function* deliveries(messages: ConsumerMessages, signal: AbortSignal): Asy
 /** Timeouts, missing responders and disconnects pass when the broker is back; anything else is a mistake of ours. */
 const isTransient = (error: unknown): boolean =>
   /timeout|no responders|disconnect|closed|connection|503|not found|heartbeats|draining/i.test(String(error));
-
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-    signal.addEventListener('abort', done);
-  });

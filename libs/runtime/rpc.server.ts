@@ -2,6 +2,7 @@ import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { Logger } from './logger.js';
+import { NotLeadingError } from './not-leading-error.js';
 
 /**
  * Request and reply over core NATS as a Nest transport: `@MessagePattern(RPC.x)` methods of a controller get the
@@ -63,6 +64,8 @@ export class RpcServer extends Server implements CustomTransportStrategy {
       const value = isObservable(reply) ? await lastValueFrom(reply) : reply;
       message.respond(JSON.stringify(value));
     } catch (error) {
+      // A stand-by hears what the leader hears; its silence is right.
+      if (error instanceof NotLeadingError) return;
       this.log.error({ subject, error: String(error) }, 'request failed');
     }
   }

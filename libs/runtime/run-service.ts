@@ -16,6 +16,8 @@ export type ServiceContext = {
   readonly logger: Logger;
   readonly connection: NatsConnection;
   readonly health: Health;
+  /** Something broke that this process cannot go on without: it stops with an error, and its supervisor decides. */
+  readonly fail: (error: unknown) => void;
 };
 
 /** A started service: `stop` settles work in flight and closes everything but the broker connection. */
@@ -40,6 +42,8 @@ export const runService = async <C extends Loaded<typeof COMMON_SETTINGS>>(
   const instance = config.instance ?? `${service}-${process.pid}`;
   const logger = createLogger({ service, instance, level: config.logLevel });
   const stopAsked = signalled();
+  const failure = Promise.withResolvers<never>();
+  failure.promise.catch(() => undefined);
   try {
     const connection = await connectBroker({
       url: config.natsUrl,
@@ -49,11 +53,11 @@ export const runService = async <C extends Loaded<typeof COMMON_SETTINGS>>(
       logger,
     });
     const health = new Health(service, instance, packageVersion());
-    const running = await start({ service, instance, logger, connection, health }, config);
+    const running = await start({ service, instance, logger, connection, health, fail: failure.reject }, config);
     health.serve(connection);
     process.send?.({ ready: service });
     logger.info('started');
-    const signal = await stopAsked;
+    const signal = await Promise.race([stopAsked, failure.promise]);
     logger.info({ signal }, 'stopping');
     endAnywayAfter(config.shutdownGraceMs + CLOSE_MARGIN_MS, logger);
     await running.stop();

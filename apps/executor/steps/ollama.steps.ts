@@ -21,10 +21,14 @@ const samplingOf = (input: Input): SamplingOptions => {
 };
 
 /** Copies the fields that are there; the step type's schema has checked their shapes. */
-const pick = <T extends object>(input: Input, names: readonly string[]): Partial<T> =>
+const pick = <T, K extends keyof T & string>(input: Input, names: readonly K[]): Partial<Pick<T, K>> =>
   Object.fromEntries(
     names.filter((name) => input[name] !== undefined).map((name) => [name, input[name]]),
-  ) as Partial<T>;
+  ) as Partial<Pick<T, K>>;
+
+const GENERATE_FIELDS = ['system', 'suffix', 'images', 'format', 'think'] as const;
+const CHAT_FIELDS = ['tools', 'format', 'think'] as const;
+const EMBED_FIELDS = ['dimensions', 'truncate'] as const;
 
 const profileOf = ({ requirement }: StepContext): ModelProfile => {
   if (requirement.kind === 'model') return requirement.profile;
@@ -72,7 +76,7 @@ export const ollamaGenerateStep: StepRunner = async (context) => {
     profile: profileOf(context),
     sampling: samplingOf(input),
     prompt: String(input['prompt'] ?? ''),
-    ...pick(input, ['system', 'suffix', 'images', 'format', 'think']),
+    ...pick<GenerateRequest, (typeof GENERATE_FIELDS)[number]>(input, GENERATE_FIELDS),
   });
   return textOutput(answer, input);
 };
@@ -84,7 +88,7 @@ export const ollamaChatStep: StepRunner = async (context) => {
     profile: profileOf(context),
     sampling: samplingOf(input),
     messages: input['messages'] as readonly ChatMessage[],
-    ...pick(input, ['tools', 'format', 'think']),
+    ...pick<ChatRequest, (typeof CHAT_FIELDS)[number]>(input, CHAT_FIELDS),
   });
   return textOutput(answer, input);
 };
@@ -97,7 +101,7 @@ export const ollamaEmbedStep: StepRunner = async (context) => {
     profile: profileOf(context),
     sampling: samplingOf(input),
     input: texts,
-    ...pick(input, ['dimensions', 'truncate']),
+    ...pick<EmbedRequest, (typeof EMBED_FIELDS)[number]>(input, EMBED_FIELDS),
   });
   return { output: { embeddings: answer.embeddings ?? [], count: texts.length }, usage: answer.usage };
 };

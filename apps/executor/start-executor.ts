@@ -1,0 +1,75 @@
+import type { PresentReply, ServerView } from '#libs/contracts/lease-rpc.js';
+import { DISPATCH_CONSUMER, STREAMS } from '#libs/contracts/streams.js';
+import { RPC, SUBJECTS } from '#libs/contracts/subjects.js';
+import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
+import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
+import { jetStreamWorkFeed } from '#libs/event-log/jetstream.work-feed.js';
+import { OllamaModelRunner } from '#libs/model-runner/ollama/ollama.model-runner.js';
+import { systemClock } from '#libs/runtime/clock.js';
+import { rpcRequest } from '#libs/runtime/rpc-client.js';
+import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
+import type { ExecutorConfig } from './executor.config.js';
+import { Executor } from './executor.service.js';
+import { LeaseKeeper } from './lease-keeper.js';
+import { ServerDirectory } from './server-directory.js';
+import type { StepRunner } from './step-runner.js';
+import { noopStep } from './steps/noop.step.js';
+import { ollamaChatStep, ollamaEmbedStep, ollamaGenerateStep } from './steps/ollama.steps.js';
+
+const STEPS: ReadonlyMap<string, StepRunner> = new Map([
+  ['noop', noopStep],
+  ['ollama_generate', ollamaGenerateStep],
+  ['ollama_chat', ollamaChatStep],
+  ['ollama_embed', ollamaEmbedStep],
+]);
+
+/** The allocator answers from memory; a second without an answer means that it is away. */
+const RPC_TIMEOUT_MS = 1_000;
+
+/** Reports that the broker has not taken, beyond which the executor says that it is not ready. */
+const UNREPORTED_MAX = 1_000;
+
+export const startExecutor = async (context: ServiceContext, config: ExecutorConfig): Promise<RunningService> => {
+  const { connection, instance, logger, health } = context;
+  const clock = systemClock;
+  const leases = new LeaseKeeper({
+    executorId: instance,
+    present: (request) => rpcRequest<PresentReply>(connection, RPC.presentLeases, request, RPC_TIMEOUT_MS),
+    clock,
+    logger,
+  });
+  const directory = new ServerDirectory(
+    () => rpcRequest<readonly ServerView[]>(connection, RPC.listServers, {}, RPC_TIMEOUT_MS),
+    (url) =>
+      new OllamaModelRunner({
+        baseUrl: url,
+        watchdogNoProgressMs: config.noProgressMs,
+        firstTokenTimeoutMs: config.firstTokenMs,
+      }),
+    clock.nowMs,
+  );
+  const executor = new Executor({
+    executorId: instance,
+    steps: STEPS,
+    runnerOf: (serverId) => directory.runnerOf(serverId),
+    live: (message) => connection.publish(SUBJECTS.live(message.taskId), JSON.stringify(message)),
+    clock,
+    outputMaxBytes: config.outputMaxBytes,
+    feed: jetStreamWorkFeed(connection, DISPATCH_CONSUMER),
+    tasks: jetStreamEventLog(connection, STREAMS.tasks),
+    reports: jetStreamInbox(connection, STREAMS.reports),
+    leases,
+    logger,
+  });
+  await executor.start();
+  health.add('attempts', () => ({
+    reasons: executor.unreported > UNREPORTED_MAX ? [`${executor.unreported} reports wait for the broker`] : [],
+    progress: {
+      running: executor.running,
+      started: executor.started,
+      reported: executor.reported,
+      unreported: executor.unreported,
+    },
+  }));
+  return { stop: () => executor.stop(config.shutdownGraceMs) };
+};

@@ -1,0 +1,114 @@
+import { watch } from 'chokidar';
+import { readFile } from 'node:fs/promises';
+import type { ServerSpec } from '#libs/domain/gpu/events.js';
+import { LEASE_STREAM_TYPES, type AllocatorEvent, type GpuEvent } from '#libs/domain/gpu/events.js';
+import { applyToLedger, emptyLedger, type Ledger } from '#libs/domain/gpu/gpu.js';
+import type { LogWriter, StoredEvent } from '#libs/event-log/event-log.js';
+import { assertKnown, typedEvent } from '#libs/event-log/typed-event.js';
+import type { HealthCheck } from '#libs/runtime/health.js';
+import { NotLeadingError } from '#libs/runtime/not-leading-error.js';
+import { parseServersFile } from './servers-file.js';
+import { Term, type TermOptions } from './term.js';
+
+export type AllocatorServiceOptions = Omit<TermOptions, 'ledger' | 'writer' | 'servers'>;
+
+/** The allocator as a candidate, like the scheduler: stands by, folds `LEASES`, leads for a term, starts over. */
+export class AllocatorService {
+  #ledger: Ledger = emptyLedger();
+  #term: Term | null = null;
+  #servers: readonly ServerSpec[] = [];
+  #fileProblems: readonly string[] = [];
+
+  constructor(private readonly options: AllocatorServiceOptions) {}
+
+  reset(): void {
+    this.#ledger = emptyLedger();
+  }
+
+  fold(stored: StoredEvent): void {
+    assertKnown(stored, LEASE_STREAM_TYPES, 'LEASES');
+    applyToLedger(this.#ledger, {
+      seq: stored.seq,
+      event: typedEvent<GpuEvent | AllocatorEvent>(stored),
+      ...(stored.causationId === undefined ? {} : { causationId: stored.causationId }),
+    });
+  }
+
+  async lead(writer: LogWriter, opening: StoredEvent, signal: AbortSignal): Promise<Error> {
+    this.fold(opening);
+    this.options.logger.info({ epoch: writer.epoch, seq: this.#ledger.seq }, 'leading');
+    const term = new Term({ ...this.options, ledger: this.#ledger, writer, servers: this.#servers });
+    this.#term = term;
+    const stop = (): void => void term.stop();
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      return await term.run();
+    } finally {
+      signal.removeEventListener('abort', stop);
+      this.#term = null;
+    }
+  }
+
+  /** The running term. Throws where another allocator leads. */
+  term(): Term {
+    if (this.#term === null) throw new NotLeadingError('this allocator does not lead');
+    return this.#term;
+  }
+
+  /** Reads the servers, now and whenever the file changes. A bad file changes nothing and is told in the health report. */
+  async watchServers(): Promise<() => Promise<void>> {
+    const { serversFile } = this.options.config;
+    await this.#readServers();
+    if (serversFile === undefined) return () => Promise.resolve();
+    const watcher = watch(serversFile, { ignoreInitial: true, awaitWriteFinish: { stabilityThreshold: 100, pollInterval: 50 } });
+    watcher.on('all', () => void this.#readServers());
+    return () => watcher.close();
+  }
+
+  async #readServers(): Promise<void> {
+    const { serversFile, cpuSlots } = this.options.config;
+    const cpu: ServerSpec = {
+      serverId: 'cpu',
+      kind: 'cpu',
+      vramBytes: 0,
+      slots: cpuSlots,
+      device: 'cpu',
+      labels: {},
+      pullMissing: false,
+    };
+    const listed = serversFile === undefined ? { ok: true as const, servers: [] } : await readServers(serversFile);
+    if (!listed.ok) {
+      this.#fileProblems = listed.problems;
+      this.options.logger.error({ problems: listed.problems }, 'the list of servers is not valid; the last good one stays');
+      if (this.#servers.length === 0) this.#servers = [cpu];
+      return;
+    }
+    this.#fileProblems = [];
+    this.#servers = [cpu, ...listed.servers];
+    this.#term?.configure(this.#servers);
+  }
+
+  readonly health: HealthCheck = () => {
+    const servers = [...this.#ledger.servers.values()];
+    return {
+      reasons: this.#fileProblems,
+      progress: {
+        leading: this.#term !== null,
+        leasesSeq: this.#ledger.seq,
+        tasksSeq: this.#term?.follower.seen ?? this.#ledger.positions.tasks,
+        servers: servers.length,
+        serversUp: servers.filter(({ state }) => state === 'up').length,
+        leases: servers.reduce((sum, { leases }) => sum + leases.size, 0),
+        residencies: servers.reduce((sum, { residencies }) => sum + residencies.size, 0),
+      },
+    };
+  };
+}
+
+const readServers = async (file: string) => {
+  try {
+    return parseServersFile(await readFile(file, 'utf8'), file);
+  } catch (error) {
+    return { ok: false as const, problems: [`${file}: cannot be read: ${String(error)}`] };
+  }
+};

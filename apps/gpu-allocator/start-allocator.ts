@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import { BUCKETS, STREAMS } from '#libs/contracts/streams.js';
+import { SUBJECTS } from '#libs/contracts/subjects.js';
+import type { ServerSpec } from '#libs/domain/gpu/events.js';
+import { jetStreamCandidacy } from '#libs/event-log/jetstream.candidacy.js';
+import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
+import { openingEvent } from '#libs/event-log/opening-event.js';
+import { standForElection } from '#libs/event-log/leadership.js';
+import { OllamaModelRunner } from '#libs/model-runner/ollama/ollama.model-runner.js';
+import { rfc3339, systemClock } from '#libs/runtime/clock.js';
+import { nestLogger } from '#libs/runtime/logger.js';
+import { RpcServer } from '#libs/runtime/rpc.server.js';
+import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
+import type { AllocatorConfig } from './allocator.config.js';
+import { AllocatorModule } from './allocator.module.js';
+import { AllocatorService } from './allocator.service.js';
+
+export const startAllocator = async (context: ServiceContext, config: AllocatorConfig): Promise<RunningService> => {
+  const { connection, instance, logger, health } = context;
+  const stopping = new AbortController();
+  const allocator = new AllocatorService({
+    tasks: jetStreamEventLog(connection, STREAMS.tasks),
+    runnerFor: ({ url = '' }: ServerSpec) => new OllamaModelRunner({ baseUrl: url }),
+    newResidencyId: randomUUID,
+    clock: systemClock,
+    config,
+    logger,
+  });
+  const unwatch = await allocator.watchServers();
+  health.add('leases', allocator.health);
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(AllocatorModule.with(allocator), {
+    strategy: new RpcServer(connection, logger),
+    logger: nestLogger(logger),
+  });
+  await app.listen();
+  const election = standForElection({
+    log: jetStreamEventLog(connection, STREAMS.leases),
+    candidacy: jetStreamCandidacy(connection, {
+      bucket: BUCKETS.leaders.name,
+      key: 'allocator',
+      node: instance,
+      ttlMs: BUCKETS.leaders.ttlMs,
+      random: Math.random,
+    }),
+    reset: () => allocator.reset(),
+    fold: (event) => allocator.fold(event),
+    opening: (at) =>
+      openingEvent(at, { id: randomUUID(), node: instance, time: rfc3339(systemClock.nowMs()) }, SUBJECTS.allocator),
+    term: (writer, opening, signal) => allocator.lead(writer, opening, signal),
+    onTermOver: (reason) => logger.warn({ reason: reason.message }, 'term over'),
+    signal: stopping.signal,
+  });
+  election.catch((error: unknown) => context.fail(error));
+  return {
+    stop: async () => {
+      stopping.abort();
+      await election.catch(() => undefined);
+      await unwatch();
+      await app.close();
+    },
+  };
+};

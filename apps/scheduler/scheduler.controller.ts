@@ -1,0 +1,17 @@
+import { Controller, Inject } from '@nestjs/common';
+import { MessagePattern } from '@nestjs/microservices';
+import { RPC } from '#libs/contracts/subjects.js';
+import { SchedulerService } from './scheduler.service.js';
+import { stateDigest, type StateDigest } from './state-digest.js';
+
+/** What others may ask the scheduler that leads. */
+@Controller()
+export class SchedulerController {
+  constructor(@Inject(SchedulerService) private readonly scheduler: SchedulerService) {}
+
+  /** The folded state and where it stands, once everything decided so far is in the log. */
+  @MessagePattern(RPC.stateDigest)
+  async digest(): Promise<StateDigest> {
+    return stateDigest(await this.scheduler.settledBook());
+  }
+}

@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import type { EnsureResidentReply, GrantReply } from '#libs/contracts/lease-rpc.js';
+import { BUCKETS, STREAMS } from '#libs/contracts/streams.js';
+import { RPC, SUBJECTS } from '#libs/contracts/subjects.js';
+import { jetStreamCandidacy } from '#libs/event-log/jetstream.candidacy.js';
+import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
+import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
+import { openingEvent } from '#libs/event-log/opening-event.js';
+import { standForElection } from '#libs/event-log/leadership.js';
+import { rfc3339, systemClock } from '#libs/runtime/clock.js';
+import { nestLogger } from '#libs/runtime/logger.js';
+import { rpcRequest } from '#libs/runtime/rpc-client.js';
+import { RpcServer } from '#libs/runtime/rpc.server.js';
+import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
+import type { SchedulerConfig } from './scheduler.config.js';
+import { SchedulerModule } from './scheduler.module.js';
+import { SchedulerService } from './scheduler.service.js';
+
+/** A grant is answered when it is in the log: milliseconds, or a few syncs to disk. */
+const GRANT_TIMEOUT_MS = 3_000;
+
+/** The allocator may ask an inference server for a model's size first, and that may be busy. */
+const ENSURE_TIMEOUT_MS = 20_000;
+
+export const startScheduler = async (context: ServiceContext, config: SchedulerConfig): Promise<RunningService> => {
+  const { connection, instance, logger, health } = context;
+  const stopping = new AbortController();
+  const tasks = jetStreamEventLog(connection, STREAMS.tasks);
+  const scheduler = new SchedulerService({
+    leases: jetStreamEventLog(connection, STREAMS.leases),
+    commands: jetStreamInbox(connection, STREAMS.commands),
+    reports: jetStreamInbox(connection, STREAMS.reports),
+    allocator: {
+      grant: (request) => rpcRequest<GrantReply>(connection, RPC.grantLeases, request, GRANT_TIMEOUT_MS),
+      giveBack: (leaseIds) => connection.publish(RPC.giveBackLeases, JSON.stringify({ leaseIds })),
+      ensureResident: (request) =>
+        rpcRequest<EnsureResidentReply>(connection, RPC.ensureResident, request, ENSURE_TIMEOUT_MS),
+    },
+    answer: (to, answer) => connection.publish(to, JSON.stringify(answer)),
+    clock: systemClock,
+    random: Math.random,
+    newLeaseId: randomUUID,
+    config,
+    logger,
+  });
+  health.add('scheduling', scheduler.health);
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(SchedulerModule.with(scheduler), {
+    strategy: new RpcServer(connection, logger),
+    logger: nestLogger(logger),
+  });
+  await app.listen();
+  const election = standForElection({
+    log: tasks,
+    candidacy: jetStreamCandidacy(connection, {
+      bucket: BUCKETS.leaders.name,
+      key: 'scheduler',
+      node: instance,
+      ttlMs: BUCKETS.leaders.ttlMs,
+      random: Math.random,
+    }),
+    reset: () => scheduler.reset(),
+    fold: (event) => scheduler.fold(event),
+    opening: (at) =>
+      openingEvent(at, { id: randomUUID(), node: instance, time: rfc3339(systemClock.nowMs()) }, SUBJECTS.scheduler),
+    term: (writer, opening, signal) => scheduler.lead(writer, opening, signal),
+    onTermOver: (reason) => logger.warn({ reason: reason.message }, 'term over'),
+    signal: stopping.signal,
+  });
+  election.catch((error: unknown) => context.fail(error));
+  return {
+    stop: async () => {
+      stopping.abort();
+      await election.catch(() => undefined);
+      await app.close();
+    },
+  };
+};

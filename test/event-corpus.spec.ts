@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import type { AllocatorEvent, GpuEvent } from '#libs/domain/gpu/events.js';
+import { applyToLedger, emptyLedger } from '#libs/domain/gpu/gpu.js';
+import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
+import { applyToBook, emptyBook } from '#libs/domain/task/task-book.js';
+
+/**
+ * Events that were written once are read for ever: each story below is a log made of the frozen examples, and folding it
+ * must still give what it gave when they were frozen.
+ */
+const frozen = (type: string): Readonly<Record<string, unknown>> => ({
+  type,
+  ...(JSON.parse(readFileSync(`test/fixtures/events/${type}.v1.json`, 'utf8')) as object),
+});
+
+const foldTasks = (...types: readonly string[]) => {
+  const book = emptyBook();
+  for (const [place, type] of types.entries()) {
+    applyToBook(book, { seq: place + 1, event: frozen(type) as unknown as TaskEvent | SchedulerEvent });
+  }
+  return book;
+};
+
+const foldLeases = (...types: readonly string[]) => {
+  const ledger = emptyLedger();
+  for (const [place, type] of types.entries()) {
+    applyToLedger(ledger, { seq: place + 1, event: frozen(type) as unknown as GpuEvent | AllocatorEvent });
+  }
+  return ledger;
+};
+
+const BEGIN = ['log.started', 'leader.elected', 'template.registered', 'task.submitted', 'task.priority-changed'] as const;
+
+describe('frozen task events', () => {
+  it('fold a task that completes', () => {
+    const book = foldTasks(...BEGIN, 'step.dispatched', 'step.completed', 'task.completed');
+    expect(book.closed.get('t-1')).toBe('completed');
+    expect(book.templates.has('two-step-summary@0f1e2d3c4b5a6978')).toBe(true);
+    expect(book.idempotency.get('default/k-1')?.taskId).toBe('t-1');
+  });
+
+  it('fold a task whose first attempt is lost', () => {
+    const task = foldTasks(...BEGIN, 'step.dispatched', 'step.failed', 'commands.refused').open.get('t-1');
+    expect(task?.priority).toBe(9);
+    expect(task?.steps[0]?.progress).toMatchObject({
+      status: 'pending',
+      attempts: 1,
+      notBefore: '2026-01-02T03:04:05.678Z',
+    });
+  });
+
+  it.each([
+    ['cancelled', ['task.cancel-requested', 'step.stopped', 'task.cancelled']],
+    ['failed', ['task.failing', 'task.failed']],
+  ])('fold a task that is %s while it runs', (status, ending) => {
+    expect(foldTasks(...BEGIN, 'step.dispatched', ...ending).closed.get('t-1')).toBe(status);
+  });
+});
+
+describe('frozen lease events', () => {
+  const LOADED = ['log.started', 'leader.elected', 'server.configured', 'server.state-changed', 'residency.load-started', 'residency.loaded'] as const;
+
+  it('fold a lease with its token', () => {
+    const server = foldLeases(...LOADED, 'lease.granted').servers.get('attic');
+    expect(server?.leases.get('l-1')?.token).toBe(7);
+    expect(server?.residencies.get('r-1')?.bytes).toBe(2_500_000_000);
+    expect(server?.foreign).toHaveLength(1);
+  });
+
+  it.each([['lease.released'], ['lease.expired']])('fold %s to a free slot', (type) => {
+    expect(foldLeases(...LOADED, 'lease.granted', type).servers.get('attic')?.leases.size).toBe(0);
+  });
+
+  it('fold a failed load to free bytes and a remembered failure', () => {
+    const server = foldLeases(...LOADED.slice(0, 5), 'residency.load-failed').servers.get('attic');
+    expect(server?.residencies.size).toBe(0);
+    expect(server?.loadFailures.get('llama3.2:3b|numCtx=4096')?.count).toBe(1);
+  });
+
+  it('fold an unload and a removal', () => {
+    const unloaded = [...LOADED, 'residency.unload-started', 'residency.unloaded'];
+    expect(foldLeases(...unloaded).servers.get('attic')?.residencies.size).toBe(0);
+    expect(foldLeases(...unloaded, 'server.removed').servers.size).toBe(0);
+  });
+});
