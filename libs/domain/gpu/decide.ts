@@ -2,7 +2,7 @@ import { canonicalJson } from '../canonical.js';
 import type { ErrorCode, Failure } from '../errors.js';
 import type { LeaseId, ResidencyId, ServerId } from '../ids.js';
 import type { GpuEvent, GrantedLease, ServerSpec } from './events.js';
-import { busySlots, freeBytes, residencyOf, type Ledger, type Server } from './gpu.js';
+import { busySlots, freeBytes, residencyOf, type Lease, type Ledger, type Server } from './gpu.js';
 import { profileKey, sameModel, type ModelProfile } from './profile.js';
 
 const failure = (code: ErrorCode, message: string, details?: Readonly<Record<string, unknown>>): Failure => ({
@@ -33,7 +33,7 @@ export const grantLeases = (ledger: Ledger, requests: readonly LeaseRequest[], a
   const granted = new Set<LeaseId>();
   for (const request of requests) {
     const { serverId, ...lease } = request;
-    const known = ledger.servers.get(serverId)?.leases.get(lease.leaseId);
+    const known = liveLease(ledger, lease.leaseId);
     if (known) {
       repeated.push({ leaseId: known.leaseId, token: known.token });
       continue;
@@ -58,6 +58,15 @@ export const grantLeases = (ledger: Ledger, requests: readonly LeaseRequest[], a
     at,
   }));
   return { events, repeated, refused };
+};
+
+/** Wherever it is: a lease id names one right, so it is never live twice. */
+const liveLease = (ledger: Ledger, leaseId: LeaseId): Lease | undefined => {
+  for (const { leases } of ledger.servers.values()) {
+    const lease = leases.get(leaseId);
+    if (lease) return lease;
+  }
+  return undefined;
 };
 
 const slotProblem = (ledger: Ledger, request: LeaseRequest, alreadyTaken: number): Failure | null => {

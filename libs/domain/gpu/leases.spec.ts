@@ -113,6 +113,15 @@ describe('granting leases', () => {
     });
   });
 
+  it('answers the same for a lease that is live on another server than the one asked for', () => {
+    const ledger = ledgerOf(cpu, ...loadedServer, granted('gpu1', lease('l1', 'r1')));
+    expect(grant(ledger, ask('cpu', 'l1'))).toEqual({
+      events: [],
+      repeated: [{ leaseId: 'l1', token: ledger.seq }],
+      refused: [],
+    });
+  });
+
   it('takes one slot for a lease that is asked for twice in one request', () => {
     const { events, refused } = grant(
       ledgerOf(...loadedServer),
