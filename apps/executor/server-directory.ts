@@ -44,7 +44,8 @@ export class ServerDirectory {
       this.#runners = next;
     } catch (error) {
       // What is known serves on; only a server that is not known cannot be used now.
-      if (this.#runners.size === 0) throw new StepError('SERVER_UNREACHABLE', `No list of servers: ${String(error)}`);
+      if (this.#runners.size === 0)
+        throw new StepError('SERVER_UNREACHABLE', `No list of servers: ${String(error)}`);
     }
   }
 }

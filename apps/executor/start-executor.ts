@@ -29,7 +29,10 @@ const RPC_TIMEOUT_MS = 1_000;
 /** Reports that the broker has not taken, beyond which the executor says that it is not ready. */
 const UNREPORTED_MAX = 1_000;
 
-export const startExecutor = async (context: ServiceContext, config: ExecutorConfig): Promise<RunningService> => {
+export const startExecutor = async (
+  context: ServiceContext,
+  config: ExecutorConfig,
+): Promise<RunningService> => {
   const { connection, instance, logger, health } = context;
   const clock = systemClock;
   const leases = new LeaseKeeper({
@@ -63,7 +66,8 @@ export const startExecutor = async (context: ServiceContext, config: ExecutorCon
   });
   await executor.start();
   health.add('attempts', () => ({
-    reasons: executor.unreported > UNREPORTED_MAX ? [`${executor.unreported} reports wait for the broker`] : [],
+    reasons:
+      executor.unreported > UNREPORTED_MAX ? [`${executor.unreported} reports wait for the broker`] : [],
     progress: {
       running: executor.running,
       started: executor.started,

@@ -60,7 +60,10 @@ export class AllocatorService {
     const { serversFile } = this.options.config;
     await this.#readServers();
     if (serversFile === undefined) return () => Promise.resolve();
-    const watcher = watch(serversFile, { ignoreInitial: true, awaitWriteFinish: { stabilityThreshold: 100, pollInterval: 50 } });
+    const watcher = watch(serversFile, {
+      ignoreInitial: true,
+      awaitWriteFinish: { stabilityThreshold: 100, pollInterval: 50 },
+    });
     watcher.on('all', () => void this.#readServers());
     return () => watcher.close();
   }
@@ -76,10 +79,14 @@ export class AllocatorService {
       labels: {},
       pullMissing: false,
     };
-    const listed = serversFile === undefined ? { ok: true as const, servers: [] } : await readServers(serversFile);
+    const listed =
+      serversFile === undefined ? { ok: true as const, servers: [] } : await readServers(serversFile);
     if (!listed.ok) {
       this.#fileProblems = listed.problems;
-      this.options.logger.error({ problems: listed.problems }, 'the list of servers is not valid; the last good one stays');
+      this.options.logger.error(
+        { problems: listed.problems },
+        'the list of servers is not valid; the last good one stays',
+      );
       if (this.#servers.length === 0) this.#servers = [cpu];
       return;
     }

@@ -17,7 +17,10 @@ import type { AllocatorConfig } from './allocator.config.js';
 import { AllocatorModule } from './allocator.module.js';
 import { AllocatorService } from './allocator.service.js';
 
-export const startAllocator = async (context: ServiceContext, config: AllocatorConfig): Promise<RunningService> => {
+export const startAllocator = async (
+  context: ServiceContext,
+  config: AllocatorConfig,
+): Promise<RunningService> => {
   const { connection, instance, logger, health } = context;
   const stopping = new AbortController();
   const allocator = new AllocatorService({
@@ -47,7 +50,11 @@ export const startAllocator = async (context: ServiceContext, config: AllocatorC
     reset: () => allocator.reset(),
     fold: (event) => allocator.fold(event),
     opening: (at) =>
-      openingEvent(at, { id: randomUUID(), node: instance, time: rfc3339(systemClock.nowMs()) }, SUBJECTS.allocator),
+      openingEvent(
+        at,
+        { id: randomUUID(), node: instance, time: rfc3339(systemClock.nowMs()) },
+        SUBJECTS.allocator,
+      ),
     term: (writer, opening, signal) => allocator.lead(writer, opening, signal),
     onTermOver: (reason) => logger.warn({ reason: reason.message }, 'term over'),
     signal: stopping.signal,

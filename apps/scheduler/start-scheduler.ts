@@ -24,7 +24,10 @@ const GRANT_TIMEOUT_MS = 3_000;
 /** The allocator may ask an inference server for a model's size first, and that may be busy. */
 const ENSURE_TIMEOUT_MS = 20_000;
 
-export const startScheduler = async (context: ServiceContext, config: SchedulerConfig): Promise<RunningService> => {
+export const startScheduler = async (
+  context: ServiceContext,
+  config: SchedulerConfig,
+): Promise<RunningService> => {
   const { connection, instance, logger, health } = context;
   const stopping = new AbortController();
   const tasks = jetStreamEventLog(connection, STREAMS.tasks);
@@ -63,7 +66,11 @@ export const startScheduler = async (context: ServiceContext, config: SchedulerC
     reset: () => scheduler.reset(),
     fold: (event) => scheduler.fold(event),
     opening: (at) =>
-      openingEvent(at, { id: randomUUID(), node: instance, time: rfc3339(systemClock.nowMs()) }, SUBJECTS.scheduler),
+      openingEvent(
+        at,
+        { id: randomUUID(), node: instance, time: rfc3339(systemClock.nowMs()) },
+        SUBJECTS.scheduler,
+      ),
     term: (writer, opening, signal) => scheduler.lead(writer, opening, signal),
     onTermOver: (reason) => logger.warn({ reason: reason.message }, 'term over'),
     signal: stopping.signal,

@@ -15,7 +15,9 @@ const SPECIAL = /[^\x21\x23\x24\x26-\x7e]+/g;
 const encodeValue = (value: string): string => (PLAIN.test(value) ? value : value.replace(SPECIAL, percent));
 
 const percent = (text: string): string =>
-  [...new TextEncoder().encode(text)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('');
+  [...new TextEncoder().encode(text)]
+    .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)
+    .join('');
 
 const decodeValue = (value: string): string => (value.includes('%') ? decodeURIComponent(value) : value);
 
@@ -25,7 +27,12 @@ export type Guard = { readonly lastSeq: number; readonly lastMsgId: string | nul
  * The whole header block as one string. The client's header object validates and canonicalises each of a dozen headers, which
  * cost two thirds of the append rate; only `encode` of it is ever called on the way out.
  */
-export const eventHeaders = (event: NewEvent, epoch: number, prevHash: string, guard: Guard | null): MsgHdrs => {
+export const eventHeaders = (
+  event: NewEvent,
+  epoch: number,
+  prevHash: string,
+  guard: Guard | null,
+): MsgHdrs => {
   let block = `NATS/1.0\r\nNats-Msg-Id: ${event.id}\r\n`;
   if (guard) block += `Nats-Expected-Last-Sequence: ${guard.lastSeq}\r\n`;
   if (guard?.lastMsgId) block += `Nats-Expected-Last-Msg-Id: ${guard.lastMsgId}\r\n`;
@@ -45,7 +52,8 @@ const ENCODER = new TextEncoder();
 export const cloudPayload = (event: NewEvent): string => JSON.stringify(event.data) ?? 'null';
 
 /** Something that the client can encode; nothing else of the interface is used for publishing. */
-export const rawHeaders = (block: string): MsgHdrs => ({ encode: () => ENCODER.encode(block) }) as unknown as MsgHdrs;
+export const rawHeaders = (block: string): MsgHdrs =>
+  ({ encode: () => ENCODER.encode(block) }) as unknown as MsgHdrs;
 
 export type RawMessage = {
   readonly seq: number;
@@ -61,7 +69,9 @@ export const decodeEvent = (message: RawMessage, stream: string): StoredEvent =>
   const id = get('ce-id');
   const epoch = Number(get('ce-epoch'));
   if (id === '' || !Number.isInteger(epoch)) {
-    throw new LogCorruptError(`${stream}: message ${seq} on ${subject} is no event (no ce-id or ce-epoch header)`);
+    throw new LogCorruptError(
+      `${stream}: message ${seq} on ${subject} is no event (no ce-id or ce-epoch header)`,
+    );
   }
   const optional = (name: string, header: string): object => {
     const value = get(header);

@@ -56,7 +56,8 @@ const hold = (kv: KV, options: CandidacyOptions, first: number): Held => {
       renewedMs = sentMs;
     } catch (error) {
       // The entry may live on at the server though the answer was lost: only its age decides.
-      if (Date.now() - renewedMs >= options.ttlMs) return lose(new Error(`${options.key}: the hold was not renewed: ${String(error)}`));
+      if (Date.now() - renewedMs >= options.ttlMs)
+        return lose(new Error(`${options.key}: the hold was not renewed: ${String(error)}`));
       const found = await kv.get(options.key).catch(() => null);
       if (found && found.string() === options.node) revision = found.revision;
       else if (found) return lose(new Error(`${options.key}: ${found.string()} holds it now`));

@@ -1,4 +1,10 @@
-import { jetstream, jetstreamManager, DeliverPolicy, type JetStreamManager, type StoredMsg } from '@nats-io/jetstream';
+import {
+  jetstream,
+  jetstreamManager,
+  DeliverPolicy,
+  type JetStreamManager,
+  type StoredMsg,
+} from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { ChainCheck } from './chain-check.js';
 import { cloudPayload, decodeEvent, eventHeaders } from './cloud-event.js';
@@ -22,16 +28,21 @@ import { PubAcks, type PubAck } from './jetstream/pub-acks.js';
 const OPENING_TIMEOUT_MS = 5_000;
 
 /** One truth stream on JetStream. The stream itself is made by provisioning. */
-export const jetStreamEventLog = (connection: NatsConnection, stream: { readonly name: string }): EventLog => {
+export const jetStreamEventLog = (
+  connection: NatsConnection,
+  stream: { readonly name: string },
+): EventLog => {
   const { name } = stream;
   let manager: Promise<JetStreamManager> | null = null;
-  const managed = async (): Promise<JetStreamManager> => await (manager ??= jetstreamManager(connection, { checkAPI: false }));
+  const managed = async (): Promise<JetStreamManager> =>
+    await (manager ??= jetstreamManager(connection, { checkAPI: false }));
   let acks: PubAcks | null = null;
   const tail = async (): Promise<LogTail> => {
     const { state } = await (await managed()).streams.info(name);
     return { firstSeq: state.first_seq, lastSeq: state.last_seq };
   };
-  const storedAt = async (seq: number): Promise<StoredMsg | null> => await (await managed()).streams.getMessage(name, { seq });
+  const storedAt = async (seq: number): Promise<StoredMsg | null> =>
+    await (await managed()).streams.getMessage(name, { seq });
   const reader: TailReader = {
     lastSeq: async () => (await tail()).lastSeq,
     idAt: async (seq) => (await storedAt(seq))?.header.get('ce-id') ?? '',
@@ -62,7 +73,9 @@ export const jetStreamEventLog = (connection: NatsConnection, stream: { readonly
 };
 
 const regressed = (name: string, wanted: number, lastSeq: number): Error =>
-  new LogUnavailableError(`${name}: wanted what comes after ${wanted}, but the log ends at ${lastSeq}: it lost events or is another log`);
+  new LogUnavailableError(
+    `${name}: wanted what comes after ${wanted}, but the log ends at ${lastSeq}: it lost events or is another log`,
+  );
 
 async function* decoded(
   connection: NatsConnection,
@@ -84,7 +97,13 @@ const rawOf = (message: StreamMessage) => ({
   payload: message.string(),
 });
 
-const open = async (acks: PubAcks, reader: TailReader, name: string, at: LogPosition, opening: NewEvent): Promise<void> => {
+const open = async (
+  acks: PubAcks,
+  reader: TailReader,
+  name: string,
+  at: LogPosition,
+  opening: NewEvent,
+): Promise<void> => {
   const epoch = at.seq + 1;
   const headers = eventHeaders(opening, epoch, at.hash, { lastSeq: at.seq, lastMsgId: null });
   const ack = await new Promise<PubAck>((resolve) => {
@@ -99,5 +118,7 @@ const open = async (acks: PubAcks, reader: TailReader, name: string, at: LogPosi
   const lastSeq = await reader.lastSeq();
   if (lastSeq >= epoch && (await reader.idAt(epoch)) === opening.id) return;
   if (lastSeq !== at.seq) throw new WriterDeposedError(`${name}: has moved on to ${lastSeq}, past ${at.seq}`);
-  throw new LogUnavailableError(`${name}: could not be opened: ${ack.ok ? `stored at ${ack.seq}` : ack.message}`);
+  throw new LogUnavailableError(
+    `${name}: could not be opened: ${ack.ok ? `stored at ${ack.seq}` : ack.message}`,
+  );
 };

@@ -17,17 +17,23 @@ export const jetStreamInbox = (connection: NatsConnection, stream: { readonly na
   let acks: PubAcks | null = null;
   let inFlight = 0;
   const put = async (message: InboxMessage): Promise<number> => {
-    if (inFlight >= IN_FLIGHT_MAX) throw new LogUnavailableError(`${name}: ${inFlight} messages wait for the broker already`);
+    if (inFlight >= IN_FLIGHT_MAX)
+      throw new LogUnavailableError(`${name}: ${inFlight} messages wait for the broker already`);
     acks ??= new PubAcks(connection);
     const publishing = acks;
     inFlight += 1;
     try {
       return await new Promise<number>((resolve, reject) => {
-        const token = publishing.publish(message.subject, JSON.stringify(message.data), headersOf(message), (ack) => {
-          clearTimeout(timer);
-          if (ack.ok) resolve(ack.seq);
-          else reject(new LogUnavailableError(`${name}: not stored: ${ack.message}`));
-        });
+        const token = publishing.publish(
+          message.subject,
+          JSON.stringify(message.data),
+          headersOf(message),
+          (ack) => {
+            clearTimeout(timer);
+            if (ack.ok) resolve(ack.seq);
+            else reject(new LogUnavailableError(`${name}: not stored: ${ack.message}`));
+          },
+        );
         const timer = setTimeout(() => {
           publishing.forget(token);
           reject(new LogUnavailableError(`${name}: the broker did not confirm within ${PUT_TIMEOUT_MS} ms`));
@@ -42,7 +48,13 @@ export const jetStreamInbox = (connection: NatsConnection, stream: { readonly na
     put,
     async *follow(afterSeq, options) {
       for await (const message of followStream(connection, name, afterSeq, options)) {
-        yield received(message.seq, message.subject, message.json(), message.headers, message.info.timestampNanos);
+        yield received(
+          message.seq,
+          message.subject,
+          message.json(),
+          message.headers,
+          message.info.timestampNanos,
+        );
       }
     },
   };

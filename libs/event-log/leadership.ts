@@ -73,7 +73,9 @@ export const standForElection = async (options: LeadOptions): Promise<void> => {
 };
 
 const isPassing = (error: unknown): error is Error =>
-  error instanceof WriterDeposedError || error instanceof LogUnavailableError || /timeout|no responders|closed|disconnect|503/i.test(String(error));
+  error instanceof WriterDeposedError ||
+  error instanceof LogUnavailableError ||
+  /timeout|no responders|closed|disconnect|503/i.test(String(error));
 
 const takeOver = async (options: LeadOptions): Promise<{ writer: LogWriter; opening: StoredEvent }> => {
   const { log, reset, fold } = options;

@@ -1,6 +1,9 @@
 import type { ModelProfile } from '#libs/domain/gpu/profile.js';
 import type {
   ChatMessage,
+  ChatRequest,
+  EmbedRequest,
+  GenerateRequest,
   ModelAnswer,
   ModelRequest,
   SamplingOptions,

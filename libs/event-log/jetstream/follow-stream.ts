@@ -60,7 +60,10 @@ const open = async (
   return await consumer.consume({ max_messages: bufferMax });
 };
 
-async function* until(messages: ConsumerMessages, signal: AbortSignal | undefined): AsyncIterable<StreamMessage> {
+async function* until(
+  messages: ConsumerMessages,
+  signal: AbortSignal | undefined,
+): AsyncIterable<StreamMessage> {
   const stop = (): void => messages.stop();
   signal?.addEventListener('abort', stop, { once: true });
   if (signal?.aborted) stop();
@@ -74,4 +77,6 @@ async function* until(messages: ConsumerMessages, signal: AbortSignal | undefine
 
 /** These pass when the broker is back; anything else is a mistake that waiting does not mend. */
 const isTransient = (error: unknown): boolean =>
-  /timeout|no responders|disconnect|closed|connection|503|consumer not found|heartbeats|draining|unavailable/i.test(String(error));
+  /timeout|no responders|disconnect|closed|connection|503|consumer not found|heartbeats|draining|unavailable/i.test(
+    String(error),
+  );

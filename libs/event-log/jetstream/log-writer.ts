@@ -84,7 +84,12 @@ export class JetStreamLogWriter implements LogWriter {
   append(events: readonly NewEvent[]): Appended {
     if (this.#mode === 'over') return { events: [], acknowledged: Promise.reject(this.#reason) };
     if (this.#queue.length > QUEUE_MAX) {
-      this.#enter('over', new LogUnavailableError(`${this.stream}: ${this.#queue.length} appends wait, ${QUEUE_MAX} are allowed`));
+      this.#enter(
+        'over',
+        new LogUnavailableError(
+          `${this.stream}: ${this.#queue.length} appends wait, ${QUEUE_MAX} are allowed`,
+        ),
+      );
       return { events: [], acknowledged: Promise.reject(this.#reason) };
     }
     const stored: StoredEvent[] = [];
@@ -182,7 +187,10 @@ export class JetStreamLogWriter implements LogWriter {
         await new Promise((resolve) => setTimeout(resolve, RESOLVE_PAUSE_MS));
       }
     }
-    this.#enter('over', new LogUnavailableError(`${this.stream}: ${why}, and the broker could not be asked what was stored`));
+    this.#enter(
+      'over',
+      new LogUnavailableError(`${this.stream}: ${why}, and the broker could not be asked what was stored`),
+    );
   }
 
   /** False when the writer is over. Rejects when the broker cannot be asked. */
@@ -190,14 +198,22 @@ export class JetStreamLogWriter implements LogWriter {
     const lastSeq = await this.tail.lastSeq();
     const expected = (this.#inFlight[0]?.event.seq ?? this.#position.seq + 1) - 1;
     if (lastSeq < expected) {
-      this.#enter('over', new LogUnavailableError(`${this.stream}: ends at ${lastSeq}, but ${expected} was acknowledged: events were lost`));
+      this.#enter(
+        'over',
+        new LogUnavailableError(
+          `${this.stream}: ends at ${lastSeq}, but ${expected} was acknowledged: events were lost`,
+        ),
+      );
       return false;
     }
     while (this.#inFlight.length > 0) {
       const first = this.#inFlight[0];
       if (first === undefined || first.event.seq > lastSeq) return true;
       if ((await this.tail.idAt(first.event.seq)) !== first.event.id) {
-        this.#enter('over', new WriterDeposedError(`${this.stream}: another writer wrote ${first.event.seq}`));
+        this.#enter(
+          'over',
+          new WriterDeposedError(`${this.stream}: another writer wrote ${first.event.seq}`),
+        );
         return false;
       }
       this.#inFlight.shift();

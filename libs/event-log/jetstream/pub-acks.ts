@@ -18,7 +18,9 @@ export class PubAcks {
   #next = 0;
 
   constructor(private readonly connection: NatsConnection) {
-    this.#inbox = createInbox((connection as unknown as { options?: { inboxPrefix?: string } }).options?.inboxPrefix);
+    this.#inbox = createInbox(
+      (connection as unknown as { options?: { inboxPrefix?: string } }).options?.inboxPrefix,
+    );
     connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
         if (error) return;
@@ -45,8 +47,17 @@ export class PubAcks {
 }
 
 const parseAck = (length: number, json: () => unknown, status: number): PubAck => {
-  if (length === 0) return { ok: false, code: status, message: status === 503 ? 'no stream takes this subject' : 'empty answer' };
-  const body = json() as { seq?: number; duplicate?: boolean; error?: { err_code?: number; code?: number; description?: string } };
+  if (length === 0)
+    return {
+      ok: false,
+      code: status,
+      message: status === 503 ? 'no stream takes this subject' : 'empty answer',
+    };
+  const body = json() as {
+    seq?: number;
+    duplicate?: boolean;
+    error?: { err_code?: number; code?: number; description?: string };
+  };
   if (body.error) {
     const { err_code: code, code: httpCode, description } = body.error;
     return { ok: false, code: code ?? httpCode ?? 0, message: description ?? 'refused' };
