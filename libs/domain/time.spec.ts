@@ -29,12 +29,14 @@ describe('time without a clock', () => {
     );
   });
 
-  it('agrees with Date on the first and last millisecond of every day of 400 years', () => {
+  it('agrees with Date around each end of February and of the year for 800 years', () => {
     const wrong: string[] = [];
-    for (let day = 0; day < 146_097; day += 1) {
-      for (const ms of [day * 86_400_000, (day + 1) * 86_400_000 - 1]) {
-        const text = new Date(ms).toISOString();
-        if (rfc3339Of(ms) !== text || msOf(text) !== ms) wrong.push(text);
+    for (let year = 1600; year < 2400; year += 1) {
+      for (const midnight of [Date.UTC(year, 0, 1), Date.UTC(year, 1, 29), Date.UTC(year, 2, 1)]) {
+        for (const ms of [midnight - 1, midnight]) {
+          const text = new Date(ms).toISOString();
+          if (rfc3339Of(ms) !== text || msOf(text) !== ms) wrong.push(text);
+        }
       }
     }
     expect(wrong).toEqual([]);

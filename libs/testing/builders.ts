@@ -7,7 +7,7 @@ import type {
   ServerStateChanged,
 } from '#libs/domain/gpu/events.js';
 import type { ModelProfile } from '#libs/domain/gpu/profile.js';
-import type { ReadyStep } from '#libs/domain/policy/ready-queue.js';
+import type { ReadyStep } from '#libs/domain/policy/ready-step.js';
 import type { Circumstances, Outcome, Report } from '#libs/domain/task/decide.js';
 import type {
   StepDispatched,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { before, compareSteps } from '#libs/domain/policy/ordering.js';
-import type { ReadyStep } from '#libs/domain/policy/ready-queue.js';
+import type { ReadyStep } from '#libs/domain/policy/ready-step.js';
 import { NOW_MS, readyStep } from '#libs/testing/builders.js';
 
 const step = (more: Partial<ReadyStep>): ReadyStep => readyStep('t', more);

@@ -1,4 +1,4 @@
-import type { ReadyStep } from './ready-queue.js';
+import type { ReadyStep } from './ready-step.js';
 
 /**
  * Who goes first.

@@ -3,7 +3,8 @@ import type { ErrorCode } from '#libs/domain/errors.js';
 import type { GpuRecord } from '#libs/domain/gpu/gpu.js';
 import { profileKey, type ModelProfile } from '#libs/domain/gpu/profile.js';
 import { plan, type Plan, type PolicySettings, type Snapshot } from '#libs/domain/policy/plan.js';
-import { ReadyQueue, type ReadyStep } from '#libs/domain/policy/ready-queue.js';
+import { ReadyQueue } from '#libs/domain/policy/ready-queue.js';
+import type { ReadyStep } from '#libs/domain/policy/ready-step.js';
 import {
   configured,
   CPU,

@@ -4,7 +4,8 @@ import { sameModel, type ModelProfile } from '../gpu/profile.js';
 import type { ResidencyId, ServerId } from '../ids.js';
 import { msOf } from '../time.js';
 import { before, compareSteps } from './ordering.js';
-import type { ReadyGroup, ReadyQueue, ReadyStep } from './ready-queue.js';
+import type { ReadyGroup, ReadyQueue } from './ready-queue.js';
+import type { ReadyStep } from './ready-step.js';
 
 /** Everything a cycle decides from. Nothing in it changes while the plan is made. */
 export type Snapshot = {

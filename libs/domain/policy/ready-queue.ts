@@ -1,19 +1,7 @@
 import type { StepId, TaskId } from '../ids.js';
 import { requirementKey, type Requirement } from '../task/requirement.js';
 import { before } from './ordering.js';
-
-/** A step that could run now, if there were a slot for it. */
-export type ReadyStep = {
-  readonly taskId: TaskId;
-  readonly stepId: StepId;
-  /** The attempt that would be made. */
-  readonly attempt: number;
-  readonly priority: number;
-  /** Sequence of the task's submission. */
-  readonly seq: number;
-  readonly submittedAtMs: number;
-  readonly requirement: Requirement;
-};
+import type { ReadyStep } from './ready-step.js';
 
 /** Steps that compete for the same slots, best first. */
 export type ReadyGroup = {

@@ -1,0 +1,15 @@
+import type { StepId, TaskId } from '../ids.js';
+import type { Requirement } from '../task/requirement.js';
+
+/** A step that could run now, if there were a slot for it. */
+export type ReadyStep = {
+  readonly taskId: TaskId;
+  readonly stepId: StepId;
+  /** The attempt that would be made. */
+  readonly attempt: number;
+  readonly priority: number;
+  /** Sequence of the task's submission. */
+  readonly seq: number;
+  readonly submittedAtMs: number;
+  readonly requirement: Requirement;
+};
