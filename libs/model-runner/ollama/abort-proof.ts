@@ -10,6 +10,9 @@ import { waitUntil } from './wait-until.js';
  * `expires_at` then stands still, a moment with no run at all lies between the two looks. While a model has never
  * been idle, the server invents a new `expires_at` at every look; that is why it has to stand still.
  *
+ * The end of a run in the server's books is the end of its slot too once it sends tokens: the engine stops at the next
+ * one. Before its first token it is not, and nothing else proves it (see `OllamaRuns.stop`).
+ *
  * Another run on the same model hides that moment: then the abort stays unconfirmed, though it most likely worked.
  */
 export type AbortProof = {

@@ -13,6 +13,9 @@ import { runRequest } from './ollama-requests.js';
  */
 const LOOK_BEFORE_ABORT_MS = 250;
 
+/** How far a request has come: handed to the server; its prompt evaluated, so that every next token can end it. */
+export type RunProgress = { readonly sent: boolean; readonly answering: boolean };
+
 /** The runs of one server, counted by model: an abort can only be proven for the last run on a model. */
 export class OllamaRuns {
   readonly #running = new Map<string, number>();
@@ -22,9 +25,9 @@ export class OllamaRuns {
   async run(request: ModelRequest, hooks: RunHooks, signal?: AbortSignal): Promise<ModelAnswer> {
     const { path, body } = runRequest(request);
     const { model } = request.profile;
-    const sent = { done: false };
+    const progress = { sent: false, answering: false };
     const exchange = longCall(this.settings, path, body, () => {
-      sent.done = true;
+      progress.sent = true;
       hooks.onStarted?.();
     });
     this.#count(model, 1);
@@ -32,29 +35,38 @@ export class OllamaRuns {
       return await abortable(
         exchange,
         signal,
-        () => this.#answer(exchange, request, quietAfter(signal, hooks)),
-        () => this.stop(exchange, model, sent),
+        () => this.#answer(exchange, request, quietAfter(signal, hooks), progress),
+        () => this.stop(exchange, model, progress),
       );
     } finally {
       this.#count(model, -1);
     }
   }
 
-  /** Closes the exchange and proves that the server has let go of it. */
-  async stop(exchange: OllamaExchange, model: string, sent: { readonly done: boolean }): Promise<AbortProof> {
-    if (!sent.done) {
+  /**
+   * Closes the exchange and proves that the server has let go of it. While a prompt is being evaluated there is no
+   * proof: the server counts the run as ended at once, but its engine looks for a closed connection only when it has
+   * a token to send (v0.24.0 kept the slot for more than ten minutes). Unloading the model ends that for certain.
+   */
+  async stop(exchange: OllamaExchange, model: string, progress: RunProgress): Promise<AbortProof> {
+    if (!progress.sent) {
       await exchange.close();
       return { confirmed: true, confirmedBy: 'not-sent' };
     }
     const { settings } = this;
+    const provable = progress.answering && (this.#running.get(model) ?? 0) <= 1;
     const before = await this.#mark(model, LOOK_BEFORE_ABORT_MS).catch(() => undefined);
     await exchange.close();
-    const alone = (this.#running.get(model) ?? 0) <= 1;
     const look = (): Promise<Mark> => this.#mark(model, settings.callTimeoutMs);
-    return proveAbort(before, look, alone ? settings.abortConfirmTimeoutMs : 0, settings.pollIntervalMs);
+    return proveAbort(before, look, provable ? settings.abortConfirmTimeoutMs : 0, settings.pollIntervalMs);
   }
 
-  async #answer(exchange: OllamaExchange, request: ModelRequest, hooks: RunHooks): Promise<ModelAnswer> {
+  async #answer(
+    exchange: OllamaExchange,
+    request: ModelRequest,
+    hooks: RunHooks,
+    progress: { answering: boolean },
+  ): Promise<ModelAnswer> {
     const { maxOutputBytes, maxJsonBytes } = this.settings;
     const { model } = request.profile;
     if (request.kind === 'embed') {
@@ -66,7 +78,10 @@ export class OllamaRuns {
       );
     }
     const answer = new AnswerBuilder(exchange.what, model, maxOutputBytes, hooks);
-    for await (const part of readParts(exchange, this.settings)) answer.add(part);
+    for await (const part of readParts(exchange, this.settings)) {
+      progress.answering = true;
+      answer.add(part);
+    }
     return answer.finish();
   }
 

@@ -89,13 +89,14 @@ export class OllamaModelRunner implements ModelRunner {
     const onlyEmbeds = capabilities.length > 0 && !capabilities.includes('completion');
     const { path, body } = loadRequest(profile, onlyEmbeds);
     const startedAt = performance.now();
-    const sent = { done: false };
-    const exchange = longCall(this.#settings, path, body, () => void (sent.done = true));
+    // A load has no prompt that could go on without us.
+    const progress = { sent: false, answering: true };
+    const exchange = longCall(this.#settings, path, body, () => void (progress.sent = true));
     await abortable(
       exchange,
       signal,
       () => readObject(exchange, this.#settings.maxJsonBytes),
-      () => this.#runs.stop(exchange, profile.model, sent),
+      () => this.#runs.stop(exchange, profile.model, progress),
     );
     const loadMs = performance.now() - startedAt;
     return { ...(await this.#listed(profile.model, signal)), loadMs };

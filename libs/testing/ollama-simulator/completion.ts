@@ -44,7 +44,9 @@ export async function* complete(
     const startedAt = clock.nowMs();
     const disturb = disturbance(machine, runner.model.name, signal);
     await disturb(0);
-    await clock.sleep(promptMs(runner, promptTokens), signal);
+    // Not ended by a client that goes away: the real engine looks for that only when it has a token to send.
+    await clock.sleep(promptMs(runner, promptTokens));
+    signal.throwIfAborted();
     const promptDoneAt = clock.nowMs();
     const pace = pacer(machine, runner, signal);
     let count = 0;

@@ -91,7 +91,9 @@ const evaluate = async (
   const freeSlot = await runner.slots.take(signal);
   const leave = sim.compute.enter();
   try {
-    await sim.clock.sleep(promptMs(runner, tokens), signal);
+    // Goes on when the client goes away, as every evaluation of a prompt does.
+    await sim.clock.sleep(promptMs(runner, tokens));
+    signal.throwIfAborted();
     return tokens;
   } finally {
     leave();

@@ -89,6 +89,23 @@ describe('the Ollama adapter when things go wrong', () => {
     await other;
   });
 
+  it('claims no proof for an abort while the prompt is evaluated, for the slot is still taken', async () => {
+    const abort = new AbortController();
+    // 7,500 tokens at 24,000/s, fifty times as fast: 6 ms, in which the connection closes.
+    const long: GenerateRequest = {
+      ...ask(1),
+      profile: { ...profile, options: { numCtx: 8_192 } },
+      prompt: 'long '.repeat(6_000),
+    };
+    await runner.load(long.profile);
+    const run = runner.run(long, { onStarted: () => abort.abort() }, abort.signal);
+    await expect(run).rejects.toMatchObject({
+      code: 'RUN_ABORTED',
+      details: { confirmed: false, confirmedBy: 'nothing' },
+    });
+    expect((await runner.run(ask(1), {})).usage.tokensOut).toBe(1);
+  });
+
   it('says that a server that stops in mid-answer broke it, and then that it cannot be reached', async () => {
     let stopping: Promise<void> | undefined;
     const run = runner.run(ask(5_000), { onToken: () => void (stopping ??= simulator.stop()) });
