@@ -1,0 +1,46 @@
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { HealthController } from './health.controller.js';
+import { Metrics } from './metrics.js';
+import { PlatformClient } from './platform-client.js';
+import { ResultsClient } from './results-client.js';
+import { SchedulerClient } from './scheduler-client.js';
+import { ServersController } from './servers.controller.js';
+import { Submission } from './submission.js';
+import { TaskHistory } from './task-history.js';
+import { TaskStream } from './task-stream.js';
+import { TasksController } from './tasks.controller.js';
+import { TemplateShelf } from './template-shelf.js';
+import { TemplatesController } from './templates.controller.js';
+
+/** The parts that the controllers use; made in `start-gateway.ts`, where the broker connection is. */
+export type GatewayParts = {
+  readonly scheduler: SchedulerClient;
+  readonly results: ResultsClient;
+  readonly platform: PlatformClient;
+  readonly submission: Submission;
+  readonly history: TaskHistory;
+  readonly stream: TaskStream;
+  readonly shelf: TemplateShelf;
+  readonly metrics: Metrics;
+};
+
+@Module({})
+export class GatewayModule {
+  static with(parts: GatewayParts): DynamicModule {
+    const providers: Provider[] = [
+      { provide: SchedulerClient, useValue: parts.scheduler },
+      { provide: ResultsClient, useValue: parts.results },
+      { provide: PlatformClient, useValue: parts.platform },
+      { provide: Submission, useValue: parts.submission },
+      { provide: TaskHistory, useValue: parts.history },
+      { provide: TaskStream, useValue: parts.stream },
+      { provide: TemplateShelf, useValue: parts.shelf },
+      { provide: Metrics, useValue: parts.metrics },
+    ];
+    return {
+      module: GatewayModule,
+      controllers: [TasksController, TemplatesController, ServersController, HealthController],
+      providers,
+    };
+  }
+}

@@ -1,0 +1,34 @@
+import { isId } from '#libs/domain/ids.js';
+import { ApiError, shown } from './problem.js';
+
+/** As the IETF draft on the header leaves it to the server: printable, bounded. */
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
+
+export const taskIdOf = (id: string): string => {
+  if (isId(id)) return id;
+  const accepted = 'lower-case letters, digits and -, 1 to 64 of them';
+  throw new ApiError('VALIDATION_FAILED', `Task id '${String(shown(id))}' is not one; ids are ${accepted}.`, [
+    { path: 'id', value: shown(id), message: 'is not a task id', accepted },
+  ]);
+};
+
+export const idempotencyKeyOf = (key: string | undefined): string | undefined => {
+  if (key === undefined || IDEMPOTENCY_KEY.test(key)) return key;
+  const accepted = '1 to 255 printable characters without spaces';
+  throw new ApiError(
+    'VALIDATION_FAILED',
+    `Idempotency-Key '${String(shown(key))}' is not accepted; expected ${accepted}.`,
+    [{ path: 'Idempotency-Key', value: shown(key), message: 'is not accepted', accepted }],
+  );
+};
+
+export const lastEventIdOf = (id: string | undefined): number => {
+  if (id === undefined || id === '') return 0;
+  if (/^\d{1,15}$/.test(id)) return Number(id);
+  const accepted = 'the id of a state event of this stream, a whole number';
+  throw new ApiError(
+    'VALIDATION_FAILED',
+    `Last-Event-ID '${String(shown(id))}' is not accepted; expected ${accepted}.`,
+    [{ path: 'Last-Event-ID', value: shown(id), message: 'is not a sequence', accepted }],
+  );
+};

@@ -1,0 +1,137 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+} from 'class-validator';
+import { TASK_STATUSES, type TaskFilter, type TaskStatus } from '#libs/contracts/queries.js';
+
+const list = ({ value }: { value: unknown }): unknown =>
+  value === undefined ? value : Array.isArray(value) ? value : [value];
+const whole = ({ value }: { value: unknown }): unknown =>
+  typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value;
+
+const TIME = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,3})?Z$/;
+const TIME_SAYS = 'must be a time in UTC such as 2026-01-31T12:00:00Z';
+const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
+const NAME_SAYS = 'must be lower-case letters, digits and -, 1 to 64 of them';
+const LABEL = /^[A-Za-z0-9_.-]{1,64}:[^\n\r]{0,256}$/;
+
+/** What narrows a list of tasks. */
+export class TaskFilterDto {
+  static readonly fields: readonly string[] = [
+    'status',
+    'template',
+    'label',
+    'created_from',
+    'created_to',
+    'workspace',
+  ];
+
+  @ApiPropertyOptional({ enum: TASK_STATUSES, isArray: true })
+  @IsOptional()
+  @Transform(list)
+  @ArrayMaxSize(TASK_STATUSES.length, { message: `must name each status once at most` })
+  @IsIn(TASK_STATUSES, { each: true, message: `must be one of ${TASK_STATUSES.join(', ')}` })
+  status?: TaskStatus[];
+
+  @ApiPropertyOptional()
+  @IsOptional()
+  @Matches(NAME, { message: NAME_SAYS })
+  template?: string;
+
+  @ApiPropertyOptional({ isArray: true, type: String, description: '`name:value`; all must match.' })
+  @IsOptional()
+  @Transform(list)
+  @ArrayMaxSize(16, { message: 'must have at most 16 entries' })
+  @Matches(LABEL, { each: true, message: 'must be name:value' })
+  label?: string[];
+
+  @ApiPropertyOptional({ description: 'Inclusive.' })
+  @IsOptional()
+  @Matches(TIME, { message: TIME_SAYS })
+  created_from?: string;
+
+  @ApiPropertyOptional({ description: 'Exclusive.' })
+  @IsOptional()
+  @Matches(TIME, { message: TIME_SAYS })
+  created_to?: string;
+
+  @ApiPropertyOptional()
+  @IsOptional()
+  @Matches(NAME, { message: NAME_SAYS })
+  workspace?: string;
+}
+
+/** Query of `GET /tasks`. */
+export class ListTasksDto extends TaskFilterDto {
+  static override readonly fields = [...TaskFilterDto.fields, 'page_size', 'after', 'before'];
+
+  @ApiPropertyOptional({ minimum: 1, maximum: 200, default: 50 })
+  @IsOptional()
+  @Transform(whole)
+  @IsInt({ message: 'must be a whole number from 1 to 200' })
+  @Min(1, { message: 'must be a whole number from 1 to 200' })
+  @Max(200, { message: 'must be a whole number from 1 to 200' })
+  page_size?: number;
+
+  @ApiPropertyOptional({ description: 'Cursor `next` of an earlier page.' })
+  @IsOptional()
+  @IsString({ message: 'must be the cursor of an earlier page' })
+  @MaxLength(512, { message: 'must be the cursor of an earlier page' })
+  after?: string;
+
+  @ApiPropertyOptional({ description: 'Cursor `previous` of an earlier page.' })
+  @IsOptional()
+  @IsString({ message: 'must be the cursor of an earlier page' })
+  @MaxLength(512, { message: 'must be the cursor of an earlier page' })
+  before?: string;
+}
+
+/** Query of `GET /tasks/{id}/events`. */
+export class EventsDto {
+  static readonly fields = ['after_seq', 'limit'];
+
+  @ApiPropertyOptional({ minimum: 0, default: 0, description: 'Events behind this sequence.' })
+  @IsOptional()
+  @Transform(whole)
+  @IsInt({ message: 'must be a whole number, 0 or more' })
+  @Min(0, { message: 'must be a whole number, 0 or more' })
+  after_seq?: number;
+
+  @ApiPropertyOptional({ minimum: 1, maximum: 1000, default: 200 })
+  @IsOptional()
+  @Transform(whole)
+  @IsInt({ message: 'must be a whole number from 1 to 1000' })
+  @Min(1, { message: 'must be a whole number from 1 to 1000' })
+  @Max(1000, { message: 'must be a whole number from 1 to 1000' })
+  limit?: number;
+}
+
+/** The query as the read model takes it. */
+export const filterOf = (dto: TaskFilterDto): TaskFilter => ({
+  ...(dto.workspace === undefined ? {} : { workspace: dto.workspace }),
+  ...(dto.status === undefined ? {} : { statuses: dto.status }),
+  ...(dto.template === undefined ? {} : { template: dto.template }),
+  ...(dto.label === undefined ? {} : { labels: Object.fromEntries(dto.label.map(splitLabel)) }),
+  ...(dto.created_from === undefined ? {} : { createdFrom: inMilliseconds(dto.created_from) }),
+  ...(dto.created_to === undefined ? {} : { createdTo: inMilliseconds(dto.created_to) }),
+});
+
+const splitLabel = (label: string): [string, string] => {
+  const colon = label.indexOf(':');
+  return [label.slice(0, colon), label.slice(colon + 1)];
+};
+
+/** Stored times have milliseconds and are compared as text. */
+const inMilliseconds = (time: string): string => {
+  const [seconds = '', fraction = ''] = time.slice(0, -1).split('.');
+  return `${seconds}.${fraction.padEnd(3, '0')}Z`;
+};

@@ -1,0 +1,42 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { HealthReport } from '#libs/contracts/health.js';
+import type { ServerView } from '#libs/contracts/lease-rpc.js';
+import { RPC, SERVICES, type ServiceName } from '#libs/contracts/subjects.js';
+import { rpcRequest } from '#libs/runtime/rpc-client.js';
+
+/** A service answers from memory; one that needs longer does not get on. */
+const HEALTH_TIMEOUT_MS = 1_000;
+const SERVERS_TIMEOUT_MS = 2_000;
+
+export type PlatformHealth = {
+  readonly ready: boolean;
+  readonly services: Readonly<Record<ServiceName, HealthReport | Silent>>;
+};
+type Silent = { readonly ready: false; readonly reasons: readonly string[] };
+
+/** Asks the other services how they are and what they hold. */
+export class PlatformClient {
+  constructor(private readonly connection: NatsConnection) {}
+
+  async servers(): Promise<readonly ServerView[]> {
+    return await rpcRequest<readonly ServerView[]>(this.connection, RPC.listServers, {}, SERVERS_TIMEOUT_MS);
+  }
+
+  async health(): Promise<PlatformHealth> {
+    const reports = await Promise.all(
+      SERVICES.map(async (service) => [service, await this.#one(service)] as const),
+    );
+    return {
+      ready: reports.every(([, { ready }]) => ready),
+      services: Object.fromEntries(reports) as PlatformHealth['services'],
+    };
+  }
+
+  async #one(service: ServiceName): Promise<HealthReport | Silent> {
+    try {
+      return await rpcRequest<HealthReport>(this.connection, RPC.health(service), {}, HEALTH_TIMEOUT_MS);
+    } catch (error) {
+      return { ready: false, reasons: [error instanceof Error ? error.message : String(error)] };
+    }
+  }
+}

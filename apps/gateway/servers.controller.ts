@@ -1,0 +1,51 @@
+import { Controller, Get, Inject } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { ServerView } from '#libs/contracts/lease-rpc.js';
+import { PlatformClient } from './platform-client.js';
+
+@ApiTags('servers')
+@Controller('api/v1/servers')
+export class ServersController {
+  constructor(@Inject(PlatformClient) private readonly platform: PlatformClient) {}
+
+  @Get()
+  @ApiOperation({ summary: 'Inference servers: what is loaded on each, and who holds which slot' })
+  async list(): Promise<object> {
+    return { items: (await this.platform.servers()).map(shownServer) };
+  }
+}
+
+const shownServer = (server: ServerView): object => ({
+  id: server.serverId,
+  kind: server.kind,
+  url: server.url ?? null,
+  state: server.state,
+  reason: server.reason ?? null,
+  version: server.version ?? null,
+  device: server.device,
+  slots: server.slots,
+  labels: server.labels,
+  pull_missing: server.pullMissing,
+  vram_bytes: server.vramBytes,
+  vram_free_bytes: server.vramFreeBytes,
+  foreign: server.foreign,
+  residencies: server.residencies.map((residency) => ({
+    id: residency.residencyId,
+    model: residency.profile.model,
+    options: residency.profile.options,
+    state: residency.state,
+    bytes: residency.bytes,
+    slots: residency.slots,
+    slots_busy: residency.slotsBusy,
+    since: residency.since,
+  })),
+  leases: server.leases.map((lease) => ({
+    id: lease.leaseId,
+    token: lease.token,
+    task_id: lease.taskId,
+    step_id: lease.stepId,
+    attempt: lease.attempt,
+    residency_id: lease.residencyId ?? null,
+    expires_in_ms: lease.expiresInMs,
+  })),
+});

@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto';
+import { STREAMS } from '#libs/contracts/streams.js';
+import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
+import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
+import { systemClock } from '#libs/runtime/clock.js';
+import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
+import { openTemplateFolder } from '#libs/template/template-folder.js';
+import type { GatewayConfig } from './gateway.config.js';
+import { GatewayModule, type GatewayParts } from './gateway.module.js';
+import { createHttpApp } from './http/http-app.js';
+import { Metrics } from './metrics.js';
+import { PlatformClient } from './platform-client.js';
+import { ResultsClient } from './results-client.js';
+import { SchedulerClient } from './scheduler-client.js';
+import { Submission } from './submission.js';
+import { TaskHistory } from './task-history.js';
+import { TaskStream } from './task-stream.js';
+import { TemplateShelf } from './template-shelf.js';
+
+export const startGateway = async (
+  context: ServiceContext,
+  config: GatewayConfig,
+): Promise<RunningService> => {
+  const { connection, logger, health } = context;
+  const folder = await openTemplateFolder(config.templatesDir, {
+    onChange: (change) => logger.info(change, 'templates changed'),
+  });
+  const tasks = jetStreamEventLog(connection, STREAMS.tasks);
+  const scheduler = new SchedulerClient(
+    connection,
+    jetStreamInbox(connection, STREAMS.commands),
+    randomUUID(),
+  );
+  const shelf = new TemplateShelf(folder);
+  const platform = new PlatformClient(connection);
+  const parts: GatewayParts = {
+    scheduler,
+    platform,
+    shelf,
+    results: new ResultsClient(connection, scheduler),
+    submission: new Submission(shelf, scheduler, config.numCtx, systemClock),
+    history: new TaskHistory(tasks),
+    stream: new TaskStream(connection, tasks, config.streamsMax),
+    metrics: new Metrics(platform),
+  };
+  const app = await createHttpApp({
+    module: GatewayModule.with(parts),
+    bodyMaxBytes: config.bodyMaxBytes,
+    apiKey: config.apiKey,
+    logger,
+    answered: (method, route, status, seconds) => parts.metrics.answered(method, route, status, seconds),
+  });
+  await app.listen({ host: config.host, port: config.port });
+  const url = await app.getUrl();
+  logger.info({ url, templates: shelf.list().length }, 'listening');
+  health.add('http', () => ({
+    reasons: [],
+    progress: {
+      url,
+      templates: shelf.list().length,
+      templateProblems: shelf.problems().length,
+      streams: parts.stream.open,
+      tasksSeq: scheduler.seenSeq,
+    },
+  }));
+  return {
+    stop: async () => {
+      parts.stream.close();
+      await app.close();
+      await folder.close();
+    },
+  };
+};

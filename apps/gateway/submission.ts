@@ -1,0 +1,111 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import type { CommandAnswer, SubmitTask } from '#libs/contracts/commands.js';
+import { canonicalJson } from '#libs/domain/canonical.js';
+import { rfc3339, type Clock } from '#libs/runtime/clock.js';
+import type { CompiledTemplate } from '#libs/template/compiled-template.js';
+import { planSteps } from '#libs/template/plan-steps.js';
+import { validateParameters } from '#libs/template/validate-parameters.js';
+import { ApiError } from './http/problem.js';
+import type { SchedulerClient } from './scheduler-client.js';
+import type { SubmitTaskDto } from './submit-task.dto.js';
+import type { TemplateShelf } from './template-shelf.js';
+
+export type Submitted = { readonly command: SubmitTask; readonly answer: CommandAnswer | null };
+
+/** Priority of a task that does not say one: the middle. */
+const PRIORITY_DEFAULT = 5;
+
+/** Checks a request against its template, makes the command of it, and sends it. */
+export class Submission {
+  /** Template versions that this process has made known to the scheduler. */
+  readonly #registered = new Set<string>();
+
+  constructor(
+    private readonly shelf: TemplateShelf,
+    private readonly scheduler: SchedulerClient,
+    private readonly numCtx: number,
+    private readonly clock: Clock,
+  ) {}
+
+  async submit(
+    request: SubmitTaskDto,
+    idempotencyKey: string | undefined,
+    traceparent: string | undefined,
+  ): Promise<Submitted> {
+    const template = this.shelf.get(request.template);
+    const command = this.#command(request, template, idempotencyKey);
+    await this.#register(template);
+    const answer = await this.scheduler.send(command, traceparent);
+    if (answer?.ok !== false || answer.failure.code !== 'TEMPLATE_VERSION_UNKNOWN')
+      return { command, answer };
+    // The scheduler folds another log than when this version was registered.
+    this.#registered.delete(versionKey(template));
+    await this.#register(template);
+    const again = { ...command, commandId: randomUUID() };
+    return { command: again, answer: await this.scheduler.send(again, traceparent) };
+  }
+
+  #command(
+    request: SubmitTaskDto,
+    template: CompiledTemplate,
+    idempotencyKey: string | undefined,
+  ): SubmitTask {
+    const checked = validateParameters(template, request.parameters ?? {});
+    if (!checked.ok) {
+      const said = checked.problems.map(({ path, message }) => `${path}: ${message}`).join('; ');
+      throw new ApiError('PARAMETERS_INVALID', said, checked.problems);
+    }
+    const planned = planSteps(template, checked.parameters, { numCtx: this.numCtx });
+    if (!planned.ok) throw ApiError.of(planned.failure);
+    const nowMs = this.clock.nowMs();
+    const workspace = request.workspace ?? 'default';
+    const key = idempotencyKey;
+    return {
+      kind: 'submit',
+      commandId: randomUUID(),
+      taskId: newTaskId(nowMs),
+      workspace,
+      template: { name: template.name, version: template.version },
+      parameters: checked.parameters,
+      priority: request.priority ?? PRIORITY_DEFAULT,
+      dependsOn: request.depends_on ?? [],
+      labels: request.labels ?? {},
+      steps: planned.steps,
+      submittedAt: rfc3339(nowMs),
+      ...(key === undefined ? {} : { idempotency: { key, requestHash: requestHash(request) } }),
+    };
+  }
+
+  async #register(template: CompiledTemplate): Promise<void> {
+    const key = versionKey(template);
+    if (this.#registered.has(key)) return;
+    const { name, version } = template;
+    // Not waited for beyond its storage: the stream keeps the order, so the scheduler sees it before the submission.
+    await this.scheduler.post({
+      kind: 'template',
+      commandId: randomUUID(),
+      template: { name, version },
+      definition: template as unknown as Readonly<Record<string, unknown>>,
+    });
+    this.#registered.add(key);
+  }
+}
+
+const versionKey = ({ name, version }: CompiledTemplate): string => `${name}@${version}`;
+
+const requestHash = (request: SubmitTaskDto): string =>
+  createHash('sha256')
+    .update(canonicalJson({ ...request }))
+    .digest('hex');
+
+/** UUID version 7 (RFC 9562, section 5.7): time first, so that ids sort by age; then 74 random bits. */
+export const newTaskId = (nowMs: number): string => {
+  const bytes = randomBytes(10);
+  const hex = bytes.toString('hex');
+  const time = nowMs.toString(16).padStart(12, '0');
+  const variant = ((bytes[2] ?? 0) & 0x3f) | 0x80;
+  return (
+    `${time.slice(0, 8)}-${time.slice(8)}-7${hex.slice(0, 3)}-` +
+    `${variant.toString(16).padStart(2, '0')}${hex.slice(6, 8)}-${hex.slice(8, 20)}`
+  );
+};

@@ -1,0 +1,53 @@
+import type { EventLog, StoredEvent } from '#libs/event-log/event-log.js';
+import { ApiError } from './http/problem.js';
+
+export type HistoryPage = {
+  readonly items: readonly HistoryItem[];
+  /** Send as `after_seq` for what follows; null when this is all there is now. */
+  readonly next_after_seq: number | null;
+};
+
+export type HistoryItem = {
+  readonly seq: number;
+  readonly id: string;
+  readonly type: string;
+  readonly time: string;
+  readonly caused_by: string | null;
+  readonly epoch: number;
+  readonly hash: string;
+  readonly data: unknown;
+};
+
+/** One task's facts, read from the log itself. */
+export class TaskHistory {
+  constructor(private readonly tasks: EventLog) {}
+
+  async page(taskId: string, afterSeq: number, limit: number): Promise<HistoryPage> {
+    const items: HistoryItem[] = [];
+    const { lastSeq } = await this.tasks.tail();
+    if (afterSeq < lastSeq) {
+      for await (const event of this.tasks.replay(
+        { seq: afterSeq, hash: '' },
+        { filterSubject: `evt.task.${taskId}.>` },
+      )) {
+        items.push(itemOf(event));
+        if (items.length > limit) break;
+      }
+    }
+    if (items.length === 0 && afterSeq === 0)
+      throw new ApiError('TASK_UNKNOWN', `There is no task '${taskId}'.`);
+    const page = items.slice(0, limit);
+    return { items: page, next_after_seq: items.length > limit ? (page.at(-1)?.seq ?? null) : null };
+  }
+}
+
+export const itemOf = (event: StoredEvent): HistoryItem => ({
+  seq: event.seq,
+  id: event.id,
+  type: event.type,
+  time: event.time,
+  caused_by: event.causationId ?? null,
+  epoch: event.epoch,
+  hash: event.hash,
+  data: event.data,
+});
