@@ -1,0 +1,153 @@
+import type { JsonSchema, ParameterSpec } from './compiled-template.js';
+import type { CheckedStep } from './check-steps.js';
+import { describeSchema } from './describe-schema.js';
+import type { Reference } from './expression.js';
+import { RUNNER_OPTION_NAMES } from './ollama-options.schema.js';
+import { pathText, schemaCheck, type SchemaCheck } from './schema-check.js';
+import { STEP_TYPES, type StepType } from './step-types.js';
+import { expressionsOf, valueTree, type ExpressionPlace } from './value-tree.js';
+import type { Path, YamlSource } from './yaml-source.js';
+
+type Declared = Readonly<Record<string, ParameterSpec>>;
+
+/** Checks of `with` and `output`: what their expressions read, and whether their literals fit the step type. */
+export class InputChecks {
+  constructor(
+    private readonly source: YamlSource,
+    private readonly parameters: Declared,
+    private readonly stepIds: readonly string[],
+  ) {}
+
+  step({ step, path, ancestors }: CheckedStep): void {
+    const { with: input, type } = step;
+    const at: Path = [...path, 'with'];
+    const places = this.#expressions(at, input, ancestors);
+    const stepType = STEP_TYPES.get(type);
+    if (stepType === undefined) return;
+    this.#literals(at, input, stepType, places);
+    for (const place of places) this.#typeOf(at, place, stepType);
+    if (stepType.needs === 'model') this.#placement(at, places);
+  }
+
+  output(value: unknown): void {
+    this.#expressions(['output'], value, new Set(this.stepIds));
+  }
+
+  #expressions(at: Path, value: unknown, readable: ReadonlySet<string>): readonly ExpressionPlace[] {
+    const tree = valueTree(value, (path, message) => this.source.problem([...at, ...path], message));
+    const places = expressionsOf(tree);
+    for (const { path, expression } of places) {
+      for (const reference of expression.references) this.#reference([...at, ...path], reference, readable);
+    }
+    return places;
+  }
+
+  #reference(at: Path, reference: Reference, readable: ReadonlySet<string>): void {
+    const [root, name, field] = reference;
+    const text = referenceText(reference);
+    if (root === 'parameters') {
+      if (name === undefined || (name !== null && Object.hasOwn(this.parameters, name))) return;
+      const names = Object.keys(this.parameters).join(', ') || 'none are declared';
+      this.source.problem(at, `${text}: there is no such parameter; accepted: ${names}`);
+    } else if (root !== 'steps') {
+      this.source.problem(
+        at,
+        `${text}: there is no such name; accepted: parameters.<name>, steps.<id>.output`,
+      );
+    } else if (name === undefined || name === null || !this.stepIds.includes(name)) {
+      this.source.problem(
+        at,
+        `${text}: there is no such step; accepted: ${[...readable].join(', ') || 'none here'}`,
+      );
+    } else if (!readable.has(name)) {
+      const accepted = [...readable].join(', ') || `none; put '${name}' into needs`;
+      this.source.problem(at, `${text}: this step does not wait for '${name}'; accepted: ${accepted}`);
+    } else if (field !== 'output') {
+      this.source.problem(at, `${text}: a step only has its output; accepted: steps.${name}.output`);
+    }
+  }
+
+  /** What Ajv says about the input, less what only looks wrong because it is not filled in yet. */
+  #literals(at: Path, input: unknown, type: StepType, places: readonly ExpressionPlace[]): void {
+    for (const { segments, message, composite } of checkOf(type)(input)) {
+      const open = places.some(
+        ({ path }) => startsWith(segments, path) || (composite && startsWith(path, segments)),
+      );
+      if (!open) this.source.problem([...at, ...segments], message);
+    }
+  }
+
+  /** A parameter of a type that its field never accepts is a mistake in the template, not in some later task. */
+  #typeOf(at: Path, { path, expression }: ExpressionPlace, type: StepType): void {
+    const [root, name, ...deeper] = expression.plain ?? [];
+    const declared =
+      root === 'parameters' && name && deeper.length === 0 ? this.parameters[name]?.type : undefined;
+    const given = expression.plain === null && !isWhole(expression.source) ? 'string' : declared;
+    if (given === 'any') return;
+    const schema = schemaAt(type.input, path);
+    if (given === undefined || schema === null || acceptsType(schema, given)) return;
+    const what = declared === undefined ? 'this gives text' : `parameters.${name} is of type ${declared}`;
+    this.source.problem([...at, ...path], `${what}; expected ${describeSchema(schema)}`);
+  }
+
+  /** Where a step can run is decided when the task is submitted, so it must follow from the parameters. */
+  #placement(at: Path, places: readonly ExpressionPlace[]): void {
+    for (const { path, expression } of places) {
+      const [field, option] = path;
+      const decides =
+        field === 'model' ||
+        (field === 'options' && (option === undefined || RUNNER_OPTION_NAMES.has(option)));
+      const late = expression.references.find(([root]) => root === 'steps');
+      if (!decides || late === undefined) continue;
+      const message = `${referenceText(late)}: the model and its runner options decide where the step runs; accepted: parameters.<name> or a literal`;
+      this.source.problem([...at, ...path], message);
+    }
+  }
+}
+
+const checks = new Map<string, SchemaCheck>();
+
+/** The check of a step type's input, made once. */
+export const checkOf = (type: StepType): SchemaCheck => {
+  const known = checks.get(type.name);
+  if (known) return known;
+  const made = schemaCheck(type.input);
+  checks.set(type.name, made);
+  return made;
+};
+
+const referenceText = (reference: Reference): string =>
+  pathText(
+    '',
+    reference.map((segment) => segment ?? '[…]'),
+  ).slice(0, 160);
+
+const startsWith = (path: readonly string[], start: readonly string[]): boolean =>
+  start.every((segment, n) => path[n] === segment);
+
+/** The whole text is one `{{ }}`, so its value keeps its type. */
+const isWhole = (source: string): boolean => /^\{\{(?:(?!\}\}).)*\}\}$/s.test(source);
+
+/** The part of a schema that a path leads to; null where it leads into the open. */
+const schemaAt = (schema: JsonSchema, path: readonly string[]): JsonSchema | null => {
+  const [segment, ...rest] = path;
+  if (segment === undefined) return schema;
+  const properties = schema['properties'] as Readonly<Record<string, JsonSchema>> | undefined;
+  const items = schema['items'] as JsonSchema | undefined;
+  const next = properties?.[segment] ?? (/^\d+$/.test(segment) ? items : undefined);
+  return next ? schemaAt(next, rest) : null;
+};
+
+const acceptsType = (schema: JsonSchema, type: string): boolean => {
+  const branches = schema['anyOf'] as readonly JsonSchema[] | undefined;
+  if (branches) return branches.some((branch) => acceptsType(branch, type));
+  const values = 'const' in schema ? [schema['const']] : (schema['enum'] as readonly unknown[] | undefined);
+  if (values) return values.some((value) => typeof value === (type === 'integer' ? 'number' : type));
+  const accepted = schema['type'];
+  const number = type === 'integer' || type === 'number';
+  return (
+    accepted === undefined ||
+    accepted === type ||
+    (number && (accepted === 'integer' || accepted === 'number'))
+  );
+};

@@ -1,0 +1,154 @@
+import { shown } from './describe-schema.js';
+import { FieldChecks } from './field-checks.js';
+import { RETRY_DEFAULT, RETRY_LIMITS, TEMPLATE_LIMITS } from './limits.js';
+import { STEP_TYPES } from './step-types.js';
+import type { TemplateStep } from './compiled-template.js';
+import type { Path, YamlSource } from './yaml-source.js';
+
+const STEP_KEYS = ['id', 'type', 'needs', 'retry', 'with'];
+const RETRY_KEYS = ['attempts_max', 'backoff_ms'];
+const STEP_ID = /^[a-z][a-z0-9_-]{0,62}$/;
+const STEP_ID_ACCEPTED = 'a lower-case letter, then up to 62 lower-case letters, digits, _ and -';
+
+/** A step with the steps that it needs, directly or through others. */
+export type CheckedStep = {
+  readonly step: TemplateStep;
+  readonly path: Path;
+  readonly ancestors: ReadonlySet<string>;
+};
+
+/** Checks the steps but not what stands under `with`. */
+export const checkSteps = (value: unknown, source: YamlSource): readonly CheckedStep[] => {
+  const check = new FieldChecks(source);
+  const list = check.list(['steps'], value, 'a list of steps, each with id and type');
+  if (list === null) return [];
+  if (list.length === 0 || list.length > TEMPLATE_LIMITS.steps) {
+    source.problem(['steps'], `there are ${list.length} steps; accepted: 1 to ${TEMPLATE_LIMITS.steps}`);
+    return [];
+  }
+  const seen = new Set<string>();
+  const steps: Placed[] = [];
+  for (const [n, item] of list.entries()) {
+    const step = oneStep(['steps', n], item, steps.at(-1)?.step.id, source, check);
+    if (step === null) continue;
+    if (seen.has(step.id))
+      source.problem(['steps', n, 'id'], `${shown(step.id)} is the id of an earlier step; ids are unique`);
+    seen.add(step.id);
+    steps.push({ step, path: ['steps', n] });
+  }
+  checkNeeds(steps, source);
+  return withAncestors(steps);
+};
+
+type Placed = Omit<CheckedStep, 'ancestors'>;
+
+const oneStep = (
+  path: Path,
+  value: unknown,
+  previous: string | undefined,
+  source: YamlSource,
+  check: FieldChecks,
+): TemplateStep | null => {
+  const fields = check.mapping(
+    path,
+    value,
+    'a step such as {id: answer, type: ollama_generate, with: {...}}',
+  );
+  if (fields === null) return null;
+  check.knownKeys(path, fields, STEP_KEYS);
+  const id = check.text([...path, 'id'], fields['id'], STEP_ID, STEP_ID_ACCEPTED);
+  const type = fields['type'];
+  if (typeof type !== 'string' || !STEP_TYPES.has(type)) {
+    const found = type === undefined ? 'is missing' : `${shown(type)} is not a step type`;
+    source.problem([...path, 'type'], `${found}; accepted: ${[...STEP_TYPES.keys()].join(', ')}`);
+  }
+  const needs = fields['needs'] === undefined ? (previous === undefined ? [] : [previous]) : fields['needs'];
+  const list = check.list([...path, 'needs'], needs, 'a list of step ids');
+  const input =
+    fields['with'] === undefined
+      ? {}
+      : check.mapping([...path, 'with'], fields['with'], 'the input of the step, as an object');
+  const retry = retryOf([...path, 'retry'], fields['retry'], check);
+  if (id === null) return null;
+  return { id, type: String(type), needs: (list ?? []) as readonly string[], retry, with: input ?? {} };
+};
+
+const retryOf = (path: Path, value: unknown, check: FieldChecks): TemplateStep['retry'] => {
+  if (value === undefined) return RETRY_DEFAULT;
+  const fields = check.mapping(path, value, 'an object such as {attempts_max: 3, backoff_ms: 1000}');
+  if (fields === null) return RETRY_DEFAULT;
+  check.knownKeys(path, fields, RETRY_KEYS);
+  const { attempts_max: attempts, backoff_ms: backoff } = RETRY_DEFAULT;
+  return {
+    attempts_max: check.integer(
+      [...path, 'attempts_max'],
+      fields['attempts_max'],
+      1,
+      RETRY_LIMITS.attemptsMax,
+      attempts,
+    ),
+    backoff_ms: check.integer(
+      [...path, 'backoff_ms'],
+      fields['backoff_ms'],
+      0,
+      RETRY_LIMITS.backoffMs,
+      backoff,
+    ),
+  };
+};
+
+const checkNeeds = (steps: readonly Placed[], source: YamlSource): void => {
+  const ids = steps.map(({ step }) => step.id);
+  for (const { path, step } of steps) {
+    for (const [n, need] of step.needs.entries()) {
+      if (ids.includes(need)) continue;
+      source.problem(
+        [...path, 'needs', n],
+        `${shown(need)} is not a step of this template; accepted: ${ids.join(', ')}`,
+      );
+    }
+  }
+  const cycle = cycleOf(steps.map(({ step }) => step));
+  const first = steps.find(({ step }) => step.id === cycle?.[0]);
+  if (cycle && first) {
+    source.problem(
+      [...first.path, 'needs'],
+      `steps wait for each other: ${cycle.join(' → ')}; accepted: no cycle`,
+    );
+  }
+};
+
+/** The first circle of `needs`, from a step back to itself. */
+const cycleOf = (steps: readonly TemplateStep[]): readonly string[] | null => {
+  const needs = new Map(steps.map((step) => [step.id, step.needs]));
+  const done = new Set<string>();
+  const search = (id: string, trail: readonly string[]): readonly string[] | null => {
+    if (trail.includes(id)) return [...trail.slice(trail.indexOf(id)), id];
+    if (done.has(id)) return null;
+    done.add(id);
+    for (const need of needs.get(id) ?? []) {
+      const found = search(need, [...trail, id]);
+      if (found) return found;
+    }
+    return null;
+  };
+  for (const { id } of steps) {
+    const found = search(id, []);
+    if (found) return found;
+  }
+  return null;
+};
+
+const withAncestors = (steps: readonly Placed[]): readonly CheckedStep[] => {
+  const needsOf = new Map(steps.map(({ step }) => [step.id, step.needs]));
+  return steps.map((placed) => {
+    const ancestors = new Set<string>();
+    const open = [...placed.step.needs];
+    for (let id = open.pop(); id !== undefined; id = open.pop()) {
+      if (ancestors.has(id)) continue;
+      ancestors.add(id);
+      open.push(...(needsOf.get(id) ?? []));
+    }
+    return { ...placed, ancestors };
+  });
+};

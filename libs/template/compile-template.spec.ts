@@ -1,0 +1,389 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { compileTemplate } from './compile-template.js';
+import type { CompiledTemplate } from './compiled-template.js';
+
+const compiled = (text: string): CompiledTemplate => {
+  const result = compileTemplate(text, 'test.yaml');
+  if (!result.ok) throw new Error(result.problems.map(({ message }) => message).join('\n'));
+  return result.template;
+};
+
+const HEAD = 'name: t\nsteps:\n';
+/** One good step; the wrong lines of most rows come after it. */
+const GOOD = `${HEAD}  - id: a\n    type: noop\n`;
+
+const wrong: readonly {
+  readonly name: string;
+  readonly text: string;
+  /** Line and column, or none where the whole text is meant. */
+  readonly at: readonly [number, number];
+  readonly says: readonly RegExp[];
+}[] = [
+  {
+    name: 'an empty text',
+    text: '',
+    at: [1, 1],
+    says: [/null is not accepted/, /object with name and steps/],
+  },
+  { name: 'a list', text: '- a\n', at: [1, 1], says: [/expected an object with name and steps/] },
+  { name: 'broken YAML', text: 'name: t\nsteps: [\n', at: [3, 1], says: [/not readable as YAML/] },
+  {
+    name: 'a name given twice',
+    text: `name: t\n${GOOD}`,
+    at: [2, 1],
+    says: [/'name' is given twice/],
+  },
+  {
+    name: 'an unknown tag',
+    text: 'name: !!js/function t\nsteps: []',
+    at: [1, 7],
+    says: [/not readable as YAML.*tag/],
+  },
+  {
+    name: 'no name',
+    text: GOOD.replace('name: t\n', ''),
+    at: [1, 1],
+    says: [/^name: is missing/, /lower-case/],
+  },
+  {
+    name: 'a bad name',
+    text: GOOD.replace('name: t', 'name: My Template'),
+    at: [1, 7],
+    says: [/'My Template'/, /lower-case letters/],
+  },
+  {
+    name: 'no steps',
+    text: 'name: t\n',
+    at: [1, 1],
+    says: [/^steps: undefined is not accepted/, /list of steps/],
+  },
+  {
+    name: 'empty steps',
+    text: 'name: t\nsteps: []\n',
+    at: [2, 8],
+    says: [/there are 0 steps; accepted: 1 to 100/],
+  },
+  {
+    name: 'an unknown key',
+    text: `${GOOD}parmeters: {}\n`,
+    at: [5, 1],
+    says: [/no such field/, /parameters, steps, output/],
+  },
+  {
+    name: 'an unknown key of a step',
+    text: `${GOOD}    wiht: {}\n`,
+    at: [5, 5],
+    says: [/steps\[0\]\.wiht/, /id, type, needs, retry, with/],
+  },
+  {
+    name: 'an unknown step type',
+    text: `${HEAD}  - id: a\n    type: olama_generate\n`,
+    at: [4, 11],
+    says: [/'olama_generate' is not a step type/, /noop, ollama_generate, ollama_chat, ollama_embed/],
+  },
+  { name: 'no step type', text: `${HEAD}  - id: a\n`, at: [3, 5], says: [/type: is missing/, /noop/] },
+  {
+    name: 'no step id',
+    text: `${HEAD}  - type: noop\n`,
+    at: [3, 5],
+    says: [/id: is missing/, /lower-case letter/],
+  },
+  { name: 'a bad step id', text: `${HEAD}  - id: A B\n    type: noop\n`, at: [3, 9], says: [/'A B'/] },
+  {
+    name: 'a step id used twice',
+    text: `${GOOD}  - id: a\n    type: noop\n`,
+    at: [5, 9],
+    says: [/'a' is the id of an earlier step/],
+  },
+  {
+    name: 'needs of an unknown step',
+    text: `${GOOD}    needs: [b]\n`,
+    at: [5, 13],
+    says: [/'b' is not a step/, /accepted: a/],
+  },
+  {
+    name: 'needs that are no list',
+    text: `${GOOD}    needs: a\n`,
+    at: [5, 12],
+    says: [/'a' is not accepted; expected a list of step ids/],
+  },
+  {
+    name: 'a cycle',
+    text: `${HEAD}  - { id: a, type: noop, needs: [c] }\n  - { id: b, type: noop }\n  - { id: c, type: noop }\n`,
+    at: [3, 33],
+    says: [/a → c → b → a/],
+  },
+  { name: 'a step that needs itself', text: `${GOOD}    needs: [a]\n`, at: [5, 12], says: [/a → a/] },
+  {
+    name: 'too many attempts',
+    text: `${GOOD}    retry: { attempts_max: 21 }\n`,
+    at: [5, 28],
+    says: [/21 is not accepted; expected a whole number from 1 to 20/],
+  },
+  {
+    name: 'an unknown key of retry',
+    text: `${GOOD}    retry: { attempts: 2 }\n`,
+    at: [5, 14],
+    says: [/attempts_max, backoff_ms/],
+  },
+  {
+    name: 'an unknown field of the input',
+    text: `${GOOD}    with: { delay: 5 }\n`,
+    at: [5, 20],
+    says: [/no field 'delay'/, /delay_ms, echo, fail/],
+  },
+  {
+    name: 'a literal of the wrong type',
+    text: `${GOOD}    with: { delay_ms: soon }\n`,
+    at: [5, 23],
+    says: [/'soon' is not accepted; expected a whole number from 0 to 600000/],
+  },
+  {
+    name: 'a literal out of range',
+    text: `${GOOD}    with: { delay_ms: 600001 }\n`,
+    at: [5, 23],
+    says: [/600001/, /to 600000/],
+  },
+  {
+    name: 'a missing field of the input',
+    text: `${HEAD}  - id: a\n    type: ollama_generate\n    with: { model: m }\n`,
+    at: [5, 11],
+    says: [/with\.prompt: is missing; expected a string/],
+  },
+  {
+    name: 'a misspelt option',
+    text: `${HEAD}  - id: a\n    type: ollama_generate\n    with: { model: m, prompt: p, options: { temprature: 1 } }\n`,
+    at: [5, 57],
+    says: [/no field 'temprature'/, /temperature/],
+  },
+  {
+    name: 'an unknown parameter',
+    text: `${GOOD}    with: { echo: '{{ parameters.text }}' }\n`,
+    at: [5, 19],
+    says: [/parameters\.text: there is no such parameter/, /none are declared/],
+  },
+  {
+    name: 'an unknown root',
+    text: `${GOOD}    with: { echo: '{{ params.text }}' }\n`,
+    at: [5, 19],
+    says: [/params\.text/, /parameters\.<name>, steps\.<id>\.output/],
+  },
+  {
+    name: 'an unknown step in an expression',
+    text: `${GOOD}    with: { echo: '{{ steps.b.output }}' }\n`,
+    at: [5, 19],
+    says: [/no such step/],
+  },
+  {
+    name: 'a step that is not waited for',
+    text: `${HEAD}  - { id: a, type: noop }\n  - id: b\n    type: noop\n    needs: []\n    with: { echo: '{{ steps.a.output }}' }\n`,
+    at: [7, 19],
+    says: [/does not wait for 'a'/, /needs/],
+  },
+  {
+    name: 'something else than the output of a step',
+    text: `${HEAD}  - { id: a, type: noop }\n  - id: b\n    type: noop\n    with: { echo: '{{ steps.a.text }}' }\n`,
+    at: [6, 19],
+    says: [/accepted: steps\.a\.output/],
+  },
+  {
+    name: 'an unknown reference in output',
+    text: `${GOOD}output: '{{ steps.z.output }}'\n`,
+    at: [5, 9],
+    says: [/steps\.z\.output: there is no such step; accepted: a/],
+  },
+  {
+    name: 'an open expression',
+    text: `${GOOD}    with: { echo: '{{ parameters.a' }\n`,
+    at: [5, 19],
+    says: [/not closed/],
+  },
+  {
+    name: 'an unknown filter',
+    text: `${GOOD}    with: { echo: '{{ "a" | shout }}' }\n`,
+    at: [5, 19],
+    says: [/undefined filter: shout/],
+  },
+  {
+    name: 'two values in one expression',
+    text: `${GOOD}    with: { echo: '{{ "a" "b" }}' }\n`,
+    at: [5, 19],
+    says: [/left over/],
+  },
+  {
+    name: 'a tag that reads files',
+    text: `${GOOD}    with: { echo: '{% include "/etc/passwd" %}' }\n`,
+    at: [5, 19],
+    says: [/tag "include" not found/],
+  },
+  {
+    name: 'a model that depends on another step',
+    text: `${HEAD}  - { id: a, type: noop }\n  - id: b\n    type: ollama_generate\n    with: { model: '{{ steps.a.output }}', prompt: p }\n`,
+    at: [6, 20],
+    says: [/decide where the step runs/],
+  },
+  {
+    name: 'a parameter of a type that its field never accepts',
+    text: `parameters: { text: { type: string } }\n${GOOD}    with: { delay_ms: '{{ parameters.text }}' }\n`,
+    at: [6, 23],
+    says: [/parameters\.text is of type string; expected a whole number/],
+  },
+  {
+    name: 'text where a number belongs',
+    text: `parameters: { n: { type: integer } }\n${GOOD}    with: { delay_ms: 'about {{ parameters.n }}' }\n`,
+    at: [6, 23],
+    says: [/this gives text; expected a whole number/],
+  },
+  {
+    name: 'an unknown parameter type',
+    text: `${GOOD}parameters: { a: { type: str } }\n`,
+    at: [5, 26],
+    says: [/'str' is not a type; accepted: string, integer/],
+  },
+  {
+    name: 'a parameter without type',
+    text: `${GOOD}parameters: { a: {} }\n`,
+    at: [5, 18],
+    says: [/type: is missing/],
+  },
+  {
+    name: 'a limit that the type does not have',
+    text: `${GOOD}parameters: { a: { type: boolean, minimum: 1 } }\n`,
+    at: [5, 35],
+    says: [/no such field/, /default, enum/],
+  },
+  {
+    name: 'a default of another type',
+    text: `${GOOD}parameters: { a: { type: integer, default: five } }\n`,
+    at: [5, 44],
+    says: [/'five' is not accepted; expected a whole number/],
+  },
+  {
+    name: 'a default that is not in enum',
+    text: `${GOOD}parameters: { a: { type: string, enum: [x, y], default: z } }\n`,
+    at: [5, 57],
+    says: [/'z' is not accepted; expected one of "x", "y"/],
+  },
+  {
+    name: 'a default out of range',
+    text: `${GOOD}parameters: { a: { type: number, maximum: 1, default: 2 } }\n`,
+    at: [5, 55],
+    says: [/2 is not accepted; expected a number of at most 1/],
+  },
+  {
+    name: 'a default of a required parameter',
+    text: `${GOOD}parameters: { a: { type: string, required: true, default: z } }\n`,
+    at: [5, 59],
+    says: [/never uses its default/],
+  },
+  {
+    name: 'an enum value of another type',
+    text: `${GOOD}parameters: { a: { type: string, enum: [x, 1] } }\n`,
+    at: [5, 44],
+    says: [/1 is not accepted; expected a string/],
+  },
+  {
+    name: 'limits that cross',
+    text: `${GOOD}parameters: { a: { type: integer, minimum: 5, maximum: 4 } }\n`,
+    at: [5, 44],
+    says: [/5 is above maximum 4/],
+  },
+  {
+    name: 'a pattern that is none',
+    text: `${GOOD}parameters: { a: { type: string, pattern: '(' } }\n`,
+    at: [5, 43],
+    says: [/not a regular expression/],
+  },
+  {
+    name: 'a bad parameter name',
+    text: `${GOOD}parameters: { a-b: { type: string } }\n`,
+    at: [5, 15],
+    says: [/'a-b'/, /letters, digits and _/],
+  },
+  {
+    name: 'a number that JSON cannot hold',
+    text: `${GOOD}    with: { echo: .inf }\n`,
+    at: [5, 19],
+    says: [/Infinity is not accepted/],
+  },
+  {
+    name: 'required that is no boolean',
+    text: `${GOOD}parameters: { a: { type: string, required: yes please } }\n`,
+    at: [5, 44],
+    says: [/expected true or false/],
+  },
+];
+
+describe('a wrong template', () => {
+  it.each(wrong)('is refused for $name', ({ text, at: [line, column], says }) => {
+    const result = compileTemplate(text, 'templates/wrong.yaml');
+    if (result.ok) throw new Error('accepted');
+    for (const sentence of says) {
+      expect(result.problems).toContainEqual(
+        expect.objectContaining({
+          file: 'templates/wrong.yaml',
+          line,
+          column,
+          message: expect.stringMatching(sentence),
+        }),
+      );
+    }
+  });
+
+  it('is told everything at once, in the order of the text', () => {
+    const result = compileTemplate('name: T\nsteps:\n  - id: A\n    type: x\nmore: 1\n', 'f.yaml');
+    expect(result.ok ? [] : result.problems.map(({ path, line }) => [path, line])).toEqual([
+      ['name', 1],
+      ['steps[0].id', 3],
+      ['steps[0].type', 4],
+      ['more', 5],
+    ]);
+  });
+
+  it('is refused for its size, its depth and its aliases, without exhausting anything', () => {
+    const refused = (text: string): string => {
+      const result = compileTemplate(text, 'f.yaml');
+      return result.ok ? 'accepted' : (result.problems[0]?.message ?? '');
+    };
+    expect(refused(`name: ${'x'.repeat(300_000)}`)).toMatch(/300006 bytes; accepted: up to 262144/);
+    expect(refused('['.repeat(200_000))).toMatch(/not readable as YAML/);
+    expect(refused(`${GOOD}    with: { echo: ${'['.repeat(30)}${']'.repeat(30)} }`)).toMatch(
+      /nested too deeply/,
+    );
+    const laughs = Array.from(
+      { length: 9 },
+      (_, n) => `a${n}: &a${n} [${`*a${n - 1}, `.repeat(n === 0 ? 0 : 9)}]`,
+    );
+    expect(refused(laughs.join('\n'))).toMatch(/too many values|Excessive alias count/);
+  });
+});
+
+describe('a compiled template', () => {
+  it('is plain JSON and has the same version wherever it is compiled, whatever the layout', () => {
+    const one = compiled('name: t\nsteps:\n  - id: a\n    type: noop\n');
+    const other = compiled('{ "steps": [{ "type": "noop", "id": "a" }], "name": "t" }');
+    expect(JSON.parse(JSON.stringify(one))).toEqual(one);
+    expect(other).toEqual(one);
+    expect(one.version).toMatch(/^[0-9a-f]{16}$/);
+    expect(
+      compiled('name: t\nsteps:\n  - id: a\n    type: noop\n    needs: []\n    with: { echo: 1 }\n').version,
+    ).not.toBe(one.version);
+  });
+
+  it('has steps in sequence unless they say otherwise, and retries', () => {
+    const { steps } = compiled(
+      'name: t\nsteps:\n  - { id: a, type: noop }\n  - { id: b, type: noop }\n  - { id: c, type: noop, needs: [a], retry: { attempts_max: 1 } }\n',
+    );
+    expect(steps.map(({ needs }) => needs)).toEqual([[], ['a'], ['a']]);
+    expect(steps.map(({ retry }) => retry.attempts_max)).toEqual([3, 3, 1]);
+  });
+});
+
+describe('the shipped templates', () => {
+  it.each(readdirSync('templates'))('%s is right', (file) => {
+    const result = compileTemplate(readFileSync(`templates/${file}`, 'utf8'), file);
+    expect(result.ok ? [] : result.problems).toEqual([]);
+    expect(result.ok && `${result.template.name}.yaml`).toBe(file);
+  });
+});

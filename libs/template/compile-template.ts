@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '#libs/domain/canonical.js';
+import { checkParameters } from './check-parameters.js';
+import { checkSteps } from './check-steps.js';
+import { InputChecks } from './check-inputs.js';
+import type { CompiledTemplate, TemplateProblem } from './compiled-template.js';
+import { FieldChecks } from './field-checks.js';
+import { parametersSchema } from './parameters-schema.js';
+import { YamlSource } from './yaml-source.js';
+
+export type Compiled =
+  | { readonly ok: true; readonly template: CompiledTemplate }
+  | { readonly ok: false; readonly problems: readonly TemplateProblem[] };
+
+const KEYS = ['name', 'description', 'parameters', 'steps', 'output'];
+const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
+const NAME_ACCEPTED = '1 to 64 lower-case letters, digits and -';
+const DESCRIPTION_MAX_CHARS = 4000;
+
+/** 64 bits of the hash: two templates of one name with one version would need four thousand million of them. */
+const VERSION_CHARS = 16;
+
+/** From the text of a template to what services use, or everything that is wrong with it at once. */
+export const compileTemplate = (text: string, file: string): Compiled => {
+  const source = new YamlSource(text, file);
+  if (source.problems.length > 0) return { ok: false, problems: source.problems };
+  const check = new FieldChecks(source);
+  const top = check.mapping([], source.value, 'an object with name and steps');
+  if (top === null) return { ok: false, problems: source.problems };
+  check.writable([], top);
+  if (source.problems.length > 0) return { ok: false, problems: source.problems };
+
+  check.knownKeys([], top, KEYS);
+  const name = check.text(['name'], top['name'], NAME, NAME_ACCEPTED);
+  const description = descriptionOf(top['description'], source);
+  const parameters = checkParameters(top['parameters'], source);
+  const steps = checkSteps(top['steps'], source);
+  // Declared ones count as known even when they are wrong themselves: one mistake, one message.
+  const declared = { ...namesOf(top['parameters']), ...parameters };
+  const inputs = new InputChecks(
+    source,
+    declared,
+    steps.map(({ step }) => step.id),
+  );
+  for (const step of steps) inputs.step(step);
+  if (top['output'] !== undefined) inputs.output(top['output']);
+  if (source.problems.length > 0 || name === null) {
+    return {
+      ok: false,
+      problems: source.problems.toSorted((a, b) => a.line - b.line || a.column - b.column),
+    };
+  }
+  const content = {
+    name,
+    description,
+    parameters,
+    parametersSchema: parametersSchema(parameters),
+    steps: steps.map(({ step }) => step),
+    output: top['output'] ?? null,
+  };
+  return { ok: true, template: { ...content, version: versionOf(content) } };
+};
+
+const versionOf = (content: Omit<CompiledTemplate, 'version'>): string =>
+  createHash('sha256').update(canonicalJson(content)).digest('hex').slice(0, VERSION_CHARS);
+
+const descriptionOf = (value: unknown, source: YamlSource): string => {
+  if (value === undefined) return '';
+  if (typeof value === 'string' && value.length <= DESCRIPTION_MAX_CHARS) return value;
+  source.problem(['description'], `expected text of up to ${DESCRIPTION_MAX_CHARS} characters`);
+  return '';
+};
+
+const namesOf = (value: unknown): Readonly<Record<string, never>> =>
+  typeof value === 'object' && value !== null
+    ? (Object.fromEntries(Object.keys(value).map((name) => [name, {}])) as Readonly<Record<string, never>>)
+    : {};

@@ -1,0 +1,70 @@
+/**
+ * A template that passed every check, as plain JSON: it travels in `cmd.template`, stands in `template.registered`, and is
+ * all that is needed to plan and fill in the steps of a task for as long as the log exists.
+ */
+export type CompiledTemplate = {
+  readonly name: string;
+  /** Hash of everything else here: equal content has an equal version, wherever it was compiled. */
+  readonly version: string;
+  readonly description: string;
+  readonly parameters: Readonly<Record<string, ParameterSpec>>;
+  /** JSON Schema (2020-12) of the parameters. */
+  readonly parametersSchema: JsonSchema;
+  readonly steps: readonly TemplateStep[];
+  /** What the task results in, with expressions; null means the last step's output. */
+  readonly output: unknown;
+};
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+export const PARAMETER_TYPES = ['string', 'integer', 'number', 'boolean', 'array', 'object', 'any'] as const;
+export type ParameterType = (typeof PARAMETER_TYPES)[number];
+
+/** A parameter as the author wrote it, and as `GET /templates/{name}` shows it. */
+export type ParameterSpec = {
+  readonly type: ParameterType;
+  readonly description?: string;
+  readonly required?: boolean;
+  readonly default?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  /** Characters of a string or items of an array. */
+  readonly min_length?: number;
+  readonly max_length?: number;
+  readonly pattern?: string;
+  readonly items?: ParameterSpec;
+  /** Named fields of an object; no others are accepted. Absent: any object. */
+  readonly properties?: Readonly<Record<string, ParameterSpec>>;
+};
+
+export type TemplateStep = {
+  readonly id: string;
+  readonly type: string;
+  readonly needs: readonly string[];
+  readonly retry: { readonly attempts_max: number; readonly backoff_ms: number };
+  /** Input of the step type, with expressions. */
+  readonly with: Readonly<Record<string, unknown>>;
+};
+
+/** What is wrong in a template's text, and where. */
+export type TemplateProblem = {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  readonly column: number;
+  /** Such as `steps[1].with.prompt`. */
+  readonly path: string;
+  /** Names the value and what is accepted. */
+  readonly message: string;
+};
+
+/** What is wrong with a value that was given, and what would be right. */
+export type ValueProblem = {
+  /** Such as `parameters.options.num_ctx`. */
+  readonly path: string;
+  /** The value, shortened where it is long; absent when nothing was given. */
+  readonly value?: unknown;
+  readonly message: string;
+  readonly accepted: string;
+};

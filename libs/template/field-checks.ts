@@ -1,0 +1,78 @@
+import { shown } from './describe-schema.js';
+import { TEMPLATE_LIMITS } from './limits.js';
+import type { Path, YamlSource } from './yaml-source.js';
+
+export type Mapping = Readonly<Record<string, unknown>>;
+
+/** Small checks that say what is wrong at the place where it stands, and give the value only when it is right. */
+export class FieldChecks {
+  constructor(private readonly source: YamlSource) {}
+
+  mapping(path: Path, value: unknown, what: string): Mapping | null {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Mapping;
+    this.source.problem(path, `${shown(value)} is not accepted; expected ${what}`);
+    return null;
+  }
+
+  list(path: Path, value: unknown, what: string): readonly unknown[] | null {
+    if (Array.isArray(value)) return value;
+    this.source.problem(path, `${shown(value)} is not accepted; expected ${what}`);
+    return null;
+  }
+
+  knownKeys(path: Path, value: Mapping, known: readonly string[]): void {
+    for (const name of Object.keys(value)) {
+      if (known.includes(name)) continue;
+      this.source.problem(
+        [...path, name],
+        `there is no such field; accepted here: ${known.join(', ')}`,
+        'key',
+      );
+    }
+  }
+
+  /** Text that is there and matches. */
+  text(path: Path, value: unknown, pattern: RegExp, what: string): string | null {
+    if (typeof value === 'string' && pattern.test(value)) return value;
+    const found = value === undefined ? 'is missing' : `${shown(value)} is not accepted`;
+    this.source.problem(path, `${found}; expected ${what}`);
+    return null;
+  }
+
+  /** A whole number in the range, or the fallback when there is none. */
+  integer(path: Path, value: unknown, min: number, max: number, fallback: number): number {
+    if (value === undefined) return fallback;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+    this.source.problem(
+      path,
+      `${shown(value)} is not accepted; expected a whole number from ${min} to ${max}`,
+    );
+    return fallback;
+  }
+
+  /**
+   * Says so when the value has no place in JSON, is nested too deeply, or is too much. An alias counts each time: a few
+   * lines of them can stand for more values than memory holds.
+   */
+  writable(path: Path, value: unknown): void {
+    this.#count(path, value, { values: 0 });
+  }
+
+  #count(path: Path, value: unknown, seen: { values: number }): void {
+    const { depth, values } = TEMPLATE_LIMITS;
+    seen.values += 1;
+    if (seen.values === values + 1)
+      this.source.problem(path, `there are too many values; accepted: up to ${values}`);
+    if (seen.values > values) return;
+    if (typeof value === 'number' && !Number.isFinite(value))
+      this.source.problem(path, `${value} is not accepted; expected a finite number`);
+    if (typeof value !== 'object' || value === null) return;
+    if (path.length > depth) {
+      this.source.problem(path, `this is nested too deeply; accepted: up to ${depth} levels`);
+      return;
+    }
+    for (const [name, item] of Object.entries(value)) {
+      this.#count([...path, Array.isArray(value) ? Number(name) : name], item, seen);
+    }
+  }
+}

@@ -1,0 +1,24 @@
+/** Limits of templates. Generous for what people write by hand, small for what a process must hold and check. */
+export const TEMPLATE_LIMITS = {
+  /** A prompt of a book chapter fits; a data set does not belong into a template. */
+  fileBytes: 256 * 1024,
+  files: 1000,
+  parameters: 100,
+  steps: 100,
+  /** Values in one template, aliases followed: ten times the largest that is sensible. */
+  values: 20_000,
+  /** Levels of objects and lists, in templates and in parameters. */
+  depth: 16,
+  /** Filling in one field may take this long: a hundred times what a full-size prompt takes (2 ms). */
+  renderMs: 200,
+  /** Units of Liquid's own accounting, roughly characters and list items made. */
+  renderMemory: 20_000_000,
+  /** Problems that are told at once. */
+  problems: 50,
+  /** Longer patterns are programs. */
+  patternChars: 300,
+} as const;
+
+/** Retries unless the step says otherwise: two more tries, the first after a second. */
+export const RETRY_DEFAULT = { attempts_max: 3, backoff_ms: 1000 } as const;
+export const RETRY_LIMITS = { attemptsMax: 20, backoffMs: 60_000 } as const;

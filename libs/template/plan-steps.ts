@@ -1,0 +1,134 @@
+import type { Failure } from '#libs/domain/errors.js';
+import type { ModelProfile, RunnerOptions } from '#libs/domain/gpu/profile.js';
+import type { Requirement } from '#libs/domain/task/requirement.js';
+import type { StepSpec } from '#libs/domain/task/events.js';
+import type { CompiledTemplate } from './compiled-template.js';
+import { preparedTemplate, type PreparedStep } from './prepared-template.js';
+import { renderPrepared, type RenderedStep } from './render.js';
+import type { Parameters } from './validate-parameters.js';
+import type { ValueTree } from './value-tree.js';
+
+export type PlannedSteps =
+  | { readonly ok: true; readonly steps: readonly StepSpec[] }
+  | { readonly ok: false; readonly failure: Failure };
+
+export type PlanDefaults = {
+  /** Context window of a model whose template and task say nothing; always explicit, because a server's own default depends on its free VRAM. */
+  readonly numCtx: number;
+};
+
+/** Fields of `with` that decide where a step runs. */
+const PLACING_FIELDS: ReadonlySet<string> = new Set(['model', 'options']);
+
+/**
+ * What each step needs, from the parameters alone. An input that depends on no other step is filled in and checked here
+ * too, so that a wrong one is refused at submission and not when its turn comes.
+ */
+export const planSteps = (
+  template: CompiledTemplate,
+  parameters: Parameters,
+  defaults: PlanDefaults,
+): PlannedSteps => {
+  const steps: StepSpec[] = [];
+  for (const prepared of preparedTemplate(template).steps.values()) {
+    const requirement = requirementOf(template, prepared, parameters, defaults);
+    if ('failure' in requirement) return { ok: false, failure: requirement.failure };
+    const { id, type, needs, retry } = prepared.step;
+    steps.push({
+      id,
+      stepType: type,
+      needs,
+      requirement: requirement.requirement,
+      retry: { attemptsMax: retry.attempts_max, backoffMs: retry.backoff_ms },
+    });
+  }
+  return { ok: true, steps };
+};
+
+type Found = { readonly requirement: Requirement } | { readonly failure: Failure };
+
+const CPU: Requirement = { kind: 'cpu' };
+
+const requirementOf = (
+  template: CompiledTemplate,
+  prepared: PreparedStep,
+  parameters: Parameters,
+  defaults: PlanDefaults,
+): Found => {
+  const isModel = prepared.type?.needs === 'model';
+  const rendered = early(template, prepared, parameters, isModel);
+  if (!rendered.ok) return { failure: rendered.failure };
+  return { requirement: isModel ? { kind: 'model', profile: profileOf(rendered.input, defaults) } : CPU };
+};
+
+/** The whole input where it can be known; else, for a model, the fields that place it, checked as far as they go. */
+const early = (
+  template: CompiledTemplate,
+  prepared: PreparedStep,
+  parameters: Parameters,
+  isModel: boolean,
+): RenderedStep => {
+  const context = { parameters, steps: {} };
+  if (prepared.earlyInput) return renderPrepared(template, prepared, context);
+  if (!isModel) return { ok: true, input: {} };
+  const { check } = prepared;
+  return renderPrepared(
+    template,
+    {
+      ...prepared,
+      input: placingFields(prepared.input),
+      check: (input) =>
+        (check?.(input) ?? []).filter(({ segments: [field] }) => PLACING_FIELDS.has(field ?? '')),
+    },
+    context,
+  );
+};
+
+/** `options` may read other steps where they only sample; those of its fields wait. */
+const placingFields = (input: ValueTree): ValueTree => {
+  if (input.kind !== 'object') return input;
+  const fields = input.fields
+    .filter(([name]) => PLACING_FIELDS.has(name))
+    .map(([name, field]) => [name, name === 'options' ? withoutSteps(field) : field] as const);
+  return { kind: 'object', fields };
+};
+
+const withoutSteps = (tree: ValueTree): ValueTree =>
+  tree.kind === 'object'
+    ? { kind: 'object', fields: tree.fields.filter(([, field]) => !readsSteps(field)) }
+    : tree;
+
+const readsSteps = (tree: ValueTree): boolean => {
+  switch (tree.kind) {
+    case 'constant':
+      return false;
+    case 'expression':
+      return tree.expression.references.some(([root]) => root === 'steps');
+    case 'list':
+      return tree.items.some(readsSteps);
+    case 'object':
+      return tree.fields.some(([, field]) => readsSteps(field));
+  }
+};
+
+const profileOf = (input: Readonly<Record<string, unknown>>, defaults: PlanDefaults): ModelProfile => {
+  const given = (input['options'] ?? {}) as OllamaRunnerOptions;
+  const options: RunnerOptions = {
+    numCtx: given.num_ctx ?? defaults.numCtx,
+    ...(given.num_batch === undefined ? {} : { numBatch: given.num_batch }),
+    ...(given.num_gpu === undefined ? {} : { numGpu: given.num_gpu }),
+    ...(given.main_gpu === undefined ? {} : { mainGpu: given.main_gpu }),
+    ...(given.use_mmap === undefined ? {} : { useMmap: given.use_mmap }),
+    ...(given.num_thread === undefined ? {} : { numThread: given.num_thread }),
+  };
+  return { model: input['model'] as string, options };
+};
+
+type OllamaRunnerOptions = {
+  readonly num_ctx?: number;
+  readonly num_batch?: number;
+  readonly num_gpu?: number;
+  readonly main_gpu?: number;
+  readonly use_mmap?: boolean;
+  readonly num_thread?: number;
+};

@@ -1,0 +1,57 @@
+import type { CompiledTemplate, TemplateStep } from './compiled-template.js';
+import { checkOf } from './check-inputs.js';
+import { schemaCheck, type SchemaCheck } from './schema-check.js';
+import { STEP_TYPES, type StepType } from './step-types.js';
+import { expressionsOf, valueTree, type ValueTree } from './value-tree.js';
+
+/** A template with its expressions parsed and its checks compiled: the expensive part, once per template. */
+export type PreparedTemplate = {
+  readonly steps: ReadonlyMap<string, PreparedStep>;
+  readonly output: ValueTree;
+  readonly checkParameters: SchemaCheck;
+  /** Null for every declared parameter: what expressions see of one that was not given. */
+  readonly notGiven: Readonly<Record<string, null>>;
+};
+
+export type PreparedStep = {
+  readonly step: TemplateStep;
+  /** Null for a type that this build does not know; the log may be older or newer than it. */
+  readonly type: StepType | null;
+  readonly input: ValueTree;
+  readonly check: SchemaCheck | null;
+  /** Nothing of the input depends on another step, so it can be judged when the task is submitted. */
+  readonly earlyInput: boolean;
+};
+
+const prepared = new WeakMap<CompiledTemplate, PreparedTemplate>();
+
+/** Kept as long as the template itself is: whoever holds a template holds what was prepared from it. */
+export const preparedTemplate = (template: CompiledTemplate): PreparedTemplate => {
+  const known = prepared.get(template);
+  if (known) return known;
+  const made: PreparedTemplate = {
+    steps: new Map(template.steps.map((step) => [step.id, preparedStep(step)])),
+    output: valueTree(template.output, refuse),
+    checkParameters: schemaCheck(template.parametersSchema),
+    notGiven: Object.fromEntries(Object.keys(template.parameters).map((name) => [name, null])),
+  };
+  prepared.set(template, made);
+  return made;
+};
+
+const preparedStep = (step: TemplateStep): PreparedStep => {
+  const type = STEP_TYPES.get(step.type) ?? null;
+  const input = valueTree(step.with, refuse);
+  return {
+    step,
+    type,
+    input,
+    check: type && checkOf(type),
+    earlyInput: expressionsOf(input).every(({ expression }) =>
+      expression.references.every(([root]) => root !== 'steps'),
+    ),
+  };
+};
+
+/** Expressions were parsed when the template was compiled; one that does not parse now reaches the task as it stands. */
+const refuse = (): void => undefined;

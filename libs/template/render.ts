@@ -1,0 +1,121 @@
+import type { Failure } from '#libs/domain/errors.js';
+import type { CompiledTemplate, ValueProblem } from './compiled-template.js';
+import type { Scope } from './expression.js';
+import { preparedTemplate, type PreparedStep } from './prepared-template.js';
+import { pathText, problemAt, type SchemaProblem } from './schema-check.js';
+import { expressionsOf, fill, FillError, type ValueTree } from './value-tree.js';
+
+/** What expressions can read: the parameters of the task and the outputs of its finished steps. */
+export type RenderContext = Scope;
+
+export type RenderedStep =
+  | { readonly ok: true; readonly input: Readonly<Record<string, unknown>> }
+  | { readonly ok: false; readonly failure: Failure };
+
+export type RenderedResult =
+  | { readonly ok: true; readonly result: unknown }
+  | { readonly ok: false; readonly failure: Failure };
+
+/** Fills in the input of one step and checks it. Called for every dispatch: a constant input costs a look-up. */
+export const renderStep = (
+  template: CompiledTemplate,
+  stepId: string,
+  context: RenderContext,
+): RenderedStep => {
+  const step = preparedTemplate(template).steps.get(stepId);
+  if (step === undefined) return failed('STEP_INPUT_INVALID', noSuchStep(template, stepId));
+  const { type, check } = step;
+  if (type === null || check === null) {
+    return failed(
+      'STEP_TYPE_UNKNOWN',
+      `${placeOf(template, stepId)}: '${step.step.type}' is not a step type of this version`,
+    );
+  }
+  return renderPrepared(template, step, context);
+};
+
+/** Makes the result of a task whose last step is done. */
+export const renderResult = (template: CompiledTemplate, context: RenderContext): RenderedResult => {
+  const { output, notGiven } = preparedTemplate(template);
+  if (template.output === null) {
+    const last = template.steps.at(-1);
+    return { ok: true, result: (last && context.steps[last.id]?.output) ?? null };
+  }
+  try {
+    return { ok: true, result: fill(output, withMissing(notGiven, context)) };
+  } catch (error) {
+    return failed('TEMPLATE_RENDER_FAILED', fillMessage(template.name, 'output', error));
+  }
+};
+
+export const renderPrepared = (
+  template: CompiledTemplate,
+  step: PreparedStep,
+  context: RenderContext,
+): RenderedStep => {
+  const { id } = step.step;
+  // A constant input was checked when the template was compiled.
+  if (step.input.kind === 'constant')
+    return { ok: true, input: step.input.value as Readonly<Record<string, unknown>> };
+  let input: unknown;
+  try {
+    input = fill(step.input, withMissing(preparedTemplate(template).notGiven, context));
+  } catch (error) {
+    return failed('TEMPLATE_RENDER_FAILED', fillMessage(template.name, `steps.${id}.with`, error));
+  }
+  const problems = step.check?.(input) ?? [];
+  if (problems.length === 0) return { ok: true, input: input as Readonly<Record<string, unknown>> };
+  return inputInvalid(template, step, problems);
+};
+
+const inputInvalid = (
+  template: CompiledTemplate,
+  { step, input }: PreparedStep,
+  found: readonly SchemaProblem[],
+): RenderedStep => {
+  const problems = found.map((problem) => sourceOf(input, `steps.${step.id}.with`, problem));
+  const sentence = problems.map(({ path, message }) => `${path}: ${message}`).join('; ');
+  return failed(
+    'STEP_INPUT_INVALID',
+    `${placeOf(template, step.id)}: ${sentence}`.slice(0, MESSAGE_MAX_CHARS),
+    { problems },
+  );
+};
+
+/** A message is read by people; the full list is in the details. */
+const MESSAGE_MAX_CHARS = 2000;
+
+/** A value that came unchanged from a parameter is the parameter's fault: its path is what the client can mend. */
+const sourceOf = (tree: ValueTree, base: string, problem: SchemaProblem): ValueProblem => {
+  const { segments } = problem;
+  const place = expressionsOf(tree).find(({ path }) => path.every((segment, n) => segments[n] === segment));
+  const plain = place?.expression.plain;
+  if (!place || !plain || plain[0] !== 'parameters') return problemAt(pathText(base, segments), problem);
+  return problemAt(pathText('', [...plain.map(String), ...segments.slice(place.path.length)]), problem);
+};
+
+/** A declared parameter that was not given is null, so that expressions can ask for it. */
+const withMissing = (notGiven: Readonly<Record<string, null>>, context: RenderContext): RenderContext => ({
+  steps: context.steps,
+  parameters: { ...notGiven, ...context.parameters },
+});
+
+const placeOf = (template: CompiledTemplate, stepId: string): string =>
+  `template '${template.name}', step '${stepId}'`;
+
+const noSuchStep = (template: CompiledTemplate, stepId: string): string =>
+  `template '${template.name}' has no step '${stepId}'; it has ${template.steps.map(({ id }) => id).join(', ')}`;
+
+const fillMessage = (template: string, base: string, error: unknown): string => {
+  if (!(error instanceof FillError)) throw error;
+  return `template '${template}', ${pathText(base, error.path)}: ${error.message} in '${error.source.slice(0, 160)}'`;
+};
+
+const failed = (
+  code: Failure['code'],
+  message: string,
+  details?: Readonly<Record<string, unknown>>,
+): { readonly ok: false; readonly failure: Failure } => ({
+  ok: false,
+  failure: { code, message, ...(details === undefined ? {} : { details }) },
+});

@@ -1,0 +1,125 @@
+import type { JsonSchema } from './compiled-template.js';
+import { OLLAMA_OPTIONS_SCHEMA } from './ollama-options.schema.js';
+
+/** A kind of step: what it needs to run, and what may stand under its `with`. */
+export type StepType = {
+  readonly name: string;
+  readonly description: string;
+  /** `model`: a slot of a loaded model; its input has `model` and may have `options`. `cpu`: a CPU slot. */
+  readonly needs: 'cpu' | 'model';
+  /** JSON Schema (2020-12) of the filled-in input. */
+  readonly input: JsonSchema;
+  /** What later steps see as `steps.<id>.output`. */
+  readonly output: string;
+};
+
+/** A day is far beyond any test; ten minutes keep a slot from being parked. */
+const NOOP_DELAY_MAX_MS = 600_000;
+
+const model: JsonSchema = {
+  type: 'string',
+  minLength: 1,
+  maxLength: 256,
+  pattern: '^[^\\s]+$',
+  description: 'Model name with its tag',
+};
+const images: JsonSchema = {
+  type: 'array',
+  items: { type: 'string', minLength: 1 },
+  maxItems: 64,
+  description: 'Pictures, base64 without a data: prefix',
+};
+const format: JsonSchema = {
+  anyOf: [{ const: 'json' }, { type: 'object' }],
+  description: "'json' or a JSON Schema of the answer",
+};
+const think: JsonSchema = { anyOf: [{ type: 'boolean' }, { enum: ['low', 'medium', 'high'] }] };
+
+const message: JsonSchema = {
+  type: 'object',
+  properties: {
+    role: { enum: ['system', 'user', 'assistant', 'tool'] },
+    content: { type: 'string' },
+    images,
+  },
+  required: ['role', 'content'],
+  additionalProperties: false,
+};
+
+const object = (
+  required: readonly string[],
+  properties: Readonly<Record<string, JsonSchema>>,
+): JsonSchema => ({
+  type: 'object',
+  properties,
+  required,
+  additionalProperties: false,
+});
+
+const ALL: readonly StepType[] = [
+  {
+    name: 'noop',
+    description: 'Does nothing, for measuring and for tests: waits, fails as asked, answers with `echo`.',
+    needs: 'cpu',
+    input: object([], {
+      delay_ms: { type: 'integer', minimum: 0, maximum: NOOP_DELAY_MAX_MS },
+      echo: { description: 'anything' },
+      fail: object([], {
+        code: { type: 'string', description: 'A code of the error table' },
+        message: { type: 'string', maxLength: 1000 },
+        times: { type: 'integer', minimum: 0, description: 'Attempts that fail; all of them when absent' },
+      }),
+    }),
+    output: 'the value of `echo`, or null',
+  },
+  {
+    name: 'ollama_generate',
+    description: 'One prompt, one answer, by `/api/generate`.',
+    needs: 'model',
+    input: object(['model', 'prompt'], {
+      model,
+      prompt: { type: 'string' },
+      system: { type: 'string' },
+      suffix: { type: 'string' },
+      images,
+      format,
+      think,
+      options: OLLAMA_OPTIONS_SCHEMA,
+    }),
+    output: '{text, done_reason, thinking?, json?}; `json` is the parsed answer when `format` is given',
+  },
+  {
+    name: 'ollama_chat',
+    description: 'A conversation so far, and its next message, by `/api/chat`.',
+    needs: 'model',
+    input: object(['model', 'messages'], {
+      model,
+      messages: { type: 'array', items: message, minItems: 1, maxItems: 10_000 },
+      tools: { type: 'array', items: { type: 'object' }, maxItems: 256 },
+      format,
+      think,
+      options: OLLAMA_OPTIONS_SCHEMA,
+    }),
+    output: '{text, done_reason, thinking?, tool_calls?, json?}',
+  },
+  {
+    name: 'ollama_embed',
+    description: 'One vector per text, by `/api/embed`.',
+    needs: 'model',
+    input: object(['model', 'input'], {
+      model,
+      input: {
+        anyOf: [
+          { type: 'string' },
+          { type: 'array', items: { type: 'string' }, minItems: 1, maxItems: 2048 },
+        ],
+      },
+      dimensions: { type: 'integer', minimum: 1, maximum: 65_536 },
+      truncate: { type: 'boolean' },
+      options: OLLAMA_OPTIONS_SCHEMA,
+    }),
+    output: '{embeddings: number[][], count}',
+  },
+];
+
+export const STEP_TYPES: ReadonlyMap<string, StepType> = new Map(ALL.map((type) => [type.name, type]));
