@@ -12,6 +12,8 @@ export const validationPipe = (): ValidationPipe =>
     transform: true,
     forbidUnknownValues: true,
     stopAtFirstError: true,
+    // The class that was validated names the fields that it accepts; it is not shown to anyone.
+    validationError: { target: true, value: true },
     exceptionFactory: (errors) => {
       const problems = errors.flatMap((error) => flatten(error, '')).slice(0, PROBLEMS_MAX);
       return new ApiError('VALIDATION_FAILED', problems.map(({ message }) => message).join('; '), problems);
