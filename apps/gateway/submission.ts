@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { CommandAnswer, SubmitTask } from '#libs/contracts/commands.js';
 import { canonicalJson } from '#libs/domain/canonical.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
@@ -8,6 +8,7 @@ import { validateParameters } from '#libs/template/validate-parameters.js';
 import { ApiError } from './http/problem.js';
 import type { SchedulerClient } from './scheduler-client.js';
 import type { SubmitTaskDto } from './submit-task.dto.js';
+import { newTaskId } from './task-id.js';
 import type { TemplateShelf } from './template-shelf.js';
 
 export type Submitted = { readonly command: SubmitTask; readonly answer: CommandAnswer | null };
@@ -60,10 +61,11 @@ export class Submission {
     const nowMs = this.clock.nowMs();
     const workspace = request.workspace ?? 'default';
     const key = idempotencyKey;
+    const taskId = newTaskId(nowMs);
     return {
       kind: 'submit',
-      commandId: randomUUID(),
-      taskId: newTaskId(nowMs),
+      commandId: taskId,
+      taskId,
       workspace,
       template: { name: template.name, version: template.version },
       parameters: checked.parameters,
@@ -97,15 +99,3 @@ const requestHash = (request: SubmitTaskDto): string =>
   createHash('sha256')
     .update(canonicalJson({ ...request }))
     .digest('hex');
-
-/** UUID version 7 (RFC 9562, section 5.7): time first, so that ids sort by age; then 74 random bits. */
-export const newTaskId = (nowMs: number): string => {
-  const bytes = randomBytes(10);
-  const hex = bytes.toString('hex');
-  const time = nowMs.toString(16).padStart(12, '0');
-  const variant = ((bytes[2] ?? 0) & 0x3f) | 0x80;
-  return (
-    `${time.slice(0, 8)}-${time.slice(8)}-7${hex.slice(0, 3)}-` +
-    `${variant.toString(16).padStart(2, '0')}${hex.slice(6, 8)}-${hex.slice(8, 20)}`
-  );
-};
