@@ -20,6 +20,7 @@ export default {
     only('contracts', 'libs/contracts', ['^libs/domain/', '^libs/contracts/'], 'Shapes and names only.'),
     only('template', 'libs/template', ['^libs/(domain|contracts|template)/', '^node:', '^(crypto|fs|fs/promises|path|os|vm)$', ...npm('yaml', 'ajv', 'ajv-formats', 'liquidjs', 'chokidar')], 'Templates know YAML, Ajv and Liquid.'),
     only('event-log', 'libs/event-log', ['^libs/(domain|contracts|event-log)/', '^(crypto|buffer|zlib|timers|timers/promises|util|events)$', ...npm('@nats-io', '@nestjs', 'reflect-metadata', 'rxjs')], 'NATS lives here.'),
+    only('broker', 'libs/broker', ['^libs/(domain|contracts|broker)/', '^[a-z_/]+$', ...npm('@nats-io')], 'Finding, configuring and running the NATS server lives here.'),
     only('model-runner', 'libs/model-runner', ['^libs/(domain|contracts|model-runner)/', '^(crypto|stream|stream/promises|http|https|timers|timers/promises|string_decoder)$', ...npm('axios')], 'HTTP to inference servers lives here.'),
     only('runtime', 'libs/runtime', ['^libs/(runtime|domain|contracts|event-log)/', '^[a-z_/]+$', ...npm('@nestjs', '@nats-io', 'rxjs', 'pino', 'prom-client', 'reflect-metadata', 'fastify')], 'Process plumbing, no product words.'),
     ...['gateway', 'scheduler', 'gpu-allocator', 'executor', 'results', 'orchestra'].map((app) => ({

@@ -55,7 +55,10 @@ const ensureStream = async (manager: JetStreamManager, spec: StreamSpec): Promis
   }
   const actual = existing.config as unknown as Readonly<Record<string, unknown>>;
   const differences = Object.entries(wanted)
-    .filter(([name, value]) => JSON.stringify(actual[name] ?? false) !== JSON.stringify(value ?? false) && name !== 'description')
+    .filter(
+      ([name, value]) =>
+        JSON.stringify(actual[name] ?? false) !== JSON.stringify(value ?? false) && name !== 'description',
+    )
     .map(([name, value]) => `${name} is ${JSON.stringify(actual[name])}, expected ${JSON.stringify(value)}`);
   if (differences.length > 0) {
     throw new ProvisionError(`Stream ${spec.name} exists with other settings: ${differences.join('; ')}.`);

@@ -1,6 +1,6 @@
 import type { MsgHdrs } from '@nats-io/transport-node';
 import { eventHash } from './event-hash.js';
-import { LogCorruptError, type NewEvent, type StoredEvent } from './event-log.js';
+import { EventTooLargeError, LogCorruptError, type NewEvent, type StoredEvent } from './event-log.js';
 
 /**
  * CloudEvents 1.0 in binary mode over NATS (NATS protocol binding 1.0.3-wip): attributes are `ce-*` headers, the payload is the
@@ -12,14 +12,50 @@ const SOURCE = '/ai-task-orchestra';
 const PLAIN = /^[\x21\x23\x24\x26-\x7e]*$/;
 const SPECIAL = /[^\x21\x23\x24\x26-\x7e]+/g;
 
-const encodeValue = (value: string): string => (PLAIN.test(value) ? value : value.replace(SPECIAL, percent));
+export const encodeValue = (value: string): string =>
+  PLAIN.test(value) ? value : value.replace(SPECIAL, percent);
 
 const percent = (text: string): string =>
   [...new TextEncoder().encode(text)]
     .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)
     .join('');
 
-const decodeValue = (value: string): string => (value.includes('%') ? decodeURIComponent(value) : value);
+/** A value that is not well encoded is kept as it stands: it is damage, and the hash chain shows it. */
+export const decodeValue = (value: string): string => {
+  if (!value.includes('%')) return value;
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
+};
+
+const SUBJECT = /^[^\s*>.\p{Cc}]+(\.[^\s*>.\p{Cc}]+)*$/u;
+
+/**
+ * Throws a `RangeError` for what the protocol cannot carry as it is: the broker and readers compare ids and types byte by byte, so
+ * these are refused rather than encoded.
+ */
+export const checkSendable = (
+  message: { readonly id: string; readonly subject: string },
+  type = '-',
+): void => {
+  if (!SUBJECT.test(message.subject)) {
+    throw new RangeError(
+      `${JSON.stringify(message.subject)} is no subject; accepted are tokens without space, * and >, joined by dots`,
+    );
+  }
+  for (const [name, value] of [
+    ['id', message.id],
+    ['type', type],
+  ] as const) {
+    if (value !== '' && PLAIN.test(value)) continue;
+    throw new RangeError(
+      `${JSON.stringify(value)} cannot be the ${name} of a message on ${message.subject}; accepted are printable ASCII ` +
+        'characters without space, quote and percent',
+    );
+  }
+};
 
 export type Guard = { readonly lastSeq: number; readonly lastMsgId: string | null };
 
@@ -32,24 +68,44 @@ export const eventHeaders = (
   epoch: number,
   prevHash: string,
   guard: Guard | null,
-): MsgHdrs => {
+): MsgHdrs => rawHeaders(headerBlock(event, epoch, prevHash, guard));
+
+export const headerBlock = (
+  event: NewEvent,
+  epoch: number,
+  prevHash: string,
+  guard: Guard | null,
+): string => {
   let block = `NATS/1.0\r\nNats-Msg-Id: ${event.id}\r\n`;
   if (guard) block += `Nats-Expected-Last-Sequence: ${guard.lastSeq}\r\n`;
   if (guard?.lastMsgId) block += `Nats-Expected-Last-Msg-Id: ${guard.lastMsgId}\r\n`;
   block += `ce-specversion: 1.0\r\nce-id: ${event.id}\r\nce-source: ${SOURCE}\r\nce-type: ${event.type}\r\n`;
-  block += `ce-time: ${event.time}\r\nce-datacontenttype: application/json\r\nce-dataversion: ${event.version}\r\n`;
+  block += `ce-time: ${encodeValue(event.time)}\r\nce-datacontenttype: application/json\r\nce-dataversion: ${event.version}\r\n`;
   block += `ce-epoch: ${epoch}\r\nce-prevhash: ${prevHash}\r\n`;
   if (event.taskId !== undefined) block += `ce-subject: ${encodeValue(event.taskId)}\r\n`;
   if (event.workspace !== undefined) block += `ce-workspace: ${encodeValue(event.workspace)}\r\n`;
   if (event.correlationId !== undefined) block += `ce-correlationid: ${encodeValue(event.correlationId)}\r\n`;
   if (event.causationId !== undefined) block += `ce-causationid: ${encodeValue(event.causationId)}\r\n`;
   if (event.traceparent !== undefined) block += `ce-traceparent: ${encodeValue(event.traceparent)}\r\n`;
-  return rawHeaders(`${block}\r\n`);
+  return `${block}\r\n`;
 };
 
 const ENCODER = new TextEncoder();
 
 export const cloudPayload = (event: NewEvent): string => JSON.stringify(event.data) ?? 'null';
+
+/** The payload of an event that can be sent. Throws `RangeError` or `EventTooLargeError` for one that cannot. */
+export const checkedPayload = (stream: string, event: NewEvent, maxBytes: number): string => {
+  checkSendable(event, event.type);
+  const payload = cloudPayload(event);
+  // A character is three bytes at most, so most payloads need no counting.
+  if (payload.length * 3 <= maxBytes) return payload;
+  const bytes = Buffer.byteLength(payload);
+  if (bytes <= maxBytes) return payload;
+  throw new EventTooLargeError(
+    `${stream}: the data of ${event.type} ${event.id} has ${bytes} bytes, at most ${maxBytes} are accepted`,
+  );
+};
 
 /** Something that the client can encode; nothing else of the interface is used for publishing. */
 export const rawHeaders = (block: string): MsgHdrs =>
@@ -82,7 +138,7 @@ export const decodeEvent = (message: RawMessage, stream: string): StoredEvent =>
     type: get('ce-type'),
     version: Number(get('ce-dataversion')),
     subject,
-    time: get('ce-time'),
+    time: decodeValue(get('ce-time')),
     data: parse(payload, stream, seq),
     ...optional('taskId', 'ce-subject'),
     ...optional('workspace', 'ce-workspace'),

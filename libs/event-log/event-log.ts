@@ -81,6 +81,7 @@ export interface LogWriter {
    * Hands events to the log, in order, without waiting. The returned events carry the sequence they will have;
    * `acknowledged` resolves when all of them are stored, and rejects with `WriterDeposedError` or `LogUnavailableError`
    * when that is not so. After one rejection every later append rejects: the writer is over, open a new one.
+   * Throws `EventTooLargeError` before anything is handed in.
    */
   append(events: readonly NewEvent[]): Appended;
   /** Resolves when all appends so far are settled; rejects if one failed. */
@@ -106,4 +107,9 @@ export class LogUnavailableError extends Error {
 /** A hole, a broken hash chain, a regressed sequence or another genesis. Never passed over. */
 export class LogCorruptError extends Error {
   override readonly name = 'LogCorruptError';
+}
+
+/** The data of an event do not fit into one message. Nothing was handed in; the writer goes on. */
+export class EventTooLargeError extends Error {
+  override readonly name = 'EventTooLargeError';
 }

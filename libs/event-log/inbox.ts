@@ -7,11 +7,19 @@ export interface Inbox {
   /** Resolves with the stored sequence. Rejects with `LogUnavailableError` when the broker does not confirm in time. */
   put(message: InboxMessage): Promise<number>;
   /** Messages after `afterSeq` and then live, in order, until the signal aborts. */
-  follow(
-    afterSeq: number,
-    options: { readonly signal: AbortSignal; readonly bufferMax?: number },
-  ): AsyncIterable<ReceivedMessage>;
+  follow(afterSeq: number, options: FollowInboxOptions): AsyncIterable<ReceivedMessage>;
 }
+
+export type FollowInboxOptions = {
+  readonly signal: AbortSignal;
+  /** Messages fetched ahead of the reader. */
+  readonly bufferMax?: number;
+  /** The stream had forgotten messages by age before they were read here; the reading goes on behind them. */
+  readonly onGap?: (gap: InboxGap) => void;
+};
+
+/** Messages that can no longer be read, both ends included. */
+export type InboxGap = { readonly fromSeq: number; readonly toSeq: number };
 
 export type InboxMessage = {
   /** Unique: redelivery of the same id is stored once. */

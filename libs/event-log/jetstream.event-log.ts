@@ -1,15 +1,16 @@
 import {
-  jetstream,
+  JetStreamApiCodes,
+  JetStreamApiError,
   jetstreamManager,
-  DeliverPolicy,
   type JetStreamManager,
-  type StoredMsg,
 } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { MESSAGE_MAX_BYTES } from '#libs/contracts/streams.js';
 import { ChainCheck } from './chain-check.js';
-import { cloudPayload, decodeEvent, eventHeaders } from './cloud-event.js';
+import { checkedPayload, cloudPayload, decodeEvent, eventHeaders } from './cloud-event.js';
 import { eventHash } from './event-hash.js';
 import {
+  LogCorruptError,
   LogUnavailableError,
   WriterDeposedError,
   type EventLog,
@@ -21,74 +22,179 @@ import {
   type StoredEvent,
 } from './event-log.js';
 import { followStream, type StreamMessage } from './jetstream/follow-stream.js';
-import { JetStreamLogWriter, type TailReader } from './jetstream/log-writer.js';
+import { JetStreamLogWriter, WRITER_LIMITS, type WriterLimits } from './jetstream/log-writer.js';
 import { PubAcks, type PubAck } from './jetstream/pub-acks.js';
+import { onReconnect } from './jetstream/reconnects.js';
+import { isTransient } from './jetstream/transient-error.js';
+import { pause } from './pause.js';
 
 /** The answer to one opening append; the writer's own time-out for answers is no shorter. */
 const OPENING_TIMEOUT_MS = 5_000;
+
+/** One request for state; the client's own limit of 5 s would use up much of what a writer has for finding out. */
+const API_TIMEOUT_MS = 2_000;
+
+/** Pause before a follower asks a broker again that is away. */
+const AGAIN_MS = 500;
 
 /** One truth stream on JetStream. The stream itself is made by provisioning. */
 export const jetStreamEventLog = (
   connection: NatsConnection,
   stream: { readonly name: string },
-): EventLog => {
-  const { name } = stream;
-  let manager: Promise<JetStreamManager> | null = null;
-  const managed = async (): Promise<JetStreamManager> =>
-    await (manager ??= jetstreamManager(connection, { checkAPI: false }));
-  let acks: PubAcks | null = null;
-  const tail = async (): Promise<LogTail> => {
-    const { state } = await (await managed()).streams.info(name);
+  limits: Partial<WriterLimits> = {},
+): EventLog => new JetStreamEventLog(connection, stream.name, { ...WRITER_LIMITS, ...limits });
+
+class JetStreamEventLog implements EventLog {
+  #manager: Promise<JetStreamManager> | null = null;
+  #acks: PubAcks | null = null;
+
+  constructor(
+    private readonly connection: NatsConnection,
+    readonly name: string,
+    private readonly limits: WriterLimits,
+  ) {}
+
+  async tail(): Promise<LogTail> {
+    const { state } = await (await this.#managed()).streams.info(this.name);
     return { firstSeq: state.first_seq, lastSeq: state.last_seq };
-  };
-  const storedAt = async (seq: number): Promise<StoredMsg | null> =>
-    await (await managed()).streams.getMessage(name, { seq });
-  const reader: TailReader = {
-    lastSeq: async () => (await tail()).lastSeq,
-    idAt: async (seq) => (await storedAt(seq))?.header.get('ce-id') ?? '',
-  };
-  return {
-    name,
-    tail,
-    async *replay(from: LogPosition, options: ReadOptions = {}) {
-      const { lastSeq } = await tail();
-      if (lastSeq < from.seq) throw regressed(name, from.seq, lastSeq);
-      if (lastSeq === from.seq) return;
-      yield* decoded(connection, name, from, { ...options, untilSeq: lastSeq });
-    },
-    async *follow(from, options) {
-      const { lastSeq } = await tail();
-      if (lastSeq < from.seq) throw regressed(name, from.seq, lastSeq);
-      yield* decoded(connection, name, from, options);
-    },
-    async openWriter(at: LogPosition, opening: NewEvent): Promise<LogWriter> {
-      acks ??= new PubAcks(connection);
-      const epoch = at.seq + 1;
-      const payload = cloudPayload(opening);
-      await open(acks, reader, name, at, opening);
-      const position = { seq: epoch, hash: eventHash(at.hash, opening, epoch, payload) };
-      return new JetStreamLogWriter(name, acks, reader, epoch, position);
-    },
-  };
-};
+  }
 
-const regressed = (name: string, wanted: number, lastSeq: number): Error =>
-  new LogUnavailableError(
-    `${name}: wanted what comes after ${wanted}, but the log ends at ${lastSeq}: it lost events or is another log`,
-  );
+  async *replay(from: LogPosition, options: ReadOptions = {}): AsyncIterable<StoredEvent> {
+    const { lastSeq } = await this.#checked(from);
+    if (lastSeq === from.seq) return;
+    let seq = from.seq;
+    for await (const event of this.#decoded(from, { ...options, untilSeq: lastSeq })) {
+      seq = event.seq;
+      yield event;
+    }
+    options.signal?.throwIfAborted();
+    if (options.filterSubject === undefined && seq < lastSeq) {
+      throw new LogCorruptError(`${this.name}: ends at ${lastSeq}, but no event behind ${seq} can be read`);
+    }
+  }
 
-async function* decoded(
-  connection: NatsConnection,
-  name: string,
-  from: LogPosition,
-  options: ReadOptions & { readonly untilSeq?: number },
-): AsyncIterable<StoredEvent> {
-  const check = options.filterSubject === undefined ? new ChainCheck(name, from) : null;
-  for await (const message of followStream(connection, name, from.seq, options)) {
-    const event = decodeEvent(rawOf(message), name);
-    yield check ? check.next(event) : event;
+  async *follow(
+    from: LogPosition,
+    options: ReadOptions & { readonly signal: AbortSignal },
+  ): AsyncIterable<StoredEvent> {
+    while (!options.signal.aborted) {
+      try {
+        await this.#checked(from);
+        break;
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+        await pause(AGAIN_MS, options.signal);
+      }
+    }
+    yield* this.#decoded(from, options);
+  }
+
+  async openWriter(at: LogPosition, opening: NewEvent): Promise<LogWriter> {
+    this.#acks ??= new PubAcks(this.connection);
+    const { lastSeq } = await this.#checked(at);
+    if (lastSeq > at.seq) throw movedOn(this.name, lastSeq, at.seq);
+    const epoch = at.seq + 1;
+    await this.#appendOpening(this.#acks, at, opening);
+    return new JetStreamLogWriter({
+      stream: this.name,
+      acks: this.#acks,
+      tail: {
+        lastSeq: async () => (await this.tail()).lastSeq,
+        idAt: async (seq) => await this.#idAt(seq),
+      },
+      epoch,
+      at: { seq: epoch, hash: eventHash(at.hash, opening, epoch, cloudPayload(opening)) },
+      limits: this.limits,
+      onReconnect: (listener) => onReconnect(this.connection, listener),
+    });
+  }
+
+  async #managed(): Promise<JetStreamManager> {
+    return await (this.#manager ??= jetstreamManager(this.connection, {
+      checkAPI: false,
+      timeout: API_TIMEOUT_MS,
+    }));
+  }
+
+  /** The tail, once it is sure that the log still holds what the caller has read. A position without a hash is believed. */
+  async #checked(at: LogPosition): Promise<LogTail> {
+    const tail = await this.tail();
+    if (tail.lastSeq < at.seq) {
+      throw new LogCorruptError(
+        `${this.name}: ends at ${tail.lastSeq}, but ${at.seq} was read from it: it lost events, or it is another log`,
+      );
+    }
+    if (at.seq > 0 && at.hash !== '') {
+      const stored = await this.#eventAt(at.seq);
+      if (stored?.hash !== at.hash) {
+        throw new LogCorruptError(
+          `${this.name}: event ${at.seq} has the hash ${stored?.hash ?? 'of nothing: it is gone'}, but ${at.hash} was read ` +
+            'from there: the log was changed, or it is another log',
+        );
+      }
+    }
+    return tail;
+  }
+
+  async #eventAt(seq: number): Promise<StoredEvent | null> {
+    try {
+      const found = await (await this.#managed()).streams.getMessage(this.name, { seq });
+      if (found === null) return null;
+      const { subject, header: headers } = found;
+      return decodeEvent({ seq, subject, headers, payload: found.string() }, this.name);
+    } catch (error) {
+      if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.NoMessageFound) return null;
+      throw error;
+    }
+  }
+
+  async #idAt(seq: number): Promise<string> {
+    try {
+      return (await this.#eventAt(seq))?.id ?? '';
+    } catch (error) {
+      if (error instanceof LogCorruptError) return '';
+      throw error;
+    }
+  }
+
+  async *#decoded(
+    from: LogPosition,
+    options: ReadOptions & { readonly untilSeq?: number },
+  ): AsyncIterable<StoredEvent> {
+    const check = options.filterSubject === undefined ? new ChainCheck(this.name, from) : null;
+    for await (const message of followStream(this.connection, this.name, from.seq, options)) {
+      const event = decodeEvent(rawOf(message), this.name);
+      yield check ? check.next(event) : event;
+    }
+  }
+
+  async #appendOpening(acks: PubAcks, at: LogPosition, opening: NewEvent): Promise<void> {
+    const epoch = at.seq + 1;
+    const payload = checkedPayload(this.name, opening, MESSAGE_MAX_BYTES);
+    const headers = eventHeaders(opening, epoch, at.hash, { lastSeq: at.seq, lastMsgId: null });
+    const ack = await new Promise<PubAck>((resolve) => {
+      const token = acks.publish(opening.subject, payload, headers, (heard) => {
+        clearTimeout(timer);
+        resolve(heard);
+      });
+      const timer = setTimeout(() => {
+        acks.forget(token);
+        resolve({ ok: false, code: 0, message: `no answer within ${OPENING_TIMEOUT_MS} ms` });
+      }, OPENING_TIMEOUT_MS);
+    });
+    if (ack.ok && ack.seq === epoch) return;
+    // Whatever was said or not said: the log knows who wrote at this place.
+    const { lastSeq } = await this.tail();
+    if (lastSeq >= epoch && (await this.#idAt(epoch)) === opening.id) return;
+    if (lastSeq !== at.seq) throw movedOn(this.name, lastSeq, at.seq);
+    throw new LogUnavailableError(
+      `${this.name}: could not be opened: ${ack.ok ? `stored at ${ack.seq}` : ack.message}`,
+    );
   }
 }
+
+const movedOn = (name: string, lastSeq: number, at: number): Error =>
+  new WriterDeposedError(`${name}: has moved on to ${lastSeq}, past ${at}`);
 
 const rawOf = (message: StreamMessage) => ({
   seq: message.seq,
@@ -96,29 +202,3 @@ const rawOf = (message: StreamMessage) => ({
   headers: message.headers,
   payload: message.string(),
 });
-
-const open = async (
-  acks: PubAcks,
-  reader: TailReader,
-  name: string,
-  at: LogPosition,
-  opening: NewEvent,
-): Promise<void> => {
-  const epoch = at.seq + 1;
-  const headers = eventHeaders(opening, epoch, at.hash, { lastSeq: at.seq, lastMsgId: null });
-  const ack = await new Promise<PubAck>((resolve) => {
-    const token = acks.publish(opening.subject, cloudPayload(opening), headers, resolve);
-    setTimeout(() => {
-      acks.forget(token);
-      resolve({ ok: false, code: 0, message: `no answer within ${OPENING_TIMEOUT_MS} ms` });
-    }, OPENING_TIMEOUT_MS).unref();
-  });
-  if (ack.ok && ack.seq === epoch) return;
-  // Whatever was said or not said: the log knows who wrote at this place.
-  const lastSeq = await reader.lastSeq();
-  if (lastSeq >= epoch && (await reader.idAt(epoch)) === opening.id) return;
-  if (lastSeq !== at.seq) throw new WriterDeposedError(`${name}: has moved on to ${lastSeq}, past ${at.seq}`);
-  throw new LogUnavailableError(
-    `${name}: could not be opened: ${ack.ok ? `stored at ${ack.seq}` : ack.message}`,
-  );
-};

@@ -1,8 +1,9 @@
-import type { NatsConnection } from '@nats-io/transport-node';
-import { rawHeaders } from './cloud-event.js';
+import { MESSAGE_MAX_BYTES } from '#libs/contracts/streams.js';
+import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
+import { checkSendable, decodeValue, encodeValue, rawHeaders } from './cloud-event.js';
 import { LogUnavailableError } from './event-log.js';
-import type { Inbox, InboxMessage, ReceivedMessage } from './inbox.js';
-import { followStream } from './jetstream/follow-stream.js';
+import type { FollowInboxOptions, Inbox, InboxMessage, ReceivedMessage } from './inbox.js';
+import { followStream, type StreamMessage } from './jetstream/follow-stream.js';
 import { PubAcks } from './jetstream/pub-acks.js';
 
 /** The broker confirms within milliseconds, or within a sync to disk; longer than this it is away. */
@@ -12,78 +13,87 @@ const PUT_TIMEOUT_MS = 5_000;
 const IN_FLIGHT_MAX = 10_000;
 
 /** A stream of requests on JetStream. Made by provisioning. */
-export const jetStreamInbox = (connection: NatsConnection, stream: { readonly name: string }): Inbox => {
-  const { name } = stream;
-  let acks: PubAcks | null = null;
-  let inFlight = 0;
-  const put = async (message: InboxMessage): Promise<number> => {
-    if (inFlight >= IN_FLIGHT_MAX)
-      throw new LogUnavailableError(`${name}: ${inFlight} messages wait for the broker already`);
-    acks ??= new PubAcks(connection);
-    const publishing = acks;
-    inFlight += 1;
-    try {
-      return await new Promise<number>((resolve, reject) => {
-        const token = publishing.publish(
-          message.subject,
-          JSON.stringify(message.data),
-          headersOf(message),
-          (ack) => {
-            clearTimeout(timer);
-            if (ack.ok) resolve(ack.seq);
-            else reject(new LogUnavailableError(`${name}: not stored: ${ack.message}`));
-          },
-        );
-        const timer = setTimeout(() => {
-          publishing.forget(token);
-          reject(new LogUnavailableError(`${name}: the broker did not confirm within ${PUT_TIMEOUT_MS} ms`));
-        }, PUT_TIMEOUT_MS);
-      });
-    } finally {
-      inFlight -= 1;
-    }
-  };
-  return {
-    name,
-    put,
-    async *follow(afterSeq, options) {
-      for await (const message of followStream(connection, name, afterSeq, options)) {
-        yield received(
-          message.seq,
-          message.subject,
-          message.json(),
-          message.headers,
-          message.info.timestampNanos,
-        );
-      }
-    },
-  };
-};
+export const jetStreamInbox = (connection: NatsConnection, stream: { readonly name: string }): Inbox =>
+  new JetStreamInbox(connection, stream.name);
 
-const headersOf = ({ id, answerTo, traceparent }: InboxMessage) =>
+class JetStreamInbox implements Inbox {
+  #acks: PubAcks | null = null;
+  #inFlight = 0;
+
+  constructor(
+    private readonly connection: NatsConnection,
+    readonly name: string,
+  ) {}
+
+  async put(message: InboxMessage): Promise<number> {
+    const payload = this.#checked(message);
+    const acks = (this.#acks ??= new PubAcks(this.connection));
+    this.#inFlight += 1;
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    let token = '';
+    const timer = setTimeout(() => {
+      acks.forget(token);
+      reject(new LogUnavailableError(`${this.name}: the broker did not confirm within ${PUT_TIMEOUT_MS} ms`));
+    }, PUT_TIMEOUT_MS);
+    try {
+      token = acks.publish(message.subject, payload, headersOf(message), (ack) => {
+        if (ack.ok) resolve(ack.seq);
+        else reject(new LogUnavailableError(`${this.name}: not stored: ${ack.message}`));
+      });
+      return await promise;
+    } catch (error) {
+      if (error instanceof LogUnavailableError) throw error;
+      // The client refuses to send on a connection that is closed or draining.
+      throw new LogUnavailableError(`${this.name}: not sent: ${String(error)}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+      this.#inFlight -= 1;
+    }
+  }
+
+  async *follow(afterSeq: number, options: FollowInboxOptions): AsyncIterable<ReceivedMessage> {
+    let seq = afterSeq;
+    for await (const message of followStream(this.connection, this.name, afterSeq, options)) {
+      // Ids seen before take no sequence and nothing is deleted by hand, so a hole is what age took away.
+      if (message.seq > seq + 1) options.onGap?.({ fromSeq: seq + 1, toSeq: message.seq - 1 });
+      seq = message.seq;
+      yield received(message);
+    }
+  }
+
+  #checked(message: InboxMessage): string {
+    checkSendable(message);
+    const payload = JSON.stringify(message.data) ?? 'null';
+    const bytes = Buffer.byteLength(payload);
+    if (bytes > MESSAGE_MAX_BYTES) {
+      throw new RangeError(
+        `${this.name}: message ${message.id} has ${bytes} bytes, at most ${MESSAGE_MAX_BYTES} are accepted`,
+      );
+    }
+    if (this.#inFlight < IN_FLIGHT_MAX) return payload;
+    throw new LogUnavailableError(`${this.name}: ${this.#inFlight} messages wait for the broker already`);
+  }
+}
+
+const headersOf = ({ id, answerTo, traceparent }: InboxMessage): MsgHdrs =>
   rawHeaders(
     `NATS/1.0\r\nNats-Msg-Id: ${id}\r\n` +
-      (answerTo === undefined ? '' : `answer-to: ${answerTo}\r\n`) +
-      (traceparent === undefined ? '' : `ce-traceparent: ${traceparent}\r\n`) +
+      (answerTo === undefined ? '' : `answer-to: ${encodeValue(answerTo)}\r\n`) +
+      (traceparent === undefined ? '' : `ce-traceparent: ${encodeValue(traceparent)}\r\n`) +
       '\r\n',
   );
 
-const received = (
-  seq: number,
-  subject: string,
-  data: unknown,
-  headers: { get(name: string): string } | undefined,
-  timestampNanos: number | bigint,
-): ReceivedMessage => {
-  const answerTo = headers?.get('answer-to');
-  const traceparent = headers?.get('ce-traceparent');
+const received = (message: StreamMessage): ReceivedMessage => {
+  const { seq, subject, headers, info } = message;
+  const answerTo = decodeValue(headers?.get('answer-to') ?? '');
+  const traceparent = decodeValue(headers?.get('ce-traceparent') ?? '');
   return {
     seq,
     subject,
-    data,
+    data: message.json(),
     id: headers?.get('Nats-Msg-Id') ?? '',
-    storedAtMs: Number(BigInt(timestampNanos) / 1_000_000n),
-    ...(answerTo ? { answerTo } : {}),
-    ...(traceparent ? { traceparent } : {}),
+    storedAtMs: Number(BigInt(info.timestampNanos) / 1_000_000n),
+    ...(answerTo === '' ? {} : { answerTo }),
+    ...(traceparent === '' ? {} : { traceparent }),
   };
 };

@@ -1,4 +1,5 @@
-import { cloudPayload, eventHeaders } from '../cloud-event.js';
+import { MESSAGE_MAX_BYTES } from '#libs/contracts/streams.js';
+import { checkedPayload, eventHeaders } from '../cloud-event.js';
 import { eventHash } from '../event-hash.js';
 import {
   LogUnavailableError,
@@ -9,20 +10,30 @@ import {
   type NewEvent,
   type StoredEvent,
 } from '../event-log.js';
+import { handled } from '../handled.js';
+import { pause } from '../pause.js';
 import type { PubAck, PubAcks } from './pub-acks.js';
 
-/** Appends under way at once. The rate stops growing at 64 to 256 (measured on 2.9.10). */
-const WINDOW_MAX = 256;
+export type WriterLimits = {
+  /** Appends under way at once. The rate stops growing at 64 to 256 (measured on 2.9.10). */
+  readonly windowMax: number;
+  /** Appends handed in and not sent yet; beyond it the caller is out of control. */
+  readonly queueMax: number;
+  /** Silence after which the fate of what is in flight is looked up in the log itself. */
+  readonly ackTimeoutMs: number;
+  /** Time without any progress after which the log counts as unavailable and the writer is over. */
+  readonly giveUpMs: number;
+};
 
-/** Appends handed in and not sent yet; beyond it the caller is out of control. */
-const QUEUE_MAX = 100_000;
+export const WRITER_LIMITS: WriterLimits = {
+  windowMax: 256,
+  queueMax: 100_000,
+  ackTimeoutMs: 3_000,
+  giveUpMs: 30_000,
+};
 
-/** Silence after which the fate of what is in flight is looked up in the log itself. */
-const ACK_TIMEOUT_MS = 3_000;
-
-/** Look-ups in a row that change nothing before the log counts as unavailable: half a minute without the broker. */
-const RESOLVE_ROUNDS_MAX = 20;
-const RESOLVE_PAUSE_MS = 1_500;
+/** Pause between two looks at the log, growing to the second figure while nothing comes of them. */
+const LOOK_PAUSE_MS = { first: 50, most: 1_000 };
 
 /** Results that mean "someone else wrote": wrong last sequence, wrong last message id, and the number-less form of the former. */
 const RACE_LOST: ReadonlySet<number> = new Set([10_071, 10_070, 10_164]);
@@ -41,6 +52,17 @@ export type TailReader = {
   readonly idAt: (seq: number) => Promise<string>;
 };
 
+export type WriterOptions = {
+  readonly stream: string;
+  readonly acks: PubAcks;
+  readonly tail: TailReader;
+  readonly epoch: number;
+  readonly at: LogPosition;
+  readonly limits: WriterLimits;
+  /** Calls back after each reconnection, until the returned function is called. */
+  readonly onReconnect: (listener: () => void) => () => void;
+};
+
 /**
  * The fenced, pipelined writer of a truth stream.
  *
@@ -50,31 +72,35 @@ export type TailReader = {
  * empty pipeline the sequence alone is sent, because a restarted server may not remember the last id.
  *
  * Modes: `open` sends and counts; `resolving` sends nothing and asks the log what became of the appends whose answer did
- * not come; `over` refuses everything. Only `#enter` changes the mode.
+ * not come; `over` refuses everything. Sending an append again is safe: a copy that is stored already, or that is still on
+ * its way, has the same id and the same fence, so only one of the two is ever stored. Only `#enter` changes the mode.
  */
 export class JetStreamLogWriter implements LogWriter {
   #mode: 'open' | 'resolving' | 'over' = 'open';
   readonly #queue: Pending[] = [];
   #inFlight: Pending[] = [];
   #position: LogPosition;
-  #lastHeardMs = Date.now();
+  #heardMs = Date.now();
+  #progressMs = Date.now();
+  #fruitless = 0;
   #lastAcknowledged: Promise<void> = Promise.resolve();
   #reason: Error | null = null;
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #forgetReconnects: () => void;
+  readonly epoch: number;
   readonly over: Promise<Error>;
   #end: (reason: Error) => void = () => undefined;
 
-  constructor(
-    private readonly stream: string,
-    private readonly acks: PubAcks,
-    private readonly tail: TailReader,
-    readonly epoch: number,
-    at: LogPosition,
-  ) {
-    this.#position = at;
+  constructor(private readonly options: WriterOptions) {
+    this.epoch = options.epoch;
+    this.#position = options.at;
     this.over = new Promise((resolve) => (this.#end = resolve));
-    this.#timer = setInterval(() => this.#checkSilence(), ACK_TIMEOUT_MS / 3);
+    this.#timer = setInterval(() => this.#checkSilence(), options.limits.ackTimeoutMs / 3);
     this.#timer.unref();
+    // What was sent to the lost connection may be stored or not, and its answers will not come.
+    this.#forgetReconnects = options.onReconnect(() => {
+      if (this.#mode === 'open' && this.#inFlight.length > 0) this.#doubt('the connection was lost');
+    });
   }
 
   get position(): LogPosition {
@@ -82,30 +108,23 @@ export class JetStreamLogWriter implements LogWriter {
   }
 
   append(events: readonly NewEvent[]): Appended {
-    if (this.#mode === 'over') return { events: [], acknowledged: Promise.reject(this.#reason) };
-    if (this.#queue.length > QUEUE_MAX) {
-      this.#enter(
-        'over',
-        new LogUnavailableError(
-          `${this.stream}: ${this.#queue.length} appends wait, ${QUEUE_MAX} are allowed`,
-        ),
-      );
-      return { events: [], acknowledged: Promise.reject(this.#reason) };
+    const { stream, limits } = this.options;
+    const payloads = events.map((event) => checkedPayload(stream, event, MESSAGE_MAX_BYTES));
+    if (this.#mode !== 'over' && this.#queue.length + events.length > limits.queueMax) {
+      const waiting = `${this.#queue.length} appends wait, ${limits.queueMax} are allowed`;
+      this.#enter('over', new LogUnavailableError(`${stream}: ${waiting}`));
     }
+    if (this.#mode === 'over') return { events: [], acknowledged: handled(Promise.reject(this.#reason)) };
+    if (events.length === 0) return { events: [], acknowledged: this.#lastAcknowledged };
     const stored: StoredEvent[] = [];
-    const acknowledged = new Promise<void>((resolve, reject) => {
-      for (const [place, event] of events.entries()) {
-        const settle = place === events.length - 1 ? { resolve, reject } : null;
-        stored.push(this.#enqueue(event, settle));
-      }
-      if (events.length === 0) resolve();
-    });
-    if (events.length > 0) {
-      this.#lastAcknowledged = acknowledged;
-      acknowledged.catch(() => undefined);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    for (const [place, event] of events.entries()) {
+      const settle = place === events.length - 1 ? { resolve, reject } : null;
+      stored.push(this.#enqueue(event, payloads[place] ?? '', settle));
     }
+    this.#lastAcknowledged = handled(promise);
     this.#pump();
-    return { events: stored, acknowledged };
+    return { events: stored, acknowledged: promise };
   }
 
   async flush(): Promise<void> {
@@ -114,11 +133,10 @@ export class JetStreamLogWriter implements LogWriter {
 
   async close(): Promise<void> {
     await this.#lastAcknowledged.catch(() => undefined);
-    this.#enter('over', new WriterDeposedError(`${this.stream}: the writer was closed`));
+    this.#enter('over', new WriterDeposedError(`${this.options.stream}: the writer was closed`));
   }
 
-  #enqueue(event: NewEvent, settle: Pending['settle']): StoredEvent {
-    const payload = cloudPayload(event);
+  #enqueue(event: NewEvent, payload: string, settle: Pending['settle']): StoredEvent {
     const seq = this.#position.seq + 1;
     const prevHash = this.#position.hash;
     const hash = eventHash(prevHash, event, this.epoch, payload);
@@ -129,114 +147,140 @@ export class JetStreamLogWriter implements LogWriter {
   }
 
   #pump(): void {
-    while (this.#mode === 'open' && this.#queue.length > 0 && this.#inFlight.length < WINDOW_MAX) {
+    const { windowMax } = this.options.limits;
+    while (this.#mode === 'open' && this.#queue.length > 0 && this.#inFlight.length < windowMax) {
       const next = this.#queue.shift();
-      if (next) this.#send(next);
+      if (next === undefined) return;
+      if (this.#inFlight.length === 0) this.#progressMs = Date.now();
+      this.#send(next);
     }
   }
 
   #send(pending: Pending): void {
     const { event, payload } = pending;
     const before = this.#inFlight.at(-1);
-    if (before === undefined) this.#lastHeardMs = Date.now();
+    if (before === undefined) this.#heardMs = Date.now();
     this.#inFlight.push(pending);
     const headers = eventHeaders(event, this.epoch, event.prevHash, {
       lastSeq: event.seq - 1,
       lastMsgId: before?.event.id ?? null,
     });
-    pending.token = this.acks.publish(event.subject, payload, headers, (ack) => this.#heard(pending, ack));
+    try {
+      pending.token = this.options.acks.publish(event.subject, payload, headers, (ack) =>
+        this.#heard(pending, ack),
+      );
+    } catch (error) {
+      // The client refuses when its connection is closed or draining: nothing can be asked any more either.
+      this.#enter('over', new LogUnavailableError(`${this.options.stream}: ${String(error)}`));
+    }
   }
 
   #heard(pending: Pending, ack: PubAck): void {
     if (this.#mode !== 'open') return;
-    this.#lastHeardMs = Date.now();
-    const first = this.#inFlight[0];
+    this.#heardMs = Date.now();
     // Answers come in order; one that does not leaves a doubt, and the log itself knows.
-    if (!ack.ok || ack.seq !== pending.event.seq || first !== pending) {
-      const raced = !ack.ok && RACE_LOST.has(ack.code);
-      this.#enter('resolving');
-      void this.#resolve(raced ? 'another writer was first' : 'an answer did not fit');
+    if (!ack.ok) {
+      this.#doubt(RACE_LOST.has(ack.code) ? 'another writer was first' : `refused: ${ack.message}`);
+      return;
+    }
+    if (ack.seq !== pending.event.seq || this.#inFlight[0] !== pending) {
+      this.#doubt(`event ${pending.event.seq} was confirmed as ${ack.seq}, out of turn`);
       return;
     }
     this.#inFlight.shift();
+    this.#progressed();
     pending.settle?.resolve();
     this.#pump();
   }
 
+  #progressed(): void {
+    this.#progressMs = Date.now();
+    this.#fruitless = 0;
+  }
+
   #checkSilence(): void {
     if (this.#mode !== 'open' || this.#inFlight.length === 0) return;
-    if (Date.now() - this.#lastHeardMs < ACK_TIMEOUT_MS) return;
+    const { ackTimeoutMs } = this.options.limits;
+    if (Date.now() - this.#heardMs >= ackTimeoutMs) this.#doubt(`no answer within ${ackTimeoutMs} ms`);
+  }
+
+  #doubt(why: string): void {
     this.#enter('resolving');
-    void this.#resolve('no answer came');
+    void this.#resolve(why);
   }
 
   /** Asks the log what became of what is in flight: stored ones are acknowledged, missing ones sent again, and if another wrote, it is over. */
   async #resolve(why: string): Promise<void> {
-    for (const { token } of this.#inFlight) this.acks.forget(token);
-    for (let round = 0; round < RESOLVE_ROUNDS_MAX && this.#mode === 'resolving'; round += 1) {
-      try {
-        const settled = await this.#settleStored();
-        if (!settled) return;
-        const again = this.#inFlight;
-        this.#inFlight = [];
-        this.#enter('open');
-        for (const pending of again) this.#send(pending);
-        this.#pump();
+    const { stream, acks, limits } = this.options;
+    for (const { token } of this.#inFlight) acks.forget(token);
+    let failure = why;
+    while (this.#mode === 'resolving') {
+      if (Date.now() - this.#progressMs > limits.giveUpMs) {
+        const text = `${stream}: no append was confirmed for ${limits.giveUpMs} ms: ${failure}`;
+        this.#enter('over', new LogUnavailableError(text));
         return;
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, RESOLVE_PAUSE_MS));
+      }
+      // At once the first time; a refusal that the log does not explain must not become a busy loop.
+      if (this.#fruitless > 0)
+        await pause(Math.min(LOOK_PAUSE_MS.most, LOOK_PAUSE_MS.first * 2 ** this.#fruitless));
+      this.#fruitless += 1;
+      try {
+        if (await this.#settleStored()) this.#resume();
+        return;
+      } catch (error) {
+        failure = `${why}; the log could not be asked: ${String(error)}`;
       }
     }
-    this.#enter(
-      'over',
-      new LogUnavailableError(`${this.stream}: ${why}, and the broker could not be asked what was stored`),
-    );
+  }
+
+  #resume(): void {
+    const again = this.#inFlight;
+    this.#inFlight = [];
+    this.#enter('open');
+    for (const pending of again) if (this.#mode === 'open') this.#send(pending);
+    this.#pump();
   }
 
   /** False when the writer is over. Rejects when the broker cannot be asked. */
   async #settleStored(): Promise<boolean> {
-    const lastSeq = await this.tail.lastSeq();
-    const expected = (this.#inFlight[0]?.event.seq ?? this.#position.seq + 1) - 1;
-    if (lastSeq < expected) {
-      this.#enter(
-        'over',
-        new LogUnavailableError(
-          `${this.stream}: ends at ${lastSeq}, but ${expected} was acknowledged: events were lost`,
-        ),
-      );
+    const { stream, tail } = this.options;
+    const lastSeq = await tail.lastSeq();
+    const confirmed = (this.#inFlight[0]?.event.seq ?? this.#nextSeq()) - 1;
+    if (lastSeq < confirmed) {
+      const text = `${stream}: ends at ${lastSeq}, but ${confirmed} was acknowledged: events were lost`;
+      this.#enter('over', new LogUnavailableError(text));
       return false;
     }
-    while (this.#inFlight.length > 0) {
-      const first = this.#inFlight[0];
-      if (first === undefined || first.event.seq > lastSeq) return true;
-      if ((await this.tail.idAt(first.event.seq)) !== first.event.id) {
-        this.#enter(
-          'over',
-          new WriterDeposedError(`${this.stream}: another writer wrote ${first.event.seq}`),
-        );
+    for (let first = this.#inFlight[0]; first && first.event.seq <= lastSeq; first = this.#inFlight[0]) {
+      const { seq, id } = first.event;
+      if ((await tail.idAt(seq)) !== id) {
+        this.#enter('over', new WriterDeposedError(`${stream}: another writer wrote ${seq}`));
         return false;
       }
       this.#inFlight.shift();
+      this.#progressed();
       first.settle?.resolve();
     }
-    if (lastSeq <= this.#lastSent()) return true;
-    this.#enter('over', new WriterDeposedError(`${this.stream}: another writer wrote up to ${lastSeq}`));
+    if (lastSeq < this.#nextSeq()) return true;
+    this.#enter('over', new WriterDeposedError(`${stream}: another writer wrote up to ${lastSeq}`));
     return false;
   }
 
-  #lastSent(): number {
-    return (this.#queue[0]?.event.seq ?? this.#position.seq + 1) - 1;
+  /** Sequence of the first append that was not sent yet. */
+  #nextSeq(): number {
+    return this.#queue[0]?.event.seq ?? this.#position.seq + 1;
   }
 
   #enter(mode: 'open' | 'resolving' | 'over', reason?: Error): void {
     if (this.#mode === 'over') return;
     this.#mode = mode;
-    this.#lastHeardMs = Date.now();
+    this.#heardMs = Date.now();
     if (mode !== 'over') return;
     clearInterval(this.#timer);
-    this.#reason = reason ?? new WriterDeposedError(`${this.stream}: the writer is over`);
+    this.#forgetReconnects();
+    this.#reason = reason ?? new WriterDeposedError(`${this.options.stream}: the writer is over`);
     for (const { settle, token } of [...this.#inFlight, ...this.#queue]) {
-      this.acks.forget(token);
+      this.options.acks.forget(token);
       settle?.reject(this.#reason);
     }
     this.#inFlight = [];

@@ -1,0 +1,343 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  EventTooLargeError,
+  LogCorruptError,
+  START,
+  WriterDeposedError,
+  type EventLog,
+  type LogPosition,
+  type LogWriter,
+  type NewEvent,
+  type StoredEvent,
+} from './event-log.js';
+
+/** What the suite needs of an adapter: fresh logs, a second process's view of the same log, and a way to do damage. */
+export type EventLogHarness = {
+  readonly start: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+  /** A log without any event. Its subjects are `evt.task.>`. */
+  readonly fresh: () => Promise<LogUnderTest>;
+};
+
+export type LogUnderTest = {
+  readonly log: EventLog;
+  /** The same log as another process sees it. */
+  readonly other: EventLog;
+  /** Puts an event behind the last one past every check, with this predecessor's hash. */
+  readonly plant: (event: NewEvent, epoch: number, prevHash: string) => Promise<void>;
+  /** Takes an event out of the middle, as a damaged disk would. */
+  readonly lose: (seq: number) => Promise<void>;
+};
+
+let made = 0;
+
+export const fact = (data: unknown = { n: made }, overrides: Partial<NewEvent> = {}): NewEvent => ({
+  id: `e-${(made += 1)}`,
+  type: 'task.noted',
+  version: 1,
+  subject: 'evt.task.t1.noted',
+  time: '2026-03-01T12:00:00.000Z',
+  data,
+  ...overrides,
+});
+
+export const facts = (count: number): NewEvent[] => Array.from({ length: count }, (_, n) => fact({ n }));
+
+export const collect = async <T>(events: AsyncIterable<T>, most = Number.POSITIVE_INFINITY): Promise<T[]> => {
+  const found: T[] = [];
+  if (most === 0) return found;
+  for await (const event of events) {
+    found.push(event);
+    if (found.length >= most) break;
+  }
+  return found;
+};
+
+export const endOf = (events: readonly StoredEvent[]): LogPosition => {
+  const last = events.at(-1);
+  return last ? { seq: last.seq, hash: last.hash } : START;
+};
+
+const seqs = (events: readonly StoredEvent[]): number[] => events.map(({ seq }) => seq);
+
+const upTo = (last: number): number[] => Array.from({ length: last }, (_, n) => n + 1);
+
+export const describeEventLog = (name: string, harness: EventLogHarness): void => {
+  describe(`event log: ${name}`, () => {
+    let under: LogUnderTest;
+    let log: EventLog;
+
+    beforeAll(harness.start);
+    afterAll(harness.stop);
+    beforeEach(async () => {
+      under = await harness.fresh();
+      log = under.log;
+    });
+
+    const opened = async (count: number): Promise<{ writer: LogWriter; events: readonly StoredEvent[] }> => {
+      const writer = await log.openWriter(START, fact());
+      await writer.append(facts(count)).acknowledged;
+      return { writer, events: await collect(log.replay(START)) };
+    };
+
+    describe('writing', () => {
+      it('numbers events from 1 without holes, the opening being the first and the epoch of all', async () => {
+        const { writer, events } = await opened(4);
+        expect(seqs(events)).toEqual([1, 2, 3, 4, 5]);
+        expect(events.map(({ epoch }) => epoch)).toEqual([1, 1, 1, 1, 1]);
+        expect(writer.epoch).toBe(1);
+        expect(await log.tail()).toEqual({ firstSeq: 1, lastSeq: 5 });
+      });
+
+      it('tells a log without events by a last sequence of 0', async () => {
+        expect((await log.tail()).lastSeq).toBe(0);
+        expect(await collect(log.replay(START))).toEqual([]);
+      });
+
+      it('says at once where events will stand, and they come to stand there', async () => {
+        const writer = await log.openWriter(START, fact());
+        const first = writer.append([fact({ text: 'a' }), fact({ text: 'b' })]);
+        const second = writer.append([fact({ text: 'c' })]);
+        expect(seqs([...first.events, ...second.events])).toEqual([2, 3, 4]);
+        expect(writer.position).toEqual(endOf(second.events));
+        await writer.flush();
+        const stored = await collect(log.replay(START));
+        expect(stored.slice(1)).toEqual([...first.events, ...second.events]);
+      });
+
+      it('keeps every attribute and any text', async () => {
+        const event = fact(
+          { text: 'naïve “quotes” 東京 \u{1F680} \r\n', list: [1, null, { deep: true }] },
+          {
+            taskId: 't1',
+            workspace: 'Büro 5 % "a"',
+            correlationId: 'c-1',
+            causationId: 'cmd:17',
+            traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+            version: 3,
+          },
+        );
+        const writer = await log.openWriter(START, fact());
+        await writer.append([event]).acknowledged;
+        const [stored] = await collect(log.replay(writerStart(await collect(log.replay(START)))));
+        expect(stored).toMatchObject(event);
+      });
+
+      it('stores a thousand events handed in at once, in order', async () => {
+        const writer = await log.openWriter(START, fact());
+        const { events, acknowledged } = writer.append(facts(1_000));
+        await acknowledged;
+        expect(seqs(events)).toEqual(upTo(1_001).slice(1));
+        const stored = await collect(log.replay(START));
+        expect(stored.slice(1)).toEqual(events);
+      });
+
+      it('refuses what does not fit into a message, and goes on', async () => {
+        const writer = await log.openWriter(START, fact());
+        expect(() => writer.append([fact(), fact('x'.repeat(2_000_000))])).toThrow(EventTooLargeError);
+        expect(() => writer.append([fact({}, { id: 'two words' })])).toThrow(RangeError);
+        expect(() => writer.append([fact({}, { id: 'a\r\nb: c' })])).toThrow(RangeError);
+        expect(() => writer.append([fact({}, { subject: 'evt.task.*' })])).toThrow(RangeError);
+        await writer.append([fact()]).acknowledged;
+        expect((await log.tail()).lastSeq).toBe(2);
+      });
+
+      it('refuses everything once it was closed', async () => {
+        const { writer } = await opened(1);
+        await writer.close();
+        await expect(writer.append([fact()]).acknowledged).rejects.toThrow(WriterDeposedError);
+        expect(await writer.over).toBeInstanceOf(WriterDeposedError);
+        expect((await log.tail()).lastSeq).toBe(2);
+      });
+    });
+
+    describe('the fence', () => {
+      it('refuses to open behind the end', async () => {
+        await opened(3);
+        await expect(under.other.openWriter(START, fact())).rejects.toThrow(WriterDeposedError);
+        expect((await log.tail()).lastSeq).toBe(4);
+      });
+
+      it('refuses to open a log that is not the one that was read', async () => {
+        const { events } = await opened(3);
+        const wrong = { seq: endOf(events).seq, hash: 'f'.repeat(64) };
+        await expect(under.other.openWriter(wrong, fact())).rejects.toThrow(LogCorruptError);
+      });
+
+      it('opens at the end with the next epoch, and the old writer is over with its next append', async () => {
+        const { writer: old, events } = await opened(3);
+        const next = await under.other.openWriter(endOf(events), fact());
+        expect(next.epoch).toBe(5);
+        await expect(old.append([fact()]).acknowledged).rejects.toThrow(WriterDeposedError);
+        expect(await old.over).toBeInstanceOf(WriterDeposedError);
+        await expect(old.append([fact()]).acknowledged).rejects.toThrow(WriterDeposedError);
+        await next.append([fact()]).acknowledged;
+        expect(seqs(await collect(log.replay(START)))).toEqual(upTo(6));
+      });
+
+      it('lets one of two win that open at the same place', async () => {
+        const { events } = await opened(1);
+        const results = await Promise.allSettled([
+          log.openWriter(endOf(events), fact()),
+          under.other.openWriter(endOf(events), fact()),
+        ]);
+        expect(results.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+        expect((await log.tail()).lastSeq).toBe(3);
+      });
+
+      it('accepts nothing of a deposed writer that has a full pipeline, in any of 60 rounds', async () => {
+        let writer = await log.openWriter(START, fact());
+        let accepted = 0;
+        for (let round = 0; round < 60; round += 1) {
+          await writer.append(facts(2)).acknowledged;
+          const at = writer.position;
+          // The pipeline fills while the newcomer opens; whichever is first, the log must have one story.
+          const rival = under.other.openWriter(at, fact());
+          await turns(round % 7);
+          const zombie = writer.append(facts(5));
+          const [taken, kept] = await Promise.allSettled([rival, zombie.acknowledged]);
+          if (taken.status === 'fulfilled') {
+            expect(kept.status).toBe('rejected');
+            const behind = await collect(under.other.replay(at));
+            accepted += behind.filter(({ epoch }) => epoch === writer.epoch).length;
+            writer = taken.value;
+          } else {
+            expect(taken.reason).toBeInstanceOf(WriterDeposedError);
+            expect(kept.status).toBe('fulfilled');
+          }
+        }
+        expect(accepted).toBe(0);
+        const { lastSeq } = await log.tail();
+        expect(seqs(await collect(log.replay(START)))).toEqual(upTo(lastSeq));
+      });
+    });
+
+    describe('reading', () => {
+      it('begins anywhere and ends at what was the tail when it began', async () => {
+        const { writer, events } = await opened(20);
+        const from = endOf(events.slice(0, 8));
+        const found: StoredEvent[] = [];
+        for await (const event of log.replay(from)) {
+          if (found.length === 0) await writer.append(facts(5)).acknowledged;
+          found.push(event);
+        }
+        expect(found).toEqual(events.slice(8));
+      });
+
+      it('waits for a slow reader and loses nothing', async () => {
+        await opened(300);
+        let previous = 0;
+        for await (const { seq } of log.replay(START, { bufferMax: 10 })) {
+          expect(seq).toBe(previous + 1);
+          previous = seq;
+          if (seq % 50 === 0) await turns(20);
+        }
+        expect(previous).toBe(301);
+      });
+
+      it('can be left early', async () => {
+        await opened(300);
+        expect(await collect(log.replay(START, { bufferMax: 10 }), 3)).toHaveLength(3);
+        expect(await collect(log.replay(START))).toHaveLength(301);
+      });
+
+      it('filters by subject, also when nothing or not the last one matches', async () => {
+        const writer = await log.openWriter(START, fact());
+        await writer.append([
+          fact({}, { subject: 'evt.task.t1.done' }),
+          fact({}, { subject: 'evt.task.t2.done' }),
+          fact({}, { subject: 'evt.task.t2.noted' }),
+        ]).acknowledged;
+        const read = async (filterSubject: string): Promise<number[]> =>
+          seqs(await collect(log.replay(START, { filterSubject })));
+        expect(await read('evt.task.*.done')).toEqual([2, 3]);
+        expect(await read('evt.task.t2.>')).toEqual([3, 4]);
+        expect(await read('evt.task.t9.>')).toEqual([]);
+      });
+
+      it('rejects when it is aborted, so that half a log is not taken for all of it', async () => {
+        await opened(300);
+        const stop = new AbortController();
+        const reading = collectUntil(log.replay(START, { bufferMax: 10, signal: stop.signal }), () =>
+          stop.abort(),
+        );
+        await expect(reading).rejects.toThrow(/abort/i);
+      });
+
+      it('follows: first what is there, then what comes, until it is aborted', async () => {
+        const { writer } = await opened(3);
+        const stop = new AbortController();
+        const found: number[] = [];
+        for await (const { seq } of log.follow(START, { signal: stop.signal })) {
+          found.push(seq);
+          if (seq === 4) void writer.append(facts(3));
+          if (seq === 7) stop.abort();
+        }
+        expect(found).toEqual(upTo(7));
+      });
+
+      it('follows from the end of a log without events', async () => {
+        const stop = new AbortController();
+        const following = collectUntil(log.follow(START, { signal: stop.signal }), () => stop.abort());
+        await under.other.openWriter(START, fact());
+        expect(seqs(await following)).toEqual([1]);
+      });
+    });
+
+    describe('damage', () => {
+      it('stops at an event whose predecessor has another hash', async () => {
+        await opened(3);
+        await under.plant(fact(), 1, 'a'.repeat(64));
+        const found: number[] = [];
+        const reading = (async () => {
+          for await (const { seq } of log.replay(START)) found.push(seq);
+        })();
+        await expect(reading).rejects.toThrow(LogCorruptError);
+        expect(found).toEqual([1, 2, 3, 4]);
+        await expect(collect(log.follow(START, { signal: AbortSignal.timeout(20_000) }))).rejects.toThrow(
+          /names a{64} as its predecessor/,
+        );
+      });
+
+      it('stops at a hole', async () => {
+        await opened(5);
+        await under.lose(3);
+        await expect(collect(log.replay(START))).rejects.toThrow(/event 3 is missing/);
+      });
+
+      it('stops when the first event is gone', async () => {
+        await opened(2);
+        await under.lose(1);
+        await expect(collect(log.replay(START))).rejects.toThrow(LogCorruptError);
+      });
+
+      it('stops when the log ends before what was read, or has another past', async () => {
+        const { events } = await opened(2);
+        const { hash } = endOf(events);
+        await expect(collect(log.replay({ seq: 9, hash }))).rejects.toThrow(LogCorruptError);
+        await expect(collect(log.replay({ seq: 2, hash }))).rejects.toThrow(LogCorruptError);
+        const { signal } = new AbortController();
+        await expect(collect(log.follow({ seq: 9, hash }, { signal }))).rejects.toThrow(LogCorruptError);
+      });
+    });
+  });
+};
+
+const writerStart = (events: readonly StoredEvent[]): LogPosition => endOf(events.slice(0, 1));
+
+/** Lets other work of this process go on for a few turns. */
+const turns = async (count: number): Promise<void> => {
+  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+};
+
+const collectUntil = async (
+  events: AsyncIterable<StoredEvent>,
+  onFirst: () => void,
+): Promise<StoredEvent[]> => {
+  const found: StoredEvent[] = [];
+  for await (const event of events) {
+    if (found.length === 0) onFirst();
+    found.push(event);
+  }
+  return found;
+};
