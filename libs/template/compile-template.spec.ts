@@ -356,6 +356,10 @@ describe('a wrong template', () => {
       (_, n) => `a${n}: &a${n} [${`*a${n - 1}, `.repeat(n === 0 ? 0 : 9)}]`,
     );
     expect(refused(laughs.join('\n'))).toMatch(/too many values|Excessive alias count/);
+    const long = `a: &a ${'x'.repeat(200_000)}\nb: [*a, *a, *a, *a]\n`;
+    expect(refused(long)).toMatch(/too much text; accepted: up to 614400 characters/);
+    const many = Array.from({ length: 20_000 }, (_, n) => `k${n}: 1`).join('\n');
+    expect(refused(many)).toMatch(/too many values; accepted: up to 20000/);
   });
 });
 

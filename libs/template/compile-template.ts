@@ -5,6 +5,7 @@ import { checkSteps } from './check-steps.js';
 import { InputChecks } from './check-inputs.js';
 import type { CompiledTemplate, TemplateProblem } from './compiled-template.js';
 import { FieldChecks } from './field-checks.js';
+import { TEMPLATE_LIMITS } from './limits.js';
 import { parametersSchema } from './parameters-schema.js';
 import { YamlSource } from './yaml-source.js';
 
@@ -58,11 +59,18 @@ export const compileTemplate = (text: string, file: string): Compiled => {
     steps: steps.map(({ step }) => step),
     output: top['output'] ?? null,
   };
-  return { ok: true, template: { ...content, version: versionOf(content) } };
+  const canonical = canonicalJson(content);
+  const bytes = Buffer.byteLength(canonical);
+  if (bytes > TEMPLATE_LIMITS.compiledBytes) {
+    source.problem(
+      [],
+      `it has ${bytes} bytes when compiled; accepted: up to ${TEMPLATE_LIMITS.compiledBytes}`,
+    );
+    return { ok: false, problems: source.problems };
+  }
+  const version = createHash('sha256').update(canonical).digest('hex').slice(0, VERSION_CHARS);
+  return { ok: true, template: { ...content, version } };
 };
-
-const versionOf = (content: Omit<CompiledTemplate, 'version'>): string =>
-  createHash('sha256').update(canonicalJson(content)).digest('hex').slice(0, VERSION_CHARS);
 
 const descriptionOf = (value: unknown, source: YamlSource): string => {
   if (value === undefined) return '';

@@ -146,10 +146,10 @@ const rawValue = (value: Value, scope: Scope, made: boolean): unknown => {
   try {
     const context = new Context({ ...scope }, engine.options, { sync: true }, { liquid: engine });
     result = toValueSync(value.value(context, false) as IterableIterator<unknown>);
+    if (made) refuseUnwritable(result);
   } catch (error) {
     throw new ExpressionError(firstLine(error));
   }
-  if (made) refuseUnwritable(result);
   return result ?? null;
 };
 

@@ -52,18 +52,21 @@ export class FieldChecks {
 
   /**
    * Says so when the value has no place in JSON, is nested too deeply, or is too much. An alias counts each time: a few
-   * lines of them can stand for more values than memory holds.
+   * lines of them can stand for more than memory holds.
    */
   writable(path: Path, value: unknown): void {
-    this.#count(path, value, { values: 0 });
+    this.#count(path, value, { values: 0, characters: 0 });
   }
 
-  #count(path: Path, value: unknown, seen: { values: number }): void {
-    const { depth, values } = TEMPLATE_LIMITS;
+  #count(path: Path, value: unknown, seen: Seen): void {
+    const { depth, values, compiledBytes } = TEMPLATE_LIMITS;
+    if (seen.values > values || seen.characters > compiledBytes) return;
     seen.values += 1;
-    if (seen.values === values + 1)
+    if (typeof value === 'string') seen.characters += value.length;
+    if (seen.values > values)
       this.source.problem(path, `there are too many values; accepted: up to ${values}`);
-    if (seen.values > values) return;
+    if (seen.characters > compiledBytes)
+      this.source.problem(path, `there is too much text; accepted: up to ${compiledBytes} characters`);
     if (typeof value === 'number' && !Number.isFinite(value))
       this.source.problem(path, `${value} is not accepted; expected a finite number`);
     if (typeof value !== 'object' || value === null) return;
@@ -72,7 +75,11 @@ export class FieldChecks {
       return;
     }
     for (const [name, item] of Object.entries(value)) {
+      seen.characters += name.length;
       this.#count([...path, Array.isArray(value) ? Number(name) : name], item, seen);
     }
   }
 }
+
+/** What was counted so far. */
+type Seen = { values: number; characters: number };

@@ -7,6 +7,10 @@ export const TEMPLATE_LIMITS = {
   steps: 100,
   /** Values in one template, aliases followed: ten times the largest that is sensible. */
   values: 20_000,
+  /** Bytes of the compiled template: it travels in one message, whose ceiling is 960 KiB. */
+  compiledBytes: 600 * 1024,
+  /** Bytes of a filled-in input or result; the event that carries it has the same ceiling. */
+  filledBytes: 900 * 1024,
   /** Levels of objects and lists, in templates and in parameters. */
   depth: 16,
   /** Filling in one field may take this long: a hundred times what a full-size prompt takes (2 ms). */

@@ -66,6 +66,14 @@ describe('filling in', () => {
     });
   });
 
+  it('refuses an input that no event can carry', () => {
+    expect(filled("'{{ parameters.p }}{{ parameters.p }}'", 'x'.repeat(500_000))).toEqual({
+      code: 'STEP_INPUT_INVALID',
+      message: expect.stringMatching(/more than 921600 bytes/),
+    });
+    expect(filled("'{{ parameters.p }}'", 'x'.repeat(500_000))).toHaveLength(500_000);
+  });
+
   it('hands a constant input out as it stands', () => {
     const template = echo('[1, 2]');
     const [one, two] = [1, 2].map(() => renderStep(template, 'a', { parameters: {}, steps: {} }));

@@ -1,6 +1,7 @@
 import type { Failure } from '#libs/domain/errors.js';
 import type { CompiledTemplate, ValueProblem } from './compiled-template.js';
 import type { Scope } from './expression.js';
+import { TEMPLATE_LIMITS } from './limits.js';
 import { preparedTemplate, type PreparedStep } from './prepared-template.js';
 import { pathText, problemAt, type SchemaProblem } from './schema-check.js';
 import { expressionsOf, fill, FillError, type ValueTree } from './value-tree.js';
@@ -42,7 +43,12 @@ export const renderResult = (template: CompiledTemplate, context: RenderContext)
     return { ok: true, result: (last && context.steps[last.id]?.output) ?? null };
   }
   try {
-    return { ok: true, result: fill(output, withMissing(notGiven, context)) };
+    const result = fill(output, withMissing(notGiven, context));
+    if (!isTooLarge(result)) return { ok: true, result };
+    return failed(
+      'OUTPUT_TOO_LARGE',
+      `template '${template.name}', output: the filled-in result ${TOO_LARGE}`,
+    );
   } catch (error) {
     return failed('TEMPLATE_RENDER_FAILED', fillMessage(template.name, 'output', error));
   }
@@ -63,6 +69,8 @@ export const renderPrepared = (
   } catch (error) {
     return failed('TEMPLATE_RENDER_FAILED', fillMessage(template.name, `steps.${id}.with`, error));
   }
+  if (isTooLarge(input))
+    return failed('STEP_INPUT_INVALID', `${placeOf(template, id)}: the filled-in input ${TOO_LARGE}`);
   const problems = step.check?.(input) ?? [];
   if (problems.length === 0) return { ok: true, input: input as Readonly<Record<string, unknown>> };
   return inputInvalid(template, step, problems);
@@ -80,6 +88,30 @@ const inputInvalid = (
     `${placeOf(template, step.id)}: ${sentence}`.slice(0, MESSAGE_MAX_CHARS),
     { problems },
   );
+};
+
+const TOO_LARGE = `has more than ${TEMPLATE_LIMITS.filledBytes} bytes; at most that many are accepted`;
+
+/** A character takes up to six bytes in JSON; only what may be too large by that is written out to be measured. */
+const isTooLarge = (value: unknown): boolean =>
+  charactersOf(value) > TEMPLATE_LIMITS.filledBytes / 6 &&
+  Buffer.byteLength(JSON.stringify(value)) > TEMPLATE_LIMITS.filledBytes;
+
+/** By a stack of its own: the output of a step may nest as deeply as a model likes. */
+const charactersOf = (value: unknown): number => {
+  let characters = 0;
+  const open: unknown[] = [value];
+  while (open.length > 0) {
+    const next = open.pop();
+    // The longest number has 24 characters.
+    characters += typeof next === 'string' ? next.length + 4 : 24;
+    if (typeof next !== 'object' || next === null) continue;
+    for (const [name, item] of Object.entries(next)) {
+      characters += name.length;
+      open.push(item);
+    }
+  }
+  return characters;
 };
 
 /** A message is read by people; the full list is in the details. */

@@ -1,6 +1,7 @@
 import type { CompiledTemplate, ValueProblem } from './compiled-template.js';
 import { shown } from './describe-schema.js';
 import { TEMPLATE_LIMITS } from './limits.js';
+import { isNestedWithin } from './nesting.js';
 import { preparedTemplate } from './prepared-template.js';
 import { pathText, problemAt } from './schema-check.js';
 
@@ -15,7 +16,7 @@ export const validateParameters = (
   template: CompiledTemplate,
   parameters: Parameters,
 ): ValidatedParameters => {
-  if (!isShallow(parameters, TEMPLATE_LIMITS.depth)) {
+  if (!isNestedWithin(parameters, TEMPLATE_LIMITS.depth)) {
     const accepted = `up to ${TEMPLATE_LIMITS.depth} levels of objects and lists`;
     const message = `${shown(Object.keys(parameters))} nests deeper than accepted; accepted: ${accepted}`;
     return { ok: false, problems: [{ path: 'parameters', message, accepted }] };
@@ -33,15 +34,4 @@ export const validateParameters = (
     filled[name] = preset;
   }
   return { ok: true, parameters: filled ?? parameters };
-};
-
-/** By a stack of its own: what is too deep must not exhaust the one that looks. */
-const isShallow = (value: unknown, depthMax: number): boolean => {
-  const open: { readonly value: unknown; readonly depth: number }[] = [{ value, depth: 0 }];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (typeof next.value !== 'object' || next.value === null) continue;
-    if (next.depth > depthMax) return false;
-    for (const item of Object.values(next.value)) open.push({ value: item, depth: next.depth + 1 });
-  }
-  return true;
 };
