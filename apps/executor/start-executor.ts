@@ -1,4 +1,5 @@
 import type { PresentReply, ServerView } from '#libs/contracts/lease-rpc.js';
+import { NestFactory } from '@nestjs/core';
 import { DISPATCH_CONSUMER, STREAMS } from '#libs/contracts/streams.js';
 import { RPC, SUBJECTS } from '#libs/contracts/subjects.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
@@ -6,9 +7,11 @@ import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
 import { jetStreamWorkFeed } from '#libs/event-log/jetstream.work-feed.js';
 import { OllamaModelRunner } from '#libs/model-runner/ollama/ollama.model-runner.js';
 import { systemClock } from '#libs/runtime/clock.js';
+import { nestLogger } from '#libs/runtime/logger.js';
 import { rpcRequest } from '#libs/runtime/rpc-client.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
 import type { ExecutorConfig } from './executor.config.js';
+import { ExecutorModule } from './executor.module.js';
 import { Executor } from './executor.service.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { ServerDirectory } from './server-directory.js';
@@ -64,6 +67,9 @@ export const startExecutor = async (
     leases,
     logger,
   });
+  const app = await NestFactory.createApplicationContext(ExecutorModule.with(executor), {
+    logger: nestLogger(logger),
+  });
   await executor.start();
   health.add('attempts', () => ({
     reasons:
@@ -75,5 +81,10 @@ export const startExecutor = async (
       unreported: executor.unreported,
     },
   }));
-  return { stop: () => executor.stop(config.shutdownGraceMs) };
+  return {
+    stop: async () => {
+      await executor.stop(config.shutdownGraceMs);
+      await app.close();
+    },
+  };
 };

@@ -97,5 +97,5 @@ const versionKey = ({ name, version }: CompiledTemplate): string => `${name}@${v
 
 const requestHash = (request: SubmitTaskDto): string =>
   createHash('sha256')
-    .update(canonicalJson({ ...request }))
+    .update(canonicalJson(request))
     .digest('hex');

@@ -1,10 +1,10 @@
 import type { EnsureResidentReply, EnsureResidentRequest } from '#libs/contracts/lease-rpc.js';
 import type { Failure } from '#libs/domain/errors.js';
 import { planLoad } from '#libs/domain/gpu/decide.js';
-import type { Server } from '#libs/domain/gpu/gpu.js';
+import { busySlots, type Server } from '#libs/domain/gpu/gpu.js';
 import { sameModel, type ModelProfile } from '#libs/domain/gpu/profile.js';
 import { estimateVramBytes } from '#libs/domain/gpu/vram-estimate.js';
-import type { ResidencyId, ServerId } from '#libs/domain/ids.js';
+import type { LeaseId, ResidencyId, ServerId } from '#libs/domain/ids.js';
 import type { ModelRunner } from '#libs/model-runner/model-runner.js';
 import { ModelRunnerError } from '#libs/model-runner/model-runner-error.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
@@ -90,6 +90,21 @@ export class ResidencyKeeper {
     }
     recorder.record([{ type: 'residency.unloaded', serverId, residencyId, reason, at: this.#now() }]);
     return true;
+  }
+
+  /**
+   * An aborted run that the server did not confirm may still compute: Ollama reads a long prompt to its end whatever became of
+   * the connection. Unloading the model ends it within a second. Where others use the model the slot is given up instead: the
+   * server will queue one request for a while.
+   */
+  async clear(leaseId: LeaseId): Promise<void> {
+    for (const server of this.options.recorder.ledger.servers.values()) {
+      const residencyId = server.leases.get(leaseId)?.residencyId;
+      if (residencyId === undefined || busySlots(server, residencyId) > 1) continue;
+      const { serverId } = server.spec;
+      this.options.logger.info({ serverId, leaseId }, 'unloading: an aborted run was not seen to end');
+      await this.unload(serverId, residencyId, 'an aborted run was not seen to end');
+    }
   }
 
   async #estimate(server: Server, profile: ModelProfile): Promise<number> {

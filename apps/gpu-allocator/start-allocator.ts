@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { NestFactory } from '@nestjs/core';
-import type { MicroserviceOptions } from '@nestjs/microservices';
 import { BUCKETS, STREAMS } from '#libs/contracts/streams.js';
 import { SUBJECTS } from '#libs/contracts/subjects.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
@@ -10,8 +8,7 @@ import { openingEvent } from '#libs/event-log/opening-event.js';
 import { standForElection } from '#libs/event-log/leadership.js';
 import { OllamaModelRunner } from '#libs/model-runner/ollama/ollama.model-runner.js';
 import { rfc3339, systemClock } from '#libs/runtime/clock.js';
-import { nestLogger } from '#libs/runtime/logger.js';
-import { RpcServer } from '#libs/runtime/rpc.server.js';
+import { createRpcApp } from '#libs/runtime/rpc-app.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
 import type { AllocatorConfig } from './allocator.config.js';
 import { AllocatorModule } from './allocator.module.js';
@@ -33,11 +30,7 @@ export const startAllocator = async (
   });
   const unwatch = await allocator.watchServers();
   health.add('leases', allocator.health);
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(AllocatorModule.with(allocator), {
-    strategy: new RpcServer(connection, logger),
-    logger: nestLogger(logger),
-  });
-  await app.listen();
+  const app = await createRpcApp(AllocatorModule.with(allocator), connection, logger);
   const election = standForElection({
     log: jetStreamEventLog(connection, STREAMS.leases),
     candidacy: jetStreamCandidacy(connection, {

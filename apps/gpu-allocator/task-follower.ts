@@ -13,11 +13,18 @@ export class TaskFollower {
   #position = 0;
   seen = 0;
 
-  constructor(private readonly desk: LeaseDesk) {}
+  constructor(
+    private readonly desk: LeaseDesk,
+    /** Makes sure that the server has stopped working for a lease whose abort it did not confirm. */
+    private readonly settle: (leaseId: LeaseId) => Promise<void>,
+  ) {}
 
   take(stored: StoredEvent): void {
     this.seen = stored.seq;
-    const ended = endedLeases(typedEvent<TaskEvent>(stored));
+    const event = typedEvent<TaskEvent>(stored);
+    const doubtful = new Set(unconfirmed(event));
+    const ended = endedLeases(event).filter((leaseId) => !doubtful.has(leaseId));
+    for (const leaseId of doubtful) void this.settle(leaseId).finally(() => this.desk.release([leaseId]));
     if (ended.length === 0) return;
     if (this.#ended.length === 0) setImmediate(() => this.#release());
     this.#ended.push(...ended);
@@ -48,4 +55,15 @@ export const endedLeases = (event: TaskEvent): readonly LeaseId[] => {
     default:
       return [];
   }
+};
+
+/** Leases whose attempt was aborted without the server being seen to stop. */
+const unconfirmed = (event: TaskEvent): readonly LeaseId[] => {
+  const stopped =
+    event.type === 'step.stopped'
+      ? [event.step]
+      : event.type === 'task.cancelled' || event.type === 'task.failed'
+        ? event.stopped
+        : [];
+  return stopped.filter(({ how }) => how === 'unconfirmed').map(({ leaseId }) => leaseId);
 };

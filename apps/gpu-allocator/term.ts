@@ -50,8 +50,8 @@ export class Term {
     const runnerOf = (serverId: ServerId): ModelRunner => this.#runnerOf(serverId);
     this.#recorder = new Recorder(writer, ledger, clock);
     this.desk = new LeaseDesk(this.#recorder, clock, config.leaseTtlMs, logger);
-    this.follower = new TaskFollower(this.desk);
     this.keeper = new ResidencyKeeper({ ...options, recorder: this.#recorder, runnerOf, signal });
+    this.follower = new TaskFollower(this.desk, (leaseId) => this.keeper.clear(leaseId));
     this.#watch = new ServerWatch({
       recorder: this.#recorder,
       keeper: this.keeper,
@@ -144,7 +144,7 @@ export class Term {
       ...(reason === undefined ? {} : { reason }),
       vramFreeBytes: spec.kind === 'cpu' ? 0 : freeBytes(server),
       foreign,
-      residencies: [...server.residencies.values()].map(({ key: _, ...residency }) => ({
+      residencies: [...server.residencies.values()].map((residency) => ({
         ...residency,
         slotsBusy: busySlots(server, residency.residencyId),
       })),

@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { NestFactory } from '@nestjs/core';
-import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { EnsureResidentReply, GrantReply } from '#libs/contracts/lease-rpc.js';
 import { BUCKETS, STREAMS } from '#libs/contracts/streams.js';
 import { RPC, SUBJECTS } from '#libs/contracts/subjects.js';
@@ -10,9 +8,8 @@ import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
 import { openingEvent } from '#libs/event-log/opening-event.js';
 import { standForElection } from '#libs/event-log/leadership.js';
 import { rfc3339, systemClock } from '#libs/runtime/clock.js';
-import { nestLogger } from '#libs/runtime/logger.js';
 import { rpcRequest } from '#libs/runtime/rpc-client.js';
-import { RpcServer } from '#libs/runtime/rpc.server.js';
+import { createRpcApp } from '#libs/runtime/rpc-app.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
 import type { SchedulerConfig } from './scheduler.config.js';
 import { SchedulerModule } from './scheduler.module.js';
@@ -49,11 +46,7 @@ export const startScheduler = async (
     logger,
   });
   health.add('scheduling', scheduler.health);
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(SchedulerModule.with(scheduler), {
-    strategy: new RpcServer(connection, logger),
-    logger: nestLogger(logger),
-  });
-  await app.listen();
+  const app = await createRpcApp(SchedulerModule.with(scheduler), connection, logger);
   const election = standForElection({
     log: tasks,
     candidacy: jetStreamCandidacy(connection, {

@@ -141,7 +141,7 @@ export class Term {
   /** Attempts whose lease was closed while nobody led. */
   #reconcile(): void {
     const live = new Set([...this.#ledger.servers.values()].flatMap((server) => [...server.leases.keys()]));
-    for (const task of [...this.options.book.open.values()]) {
+    for (const task of this.options.book.open.values()) {
       for (const { lease } of activeSteps(task))
         if (!live.has(lease.leaseId)) this.#loseLease(task.id, lease.leaseId);
     }
@@ -149,7 +149,7 @@ export class Term {
 
   /** Tasks whose dependency ended while nobody led, after the event and before its consequence. */
   #failOrphans(): void {
-    for (const task of [...this.options.book.open.values()]) {
+    for (const task of this.options.book.open.values()) {
       for (const dependency of task.dependsOn) this.#endDependency(task.id, dependency);
     }
   }

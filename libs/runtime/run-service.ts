@@ -53,7 +53,10 @@ export const runService = async <C extends Loaded<typeof COMMON_SETTINGS>>(
       logger,
     });
     const health = new Health(service, instance, packageVersion());
-    const running = await start({ service, instance, logger, connection, health, fail: failure.reject }, config);
+    const running = await start(
+      { service, instance, logger, connection, health, fail: failure.reject },
+      config,
+    );
     health.serve(connection);
     process.send?.({ ready: service });
     logger.info('started');

@@ -20,7 +20,9 @@ const PEER = fileURLToPath(new URL('../../../test/bench/bullmq-peer.mjs', import
 export const installPeer = (folder: string): PeerVersions => {
   if (spawnSync('redis-server', ['--version']).error) {
     process.stdout.write('redis-server is not here; installing it with apt-get\n');
-    execFileSync('apt-get', ['install', '-y', '--no-install-recommends', 'redis-server'], { stdio: 'ignore' });
+    execFileSync('apt-get', ['install', '-y', '--no-install-recommends', 'redis-server'], {
+      stdio: 'ignore',
+    });
   }
   mkdirSync(folder, { recursive: true });
   if (!existsSync(join(folder, 'node_modules', 'bullmq'))) {
@@ -28,8 +30,12 @@ export const installPeer = (folder: string): PeerVersions => {
     writeFileSync(join(folder, 'package.json'), '{"private":true}');
     execFileSync('npm', ['install', '--no-audit', '--no-fund', 'bullmq@6'], { cwd: folder, stdio: 'ignore' });
   }
-  const redis = /v=([\d.]+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1] ?? '';
-  const show = execFileSync('npm', ['ls', 'bullmq', '--json', '--depth=0'], { cwd: folder, encoding: 'utf8' });
+  const redis =
+    /v=([\d.]+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1] ?? '';
+  const show = execFileSync('npm', ['ls', 'bullmq', '--json', '--depth=0'], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
   const listed = JSON.parse(show) as { dependencies?: { bullmq?: { version?: string } } };
   return { bullmq: listed.dependencies?.bullmq?.version ?? '', redis };
 };
@@ -44,10 +50,30 @@ const freePort = async (): Promise<number> => {
 };
 
 /** One BullMQ run: its own Redis, one worker process, one producer process. */
-export const runPeer = async (folder: string, fsync: 'everysec' | 'always', jobs: number, inFlight: number): Promise<PeerRun> => {
+export const runPeer = async (
+  folder: string,
+  fsync: 'everysec' | 'always',
+  jobs: number,
+  inFlight: number,
+): Promise<PeerRun> => {
   const port = await freePort();
   const data = mkdtempSync(join(tmpdir(), 'bench-redis-'));
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', data, '--appendonly', 'yes', '--appendfsync', fsync, '--save', '', '--loglevel', 'warning'];
+  const args = [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    data,
+    '--appendonly',
+    'yes',
+    '--appendfsync',
+    fsync,
+    '--save',
+    '',
+    '--loglevel',
+    'warning',
+  ];
   const redis = spawn('redis-server', args, { stdio: 'ignore' });
   const children: ChildProcess[] = [];
   try {
@@ -56,7 +82,9 @@ export const runPeer = async (folder: string, fsync: 'everysec' | 'always', jobs
     await once(worker, 'message');
     const producer = fork(PEER, ['producer', String(port), String(jobs), String(inFlight)], { cwd: folder });
     children.push(producer);
-    const [result] = (await once(producer, 'message')) as [{ seconds: number; waits: number[]; idle: number[] }];
+    const [result] = (await once(producer, 'message')) as [
+      { seconds: number; waits: number[]; idle: number[] },
+    ];
     return { jobsPerSecond: jobs / result.seconds, waitsMs: result.waits, idleWaitsMs: result.idle };
   } finally {
     for (const child of children) child.kill();

@@ -27,12 +27,20 @@ const MODES = [
   { durability: 'power-safe', fsync: 'always', suffix: 'PowerSafe' },
 ] as const;
 
-type OurRun = { readonly tasksPerSecond: number; readonly waitsMs: readonly number[]; readonly idleWaitsMs: readonly number[] };
+type OurRun = {
+  readonly tasksPerSecond: number;
+  readonly waitsMs: readonly number[];
+  readonly idleWaitsMs: readonly number[];
+};
 
 const median = (values: readonly number[]): number => percentile(values, 0.5);
 
 /** Submits `count` tasks over `lanes` connections and waits until the log says that each is complete. */
-const submitAndWait = async (platform: BenchPlatform, count: number, lanes: number): Promise<{ seconds: number; waitsMs: number[] }> => {
+const submitAndWait = async (
+  platform: BenchPlatform,
+  count: number,
+  lanes: number,
+): Promise<{ seconds: number; waitsMs: number[] }> => {
   const http = new HttpLoad(new URL(platform.apiUrl), lanes);
   const submittedMs = new Map<string, number>();
   const startedMs = new Map<string, number>();
@@ -50,7 +58,8 @@ const submitAndWait = async (platform: BenchPlatform, count: number, lanes: numb
       next += 1;
       const sentMs = Date.now();
       const answer = await http.post('/api/v1/tasks', body);
-      if (answer.status !== 201 && answer.status !== 202) throw new Error(`POST answered ${answer.status}: ${answer.body}`);
+      if (answer.status !== 201 && answer.status !== 202)
+        throw new Error(`POST answered ${answer.status}: ${answer.body}`);
       submittedMs.set((JSON.parse(answer.body) as { id: string }).id, sentMs);
     }
   };
@@ -58,12 +67,17 @@ const submitAndWait = async (platform: BenchPlatform, count: number, lanes: numb
   const seconds = (performance.now() - began) / 1000;
   stop();
   http.close();
-  const waitsMs = [...startedMs].map(([id, atMs]) => atMs - (submittedMs.get(id) ?? Number.NaN)).filter(Number.isFinite);
+  const waitsMs = [...startedMs]
+    .map(([id, atMs]) => atMs - (submittedMs.get(id) ?? Number.NaN))
+    .filter(Number.isFinite);
   return { seconds, waitsMs };
 };
 
 /** Follows `task.completed` from now on, as any outside subscriber would. */
-const completions = async (platform: BenchPlatform, seen: (taskId: string, startedMs: number) => void): Promise<() => void> => {
+const completions = async (
+  platform: BenchPlatform,
+  seen: (taskId: string, startedMs: number) => void,
+): Promise<() => void> => {
   const connection = await connect({ servers: platform.natsUrl, ...platform.observer });
   const consumer = await jetstream(connection).consumers.get(STREAMS.tasks.name, {
     filter_subjects: 'evt.task.*.completed',
@@ -126,11 +140,17 @@ for (const { durability, fsync, suffix } of MODES) {
     process.stdout.write(`${durability}, round ${turn} of ${ROUNDS}\n`);
     const mine = await runOurs(durability);
     const theirs = await runPeer(folder, fsync, JOBS, IN_FLIGHT);
-    process.stdout.write(`  ours ${round(mine.tasksPerSecond)} tasks/s, BullMQ ${round(theirs.jobsPerSecond)} jobs/s\n`);
+    process.stdout.write(
+      `  ours ${round(mine.tasksPerSecond)} tasks/s, BullMQ ${round(theirs.jobsPerSecond)} jobs/s\n`,
+    );
     ours.push(mine);
     peer.push(theirs);
   }
   figures = { ...figures, ...summary(ours, peer, suffix) };
 }
-report('throughput', { jobs: JOBS, rounds: ROUNDS, inFlight: IN_FLIGHT, ...figures }, { bullmq: versions.bullmq, redis: versions.redis });
+report(
+  'throughput',
+  { jobs: JOBS, rounds: ROUNDS, inFlight: IN_FLIGHT, ...figures },
+  { bullmq: versions.bullmq, redis: versions.redis },
+);
 process.exit(0);

@@ -4,10 +4,16 @@ import type { TaskView } from '#libs/contracts/queries.js';
 export class ApiClient {
   constructor(readonly url: string) {}
 
-  async call<T>(method: string, path: string, body?: unknown): Promise<{ readonly status: number; readonly body: T }> {
+  async call<T>(
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<{ readonly status: number; readonly body: T }> {
     const response = await fetch(`${this.url}${path}`, {
       method,
-      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
     });
     const text = await response.text();
     return { status: response.status, body: (text === '' ? null : JSON.parse(text)) as T };
@@ -23,7 +29,8 @@ export class ApiClient {
       });
       if (response.status >= 500) return undefined;
       const body = (await response.json()) as { id?: string };
-      if (body.id === undefined) throw new Error(`submission refused with ${response.status}: ${JSON.stringify(body)}`);
+      if (body.id === undefined)
+        throw new Error(`submission refused with ${response.status}: ${JSON.stringify(body)}`);
       return body.id;
     });
   }
@@ -36,7 +43,9 @@ export class ApiClient {
   async ended(id: string): Promise<TaskView> {
     return await until(async () => {
       const view = await this.task(id);
-      return view !== undefined && ['completed', 'failed', 'cancelled'].includes(view.status) ? view : undefined;
+      return view !== undefined && ['completed', 'failed', 'cancelled'].includes(view.status)
+        ? view
+        : undefined;
     });
   }
 }

@@ -78,7 +78,7 @@ export const ollamaGenerateStep: StepRunner = async (context) => {
     kind: 'generate',
     profile: profileOf(context),
     sampling: samplingOf(input),
-    prompt: String(input['prompt'] ?? ''),
+    prompt: typeof input['prompt'] === 'string' ? input['prompt'] : '',
     ...pick<GenerateRequest, (typeof GENERATE_FIELDS)[number]>(input, GENERATE_FIELDS),
   });
   return textOutput(answer, input);

@@ -49,10 +49,10 @@ export const createHttpApp = async (options: HttpOptions): Promise<NestFastifyAp
   server.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     try {
-      checkKey(request as never);
+      checkKey(request);
       done();
     } catch (error) {
-      filter.answer(error, request as never, reply as never);
+      filter.answer(error, request, reply);
     }
   });
   server.addHook('onResponse', (request, reply, done) => {

@@ -28,14 +28,18 @@ export class ApiError extends Error {
     readonly code: ErrorCode,
     message: string,
     readonly errors: readonly FieldProblem[] = [],
-    readonly details: Readonly<Record<string, unknown>> | undefined = undefined,
+    readonly details?: Readonly<Record<string, unknown>>,
     readonly headers: Readonly<Record<string, string>> = {},
   ) {
     super(message);
   }
 
+  /** Problems in the details of a failure are fields that a client can mend. */
   static of({ code, message, details }: Failure): ApiError {
-    return new ApiError(code, message, [], details);
+    const { problems, ...rest } = details ?? {};
+    if (!Array.isArray(problems)) return new ApiError(code, message, [], details);
+    const others = Object.keys(rest).length > 0 ? rest : undefined;
+    return new ApiError(code, message, problems as readonly FieldProblem[], others);
   }
 }
 

@@ -1,45 +1,81 @@
-import { ValidationPipe, type ValidationError } from '@nestjs/common';
+import { Injectable, type ArgumentMetadata, type PipeTransform, type Type } from '@nestjs/common';
+import { plainToInstance } from 'class-transformer';
+import { getMetadataStorage, ValidateIf, validateSync, type ValidationError } from 'class-validator';
+import { isNestedWithin } from '#libs/template/nesting.js';
 import { ApiError, shown, type FieldProblem } from './problem.js';
 
 /** More problems of one request than this are not listed: the first ones are read, if any. */
 const PROBLEMS_MAX = 20;
 
-/** Refuses unknown fields and wrong values, naming each with what is accepted. */
-export const validationPipe = (): ValidationPipe =>
-  new ValidationPipe({
-    whitelist: true,
-    forbidNonWhitelisted: true,
-    transform: true,
-    forbidUnknownValues: true,
-    stopAtFirstError: true,
-    // The class that was validated names the fields that it accepts; it is not shown to anyone.
-    validationError: { target: true, value: true },
-    exceptionFactory: (errors) => {
-      const problems = errors.flatMap((error) => flatten(error, '')).slice(0, PROBLEMS_MAX);
-      return new ApiError('VALIDATION_FAILED', problems.map(({ message }) => message).join('; '), problems);
-    },
-  });
+/** Levels of a body: those of parameters, and the two around them. Deeper ones would exhaust the stack of who looks. */
+const DEPTH_MAX = 18;
 
-const flatten = (error: ValidationError, prefix: string): readonly FieldProblem[] => {
-  const path = prefix === '' ? error.property : `${prefix}.${error.property}`;
-  const own = Object.entries(error.constraints ?? {}).map(([rule, message]): FieldProblem => {
-    if (rule === 'whitelistValidation') {
-      const accepted = fieldsOf(error.target);
-      return {
-        path,
-        value: shown(error.value),
-        message: `${path} is not a field; accepted: ${accepted}`,
-        accepted,
-      };
-    }
-    const value = shown(error.value);
-    return { path, value, message: `${path} ${message}, not ${JSON.stringify(value)}`, accepted: message };
-  });
-  return [...own, ...(error.children ?? []).flatMap((child) => flatten(child, path))];
+/** May be left out. Null is a value like any other, and mostly a wrong one. */
+export const Optional = (): PropertyDecorator => ValidateIf((_, value) => value !== undefined);
+
+/**
+ * Makes a DTO of a body or a query and checks it: unknown fields and wrong values are refused, each named with what is
+ * accepted. A body is taken as it is, field by field; only a query is converted, because all it has is text.
+ */
+@Injectable()
+export class DtoPipe implements PipeTransform {
+  transform(value: unknown, { metatype, type }: ArgumentMetadata): unknown {
+    if (metatype === undefined || !isDto(metatype)) return value;
+    const fields = acceptedFields(metatype).join(', ');
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw notAnObject(value, fields);
+    if (!isNestedWithin(value, DEPTH_MAX)) throw tooDeep();
+    const dto =
+      type === 'query'
+        ? plainToInstance(metatype as Type<object>, { ...value })
+        : Object.assign(new (metatype as Type<object>)(), value);
+    const errors = validateSync(dto, {
+      whitelist: true,
+      forbidNonWhitelisted: true,
+      forbidUnknownValues: true,
+      stopAtFirstError: true,
+    });
+    if (errors.length === 0) return dto;
+    const problems = errors.slice(0, PROBLEMS_MAX).flatMap((error) => problemsOf(error, fields));
+    throw new ApiError('VALIDATION_FAILED', problems.map(({ message }) => message).join('; '), problems);
+  }
+}
+
+const isDto = (metatype: unknown): boolean => typeof metatype === 'function' && acceptedFields(metatype).length > 0;
+
+const known = new Map<unknown, readonly string[]>();
+
+/** Fields that a DTO class accepts: those that it checks. */
+const acceptedFields = (metatype: unknown): readonly string[] => {
+  const before = known.get(metatype);
+  if (before) return before;
+  const checks = getMetadataStorage().getTargetValidationMetadatas(metatype as Type, '', false, false);
+  const fields = [...new Set(checks.map(({ propertyName }) => propertyName))];
+  known.set(metatype, fields);
+  return fields;
 };
 
-/** Fields that a DTO class accepts; each class lists them. */
-const fieldsOf = (target: object | undefined): string => {
-  const listed = (target?.constructor as { readonly fields?: readonly string[] } | undefined)?.fields;
-  return listed ? listed.join(', ') : 'none';
+const notAnObject = (value: unknown, fields: string): ApiError => {
+  const found = value === undefined || value === null ? 'is missing' : `is ${JSON.stringify(shown(value))}`;
+  const accepted = `a JSON object with fields of: ${fields}`;
+  const problem = { path: 'body', value: shown(value), message: `the body ${found}; expected ${accepted}`, accepted };
+  return new ApiError('VALIDATION_FAILED', `The body ${found}; expected ${accepted}.`, [problem]);
+};
+
+const tooDeep = (): ApiError => {
+  const accepted = `up to ${DEPTH_MAX} levels of objects and lists`;
+  return new ApiError('VALIDATION_FAILED', `The body nests too deeply; accepted: ${accepted}.`, [
+    { path: 'body', message: 'the body nests too deeply', accepted },
+  ]);
+};
+
+const problemsOf = (error: ValidationError, fields: string): readonly FieldProblem[] => {
+  const path = String(shown(error.property));
+  const value = shown(error.value);
+  return Object.entries(error.constraints ?? {}).map(([rule, message]): FieldProblem => {
+    if (rule === 'whitelistValidation') {
+      return { path, value, message: `${path} is not a field; accepted: ${fields}`, accepted: fields };
+    }
+    const found = error.value === undefined ? 'it is missing' : `not ${JSON.stringify(value)}`;
+    return { path, value, message: `${path} ${message}, ${found}`, accepted: message };
+  });
 };
