@@ -1,0 +1,107 @@
+import { BUCKETS, DISPATCH_CONSUMER, STREAMS } from '#libs/contracts/streams.js';
+import { RPC, SERVICES, type ServiceName } from '#libs/contracts/subjects.js';
+
+/** Who signs in at the broker: the five services, the launcher that provisions, and readers of events from outside. */
+export const BROKER_USERS = [...SERVICES, 'admin', 'observer'] as const;
+export type BrokerUser = (typeof BROKER_USERS)[number];
+
+export type Permissions = { readonly publish: readonly string[]; readonly subscribe: readonly string[] };
+
+const { tasks, leases, commands, reports } = STREAMS;
+
+/** Reading a stream in order: its state, single messages, and consumers that live as long as the reader. */
+const reads = (...streams: readonly { readonly name: string }[]): readonly string[] => [
+  '$JS.API.INFO',
+  ...streams.flatMap(({ name }) => [
+    `$JS.API.STREAM.INFO.${name}`,
+    `$JS.API.STREAM.MSG.GET.${name}`,
+    `$JS.API.DIRECT.GET.${name}`,
+    `$JS.API.DIRECT.GET.${name}.>`,
+    `$JS.API.CONSUMER.CREATE.${name}`,
+    `$JS.API.CONSUMER.CREATE.${name}.>`,
+    `$JS.API.CONSUMER.INFO.${name}.>`,
+    `$JS.API.CONSUMER.DELETE.${name}.>`,
+    `$JS.API.CONSUMER.MSG.NEXT.${name}.>`,
+    `$JS.ACK.${name}.>`,
+    `$JS.ACK.*.*.${name}.>`,
+    `$JS.FC.${name}.>`,
+  ]),
+];
+
+const leads = (): readonly string[] => [
+  ...reads({ name: `KV_${BUCKETS.leaders.name}` }),
+  `$KV.${BUCKETS.leaders.name}.>`,
+];
+
+const snapshots = (): readonly string[] => [
+  ...reads({ name: `OBJ_${BUCKETS.snapshots.name}` }),
+  `$JS.API.STREAM.PURGE.OBJ_${BUCKETS.snapshots.name}`,
+  `$O.${BUCKETS.snapshots.name}.>`,
+];
+
+/** Answers go to the asker's inbox: each user has an inbox prefix of its own, so nobody reads another's. */
+const ANSWERS = '_INBOX_*.>';
+
+const inbox = (user: BrokerUser): string => `_INBOX_${user}.>`;
+
+const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
+  gateway: {
+    publish: ['cmd.>', 'rpc.>', ANSWERS, ...reads(tasks, leases)],
+    subscribe: ['rpl.gateway.>', 'live.>', RPC.health('gateway')],
+  },
+  scheduler: {
+    publish: [
+      'evt.task.>',
+      'evt.scheduler.>',
+      'rpc.allocator.>',
+      'rpl.gateway.>',
+      ANSWERS,
+      ...reads(tasks, leases, commands, reports),
+      ...leads(),
+      ...snapshots(),
+    ],
+    subscribe: ['rpc.scheduler.>', RPC.health('scheduler')],
+  },
+  'gpu-allocator': {
+    publish: [
+      'evt.lease.>',
+      'evt.server.>',
+      'evt.allocator.>',
+      ANSWERS,
+      ...reads(tasks, leases),
+      ...leads(),
+      ...snapshots(),
+    ],
+    subscribe: ['rpc.allocator.>', RPC.health('gpu-allocator')],
+  },
+  executor: {
+    publish: [
+      'rpt.>',
+      'live.>',
+      RPC.presentLeases,
+      RPC.listServers,
+      ANSWERS,
+      ...reads(tasks),
+      `$JS.API.CONSUMER.INFO.${DISPATCH_CONSUMER.stream}.${DISPATCH_CONSUMER.name}`,
+    ],
+    subscribe: [RPC.health('executor')],
+  },
+  results: {
+    publish: [ANSWERS, ...reads(tasks, leases)],
+    subscribe: ['rpc.results.>', RPC.health('results')],
+  },
+};
+
+/** Least privilege: who may write which subject is what makes a stream's single writer more than a convention. */
+export const permissionsOf = (user: BrokerUser): Permissions => {
+  switch (user) {
+    case 'admin':
+      return { publish: ['$JS.API.>', '$KV.>', '$O.>'], subscribe: [inbox(user)] };
+    case 'observer':
+      return { publish: reads(tasks, leases), subscribe: [inbox(user), 'evt.>', 'live.>'] };
+    default: {
+      const { publish, subscribe } = SERVICE_PERMISSIONS[user];
+      return { publish, subscribe: [inbox(user), ...subscribe] };
+    }
+  }
+};

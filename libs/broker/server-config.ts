@@ -1,0 +1,53 @@
+import { compareVersions } from './find-nats-server.js';
+import { BROKER_USERS, permissionsOf, type BrokerUser } from './permissions.js';
+
+export type Durability = 'power-safe' | 'process-safe';
+
+export type ServerConfigOptions = {
+  readonly port: number;
+  readonly storeDir: string;
+  readonly durability: Durability;
+  readonly serverVersion: string;
+  /** Public nkey of each user. */
+  readonly publicKeys: Readonly<Record<BrokerUser, string>>;
+};
+
+/** First release that knows `sync_interval: always`. */
+const SYNC_ALWAYS_SINCE = '2.10.0';
+
+/** Truth on disk is bounded by the disk; what is in memory is consumers' state. */
+const MEMORY_MAX_BYTES = 256 * 1024 * 1024;
+
+/** Whether this server can sync each message before it acknowledges it. */
+export const canSyncAlways = (version: string): boolean => compareVersions(version, SYNC_ALWAYS_SINCE) >= 0;
+
+/** The whole nats-server.conf. It holds public keys only, so reading it gives nobody anything. */
+export const serverConfig = (options: ServerConfigOptions): string => {
+  const sync = options.durability === 'power-safe' && canSyncAlways(options.serverVersion);
+  return [
+    '# Written by the launcher at each start; changes here are lost.',
+    'host: 127.0.0.1',
+    `port: ${options.port}`,
+    'max_payload: 1MB',
+    'max_connections: 1024',
+    'write_deadline: 10s',
+    'jetstream {',
+    `  store_dir: ${JSON.stringify(options.storeDir)}`,
+    `  max_memory_store: ${MEMORY_MAX_BYTES}`,
+    ...(sync ? ['  sync_interval: always'] : []),
+    '}',
+    'authorization {',
+    '  users: [',
+    ...BROKER_USERS.map((user) => userEntry(user, options.publicKeys[user])),
+    '  ]',
+    '}',
+    '',
+  ].join('\n');
+};
+
+const userEntry = (user: BrokerUser, publicKey: string): string => {
+  const { publish, subscribe } = permissionsOf(user);
+  const list = (subjects: readonly string[]): string =>
+    `[${subjects.map((subject) => JSON.stringify(subject)).join(', ')}]`;
+  return `    { nkey: ${publicKey}, permissions: { publish: { allow: ${list(publish)} }, subscribe: { allow: ${list(subscribe)} } } }`;
+};
