@@ -1,5 +1,6 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { HealthController } from './health.controller.js';
+import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
 import { PlatformClient } from './platform-client.js';
 import { ResultsClient } from './results-client.js';
@@ -18,6 +19,7 @@ export type GatewayParts = {
   readonly results: ResultsClient;
   readonly platform: PlatformClient;
   readonly submission: Submission;
+  readonly late: LateDecisions;
   readonly history: TaskHistory;
   readonly stream: TaskStream;
   readonly shelf: TemplateShelf;
@@ -27,7 +29,7 @@ export type GatewayParts = {
 @Module({})
 export class GatewayModule {
   static with(parts: GatewayParts): DynamicModule {
-    const providers: Provider[] = [
+    return wired([
       { provide: SchedulerClient, useValue: parts.scheduler },
       { provide: ResultsClient, useValue: parts.results },
       { provide: PlatformClient, useValue: parts.platform },
@@ -36,11 +38,29 @@ export class GatewayModule {
       { provide: TaskStream, useValue: parts.stream },
       { provide: TemplateShelf, useValue: parts.shelf },
       { provide: Metrics, useValue: parts.metrics },
+      { provide: LateDecisions, useValue: parts.late },
+    ]);
+  }
+
+  /** The routes alone, for the OpenAPI document: nothing is behind them. */
+  static routesOnly(): DynamicModule {
+    const behind = [
+      SchedulerClient,
+      ResultsClient,
+      PlatformClient,
+      Submission,
+      TaskHistory,
+      TaskStream,
+      TemplateShelf,
+      Metrics,
+      LateDecisions,
     ];
-    return {
-      module: GatewayModule,
-      controllers: [TasksController, TemplatesController, ServersController, HealthController],
-      providers,
-    };
+    return wired(behind.map((provide) => ({ provide, useValue: null })));
   }
 }
+
+const wired = (providers: Provider[]): DynamicModule => ({
+  module: GatewayModule,
+  controllers: [TasksController, TemplatesController, ServersController, HealthController],
+  providers,
+});

@@ -1,16 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import {
-  ArrayMaxSize,
-  IsIn,
-  IsInt,
-  IsOptional,
-  IsString,
-  Matches,
-  Max,
-  MaxLength,
-  Min,
-} from 'class-validator';
+import { ArrayMaxSize, IsIn, IsInt, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
+import { Optional } from './http/validation.js';
 import { TASK_STATUSES, type TaskFilter, type TaskStatus } from '#libs/contracts/queries.js';
 
 const list = ({ value }: { value: unknown }): unknown =>
@@ -26,56 +17,45 @@ const LABEL = /^[A-Za-z0-9_.-]{1,64}:[^\n\r]{0,256}$/;
 
 /** What narrows a list of tasks. */
 export class TaskFilterDto {
-  static readonly fields: readonly string[] = [
-    'status',
-    'template',
-    'label',
-    'created_from',
-    'created_to',
-    'workspace',
-  ];
-
   @ApiPropertyOptional({ enum: TASK_STATUSES, isArray: true })
-  @IsOptional()
+  @Optional()
   @Transform(list)
   @ArrayMaxSize(TASK_STATUSES.length, { message: `must name each status once at most` })
   @IsIn(TASK_STATUSES, { each: true, message: `must be one of ${TASK_STATUSES.join(', ')}` })
   status?: TaskStatus[];
 
   @ApiPropertyOptional()
-  @IsOptional()
+  @Optional()
   @Matches(NAME, { message: NAME_SAYS })
   template?: string;
 
   @ApiPropertyOptional({ isArray: true, type: String, description: '`name:value`; all must match.' })
-  @IsOptional()
+  @Optional()
   @Transform(list)
   @ArrayMaxSize(16, { message: 'must have at most 16 entries' })
   @Matches(LABEL, { each: true, message: 'must be name:value' })
   label?: string[];
 
   @ApiPropertyOptional({ description: 'Inclusive.' })
-  @IsOptional()
+  @Optional()
   @Matches(TIME, { message: TIME_SAYS })
   created_from?: string;
 
   @ApiPropertyOptional({ description: 'Exclusive.' })
-  @IsOptional()
+  @Optional()
   @Matches(TIME, { message: TIME_SAYS })
   created_to?: string;
 
   @ApiPropertyOptional()
-  @IsOptional()
+  @Optional()
   @Matches(NAME, { message: NAME_SAYS })
   workspace?: string;
 }
 
 /** Query of `GET /tasks`. */
 export class ListTasksDto extends TaskFilterDto {
-  static override readonly fields = [...TaskFilterDto.fields, 'page_size', 'after', 'before'];
-
   @ApiPropertyOptional({ minimum: 1, maximum: 200, default: 50 })
-  @IsOptional()
+  @Optional()
   @Transform(whole)
   @IsInt({ message: 'must be a whole number from 1 to 200' })
   @Min(1, { message: 'must be a whole number from 1 to 200' })
@@ -83,13 +63,13 @@ export class ListTasksDto extends TaskFilterDto {
   page_size?: number;
 
   @ApiPropertyOptional({ description: 'Cursor `next` of an earlier page.' })
-  @IsOptional()
+  @Optional()
   @IsString({ message: 'must be the cursor of an earlier page' })
   @MaxLength(512, { message: 'must be the cursor of an earlier page' })
   after?: string;
 
   @ApiPropertyOptional({ description: 'Cursor `previous` of an earlier page.' })
-  @IsOptional()
+  @Optional()
   @IsString({ message: 'must be the cursor of an earlier page' })
   @MaxLength(512, { message: 'must be the cursor of an earlier page' })
   before?: string;
@@ -97,17 +77,15 @@ export class ListTasksDto extends TaskFilterDto {
 
 /** Query of `GET /tasks/{id}/events`. */
 export class EventsDto {
-  static readonly fields = ['after_seq', 'limit'];
-
   @ApiPropertyOptional({ minimum: 0, default: 0, description: 'Events behind this sequence.' })
-  @IsOptional()
+  @Optional()
   @Transform(whole)
   @IsInt({ message: 'must be a whole number, 0 or more' })
   @Min(0, { message: 'must be a whole number, 0 or more' })
   after_seq?: number;
 
   @ApiPropertyOptional({ minimum: 1, maximum: 1000, default: 200 })
-  @IsOptional()
+  @Optional()
   @Transform(whole)
   @IsInt({ message: 'must be a whole number from 1 to 1000' })
   @Min(1, { message: 'must be a whole number from 1 to 1000' })

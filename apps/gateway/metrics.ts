@@ -34,17 +34,38 @@ export class Metrics {
     registers: [this.#registry],
   });
 
-  constructor(private readonly platform: PlatformClient) {
+  readonly #submissions = new Counter({
+    name: 'orchestra_submissions_total',
+    help: 'Submissions by what became of them: queued, repeated, stored (decided later)',
+    labelNames: ['template', 'outcome'],
+    registers: [this.#registry],
+  });
+  readonly #now = new Gauge({
+    name: 'orchestra_gateway_now',
+    help: 'Event streams that are open, and commands whose clients wait for a decision',
+    labelNames: ['what'],
+    registers: [this.#registry],
+  });
+
+  constructor(
+    private readonly platform: PlatformClient,
+    private readonly now: () => Readonly<Record<string, number>>,
+  ) {
     collectDefaultMetrics({ register: this.#registry, prefix: 'orchestra_gateway_' });
   }
 
   /** `route` is the pattern, never the path: ids would make a series of each task. */
   answered(method: string, route: string, status: number, seconds: number): void {
     this.#requests.inc({ method, route, status });
-    this.#seconds.observe({ method, route }, seconds);
+    if (!route.endsWith('/stream')) this.#seconds.observe({ method, route }, seconds);
+  }
+
+  submitted(template: string, outcome: 'queued' | 'repeated' | 'stored'): void {
+    this.#submissions.inc({ template, outcome });
   }
 
   async text(): Promise<string> {
+    for (const [what, value] of Object.entries(this.now())) this.#now.set({ what }, value);
     const { services } = await this.platform.health();
     for (const service of SERVICES) {
       const report = services[service];

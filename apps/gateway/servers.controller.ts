@@ -1,6 +1,7 @@
 import { Controller, Get, Inject } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { ServerView } from '#libs/contracts/lease-rpc.js';
+import { schemaRef } from './http/openapi-schemas.js';
 import { PlatformClient } from './platform-client.js';
 
 @ApiTags('servers')
@@ -10,6 +11,7 @@ export class ServersController {
 
   @Get()
   @ApiOperation({ summary: 'Inference servers: what is loaded on each, and who holds which slot' })
+  @ApiResponse({ status: 200, description: 'The servers.', schema: schemaRef('ServerList') })
   async list(): Promise<object> {
     return { items: (await this.platform.servers()).map(shownServer) };
   }

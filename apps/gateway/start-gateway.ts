@@ -8,6 +8,7 @@ import { openTemplateFolder } from '#libs/template/template-folder.js';
 import type { GatewayConfig } from './gateway.config.js';
 import { GatewayModule, type GatewayParts } from './gateway.module.js';
 import { createHttpApp } from './http/http-app.js';
+import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
 import { PlatformClient } from './platform-client.js';
 import { ResultsClient } from './results-client.js';
@@ -33,15 +34,18 @@ export const startGateway = async (
   );
   const shelf = new TemplateShelf(folder);
   const platform = new PlatformClient(connection);
+  const late = new LateDecisions();
+  const stream = new TaskStream(connection, tasks, config.streamsMax, logger);
   const parts: GatewayParts = {
     scheduler,
     platform,
     shelf,
     results: new ResultsClient(connection, scheduler),
-    submission: new Submission(shelf, scheduler, config.numCtx, systemClock),
+    late,
+    submission: new Submission(shelf, scheduler, config.numCtx, systemClock, late),
     history: new TaskHistory(tasks),
-    stream: new TaskStream(connection, tasks, config.streamsMax),
-    metrics: new Metrics(platform),
+    stream,
+    metrics: new Metrics(platform, () => ({ streams: stream.open, waiting: scheduler.waiting })),
   };
   const app = await createHttpApp({
     module: GatewayModule.with(parts),
@@ -59,13 +63,14 @@ export const startGateway = async (
       url,
       templates: shelf.list().length,
       templateProblems: shelf.problems().length,
-      streams: parts.stream.open,
+      streams: stream.open,
+      waiting: scheduler.waiting,
       tasksSeq: scheduler.seenSeq,
     },
   }));
   return {
     stop: async () => {
-      parts.stream.close();
+      stream.close();
       await app.close();
       await folder.close();
     },

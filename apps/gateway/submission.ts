@@ -6,6 +6,7 @@ import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import { planSteps } from '#libs/template/plan-steps.js';
 import { validateParameters } from '#libs/template/validate-parameters.js';
 import { ApiError } from './http/problem.js';
+import type { LateDecisions } from './late-decisions.js';
 import type { SchedulerClient } from './scheduler-client.js';
 import type { SubmitTaskDto } from './submit-task.dto.js';
 import { newTaskId } from './task-id.js';
@@ -26,7 +27,10 @@ export class Submission {
     private readonly scheduler: SchedulerClient,
     private readonly numCtx: number,
     private readonly clock: Clock,
-  ) {}
+    private readonly late: LateDecisions,
+  ) {
+    scheduler.onLateAnswer((answer) => late.decided(answer));
+  }
 
   async submit(
     request: SubmitTaskDto,
@@ -36,14 +40,20 @@ export class Submission {
     const template = this.shelf.get(request.template);
     const command = this.#command(request, template, idempotencyKey);
     await this.#register(template);
-    const answer = await this.scheduler.send(command, traceparent);
+    const answer = await this.#send(command, traceparent);
     if (answer?.ok !== false || answer.failure.code !== 'TEMPLATE_VERSION_UNKNOWN')
       return { command, answer };
     // The scheduler folds another log than when this version was registered.
     this.#registered.delete(versionKey(template));
     await this.#register(template);
     const again = { ...command, commandId: randomUUID() };
-    return { command: again, answer: await this.scheduler.send(again, traceparent) };
+    return { command: again, answer: await this.#send(again, traceparent) };
+  }
+
+  async #send(command: SubmitTask, traceparent: string | undefined): Promise<CommandAnswer | null> {
+    const answer = await this.scheduler.send(command, traceparent);
+    if (answer === null) this.late.expect(command.commandId, command.taskId);
+    return answer;
   }
 
   #command(
@@ -96,6 +106,4 @@ export class Submission {
 const versionKey = ({ name, version }: CompiledTemplate): string => `${name}@${version}`;
 
 const requestHash = (request: SubmitTaskDto): string =>
-  createHash('sha256')
-    .update(canonicalJson(request))
-    .digest('hex');
+  createHash('sha256').update(canonicalJson(request)).digest('hex');

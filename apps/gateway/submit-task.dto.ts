@@ -1,11 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import {
-  ArrayMaxSize,
-  ArrayUnique,
-  IsArray,
   IsInt,
   IsObject,
-  IsOptional,
   Matches,
   Max,
   Min,
@@ -13,6 +9,7 @@ import {
   ValidatorConstraint,
   type ValidatorConstraintInterface,
 } from 'class-validator';
+import { Optional } from './http/validation.js';
 
 /** Ids become subject tokens: lower-case letters, digits, `-`. */
 const ID = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
@@ -46,21 +43,31 @@ class LabelsConstraint implements ValidatorConstraintInterface {
   }
 }
 
+@ValidatorConstraint({ name: 'dependencies' })
+class DependenciesConstraint implements ValidatorConstraintInterface {
+  validate(value: unknown): boolean {
+    if (!Array.isArray(value) || value.length > DEPENDENCIES_MAX) return false;
+    return value.every((id) => typeof id === 'string' && ID.test(id)) && new Set(value).size === value.length;
+  }
+
+  defaultMessage(): string {
+    return `must be a list of at most ${DEPENDENCIES_MAX} task ids, each once; an id ${ID_SAYS}`;
+  }
+}
+
 /** Body of `POST /tasks`. */
 export class SubmitTaskDto {
-  static readonly fields = ['template', 'parameters', 'priority', 'depends_on', 'labels', 'workspace'];
-
   @ApiProperty({ description: 'Name of a template.', example: 'ollama-inference' })
   @Matches(ID, { message: ID_SAYS })
   template!: string;
 
   @ApiPropertyOptional({ description: "Parameters, as the template's schema wants them.", type: Object })
-  @IsOptional()
+  @Optional()
   @IsObject({ message: 'must be an object' })
   parameters?: Record<string, unknown>;
 
   @ApiPropertyOptional({ description: '10 goes first.', minimum: 1, maximum: 10, default: 5 })
-  @IsOptional()
+  @Optional()
   @IsInt({ message: 'must be a whole number from 1 to 10' })
   @Min(1, { message: 'must be a whole number from 1 to 10' })
   @Max(10, { message: 'must be a whole number from 1 to 10' })
@@ -71,28 +78,23 @@ export class SubmitTaskDto {
     type: [String],
     maxItems: DEPENDENCIES_MAX,
   })
-  @IsOptional()
-  @IsArray({ message: 'must be a list of task ids' })
-  @ArrayMaxSize(DEPENDENCIES_MAX, { message: `must have at most ${DEPENDENCIES_MAX} entries` })
-  @ArrayUnique({ message: 'must not name a task twice' })
-  @Matches(ID, { each: true, message: 'must be a list of task ids' })
+  @Optional()
+  @Validate(DependenciesConstraint)
   depends_on?: string[];
 
   @ApiPropertyOptional({ description: 'Free labels to find the task by.', type: Object })
-  @IsOptional()
+  @Optional()
   @Validate(LabelsConstraint)
   labels?: Record<string, string>;
 
   @ApiPropertyOptional({ default: 'default' })
-  @IsOptional()
+  @Optional()
   @Matches(ID, { message: ID_SAYS })
   workspace?: string;
 }
 
 /** Body of `PATCH /tasks/{id}/priority`. */
 export class PriorityDto {
-  static readonly fields = ['priority'];
-
   @ApiProperty({ minimum: 1, maximum: 10 })
   @IsInt({ message: 'must be a whole number from 1 to 10' })
   @Min(1, { message: 'must be a whole number from 1 to 10' })

@@ -18,12 +18,16 @@ export type HistoryItem = {
   readonly data: unknown;
 };
 
+/** A page ends early at this size: a single event can have 900 KiB. */
+const PAGE_MAX_BYTES = 4 * 1024 * 1024;
+
 /** One task's facts, read from the log itself. */
 export class TaskHistory {
   constructor(private readonly tasks: EventLog) {}
 
   async page(taskId: string, afterSeq: number, limit: number): Promise<HistoryPage> {
     const items: HistoryItem[] = [];
+    let bytes = 0;
     const { lastSeq } = await this.tasks.tail();
     if (afterSeq < lastSeq) {
       for await (const event of this.tasks.replay(
@@ -31,13 +35,15 @@ export class TaskHistory {
         { filterSubject: `evt.task.${taskId}.>` },
       )) {
         items.push(itemOf(event));
-        if (items.length > limit) break;
+        bytes += JSON.stringify(event.data).length;
+        if (items.length > limit || bytes > PAGE_MAX_BYTES) break;
       }
     }
     if (items.length === 0 && afterSeq === 0)
       throw new ApiError('TASK_UNKNOWN', `There is no task '${taskId}'.`);
-    const page = items.slice(0, limit);
-    return { items: page, next_after_seq: items.length > limit ? (page.at(-1)?.seq ?? null) : null };
+    const cut = items.length > limit || bytes > PAGE_MAX_BYTES;
+    const page = cut && items.length > 1 ? items.slice(0, -1) : items;
+    return { items: page, next_after_seq: cut ? (page.at(-1)?.seq ?? null) : null };
   }
 }
 

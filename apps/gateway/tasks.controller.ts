@@ -14,17 +14,20 @@ import {
   Req,
   Res,
 } from '@nestjs/common';
-import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiHeader, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { randomUUID } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Command, CommandAnswer } from '#libs/contracts/commands.js';
 import type { StatusCounts, TaskPage, TaskView } from '#libs/contracts/queries.js';
+import { schemaRef } from './http/openapi-schemas.js';
 import { ApiError } from './http/problem.js';
 import { idempotencyKeyOf, taskIdOf } from './http/request-parts.js';
 import { EventsDto, filterOf, ListTasksDto, TaskFilterDto } from './list-tasks.dto.js';
+import { LateDecisions } from './late-decisions.js';
+import { Metrics } from './metrics.js';
 import { ResultsClient } from './results-client.js';
 import { SchedulerClient } from './scheduler-client.js';
-import { Submission } from './submission.js';
+import { Submission, type Submitted } from './submission.js';
 import { PriorityDto, SubmitTaskDto } from './submit-task.dto.js';
 import { TaskHistory, type HistoryPage } from './task-history.js';
 import { TaskStream } from './task-stream.js';
@@ -32,9 +35,14 @@ import { TaskStream } from './task-stream.js';
 const PAGE_SIZE_DEFAULT = 50;
 const EVENTS_DEFAULT = 200;
 
+const PATH = '/api/v1/tasks';
+
+/** A task that was stored and not decided yet, so that nothing else is known of it. */
+type Undecided = { readonly id: string; readonly status: 'accepted'; readonly status_url: string };
+
 /** What clients do with tasks. Decides nothing: it checks, translates, and shows. */
 @ApiTags('tasks')
-@Controller('api/v1/tasks')
+@Controller(PATH.slice(1))
 export class TasksController {
   constructor(
     @Inject(Submission) private readonly submission: Submission,
@@ -42,6 +50,8 @@ export class TasksController {
     @Inject(ResultsClient) private readonly results: ResultsClient,
     @Inject(TaskHistory) private readonly history: TaskHistory,
     @Inject(TaskStream) private readonly stream: TaskStream,
+    @Inject(LateDecisions) private readonly late: LateDecisions,
+    @Inject(Metrics) private readonly metrics: Metrics,
   ) {}
 
   @Post()
@@ -49,39 +59,35 @@ export class TasksController {
   @ApiHeader({
     name: 'Idempotency-Key',
     required: false,
-    description: 'The same key with the same body finds the first task.',
+    description:
+      'The same key with the same body finds the first task; with another body it is refused (422).',
   })
-  @ApiBody({ type: SubmitTaskDto })
-  @ApiResponse({ status: 201, description: 'Accepted and queued.' })
-  @ApiResponse({ status: 200, description: 'The idempotency key was seen before: the first task.' })
-  @ApiResponse({ status: 202, description: 'Stored; the decision follows.' })
+  @ApiResponse({ status: 201, description: 'Accepted and queued.', schema: schemaRef('Submitted') })
+  @ApiResponse({
+    status: 200,
+    description: 'The key was seen before: the first task.',
+    schema: schemaRef('Task'),
+  })
+  @ApiResponse({ status: 202, description: 'Stored; the decision follows.', schema: schemaRef('Submitted') })
   async submit(
     @Body() body: SubmitTaskDto,
     @Headers('idempotency-key') key: string | undefined,
     @Headers('traceparent') traceparent: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const { command, answer } = await this.submission.submit(body, idempotencyKeyOf(key), traceparent);
+    const submitted = await this.submission.submit(body, idempotencyKeyOf(key), traceparent);
+    const { command, answer } = submitted;
     if (answer?.ok === false) throw ApiError.of(answer.failure);
     const id = answer?.taskId ?? command.taskId;
-    const location = `/api/v1/tasks/${id}`;
-    void reply.header('location', location).status(answer === null ? 202 : answer.repeated ? 200 : 201);
-    if (answer?.repeated) return await this.results.ask<TaskView>({ kind: 'task', taskId: id });
-    return {
-      id,
-      status: answer === null ? 'accepted' : 'queued',
-      workspace: command.workspace,
-      priority: command.priority,
-      template: command.template,
-      depends_on: command.dependsOn,
-      labels: command.labels,
-      created_at: command.submittedAt,
-      status_url: location,
-    };
+    const outcome = answer === null ? 'stored' : answer.repeated ? 'repeated' : 'queued';
+    this.metrics.submitted(command.template.name, outcome);
+    void reply.header('location', `${PATH}/${id}`).status(STATUS_OF[outcome]);
+    return outcome === 'repeated' ? await this.#view(id) : submittedView(submitted);
   }
 
   @Get()
   @ApiOperation({ summary: 'List tasks, newest first' })
+  @ApiResponse({ status: 200, description: 'A page of them.', schema: schemaRef('TaskPage') })
   async list(@Query() query: ListTasksDto): Promise<TaskPage> {
     if (query.after !== undefined && query.before !== undefined) {
       throw new ApiError('VALIDATION_FAILED', 'after and before exclude each other; send one of them.', [
@@ -101,6 +107,7 @@ export class TasksController {
 
   @Get('status')
   @ApiOperation({ summary: 'Count tasks by status and template' })
+  @ApiResponse({ status: 200, description: 'The counts.', schema: schemaRef('StatusCounts') })
   async counts(@Query() query: TaskFilterDto): Promise<StatusCounts> {
     return await this.results.ask<StatusCounts>({ kind: 'status-counts', filter: filterOf(query) });
   }
@@ -108,16 +115,39 @@ export class TasksController {
   @Get(':id')
   @ApiOperation({ summary: 'One task' })
   @ApiParam({ name: 'id' })
-  async get(@Param('id') id: string): Promise<TaskView> {
-    return await this.results.ask<TaskView>({ kind: 'task', taskId: taskIdOf(id) });
+  @ApiResponse({ status: 200, description: 'The task.', schema: schemaRef('Task') })
+  @ApiResponse({ status: 202, description: 'Stored; the decision follows.', schema: schemaRef('Undecided') })
+  async get(
+    @Param('id') given: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<TaskView | Undecided> {
+    const id = taskIdOf(given);
+    const decision = this.late.of(id);
+    switch (decision?.kind) {
+      case 'open':
+        void reply.status(202);
+        return { id, status: 'accepted', status_url: `${PATH}/${id}` };
+      case 'refused':
+        throw ApiError.of(decision.failure);
+      case 'repeated':
+        return await this.#view(decision.taskId);
+      case undefined:
+        return await this.#view(id);
+    }
   }
 
   @Patch(':id/priority')
   @ApiOperation({ summary: 'Change the priority of an open task' })
-  @ApiBody({ type: PriorityDto })
-  async setPriority(@Param('id') id: string, @Body() { priority }: PriorityDto): Promise<TaskView> {
-    await this.#decided({ kind: 'priority', commandId: randomUUID(), taskId: taskIdOf(id), priority });
-    return await this.get(id);
+  @ApiParam({ name: 'id' })
+  @ApiResponse({ status: 200, description: 'The task.', schema: schemaRef('Task') })
+  async setPriority(
+    @Param('id') given: string,
+    @Body() { priority }: PriorityDto,
+    @Headers('traceparent') traceparent: string | undefined,
+  ): Promise<TaskView> {
+    const taskId = taskIdOf(given);
+    await this.#decided({ kind: 'priority', commandId: randomUUID(), taskId, priority }, traceparent);
+    return await this.#view(taskId);
   }
 
   @Delete(':id')
@@ -127,14 +157,26 @@ export class TasksController {
     description:
       'A running task is over when its server was seen free: follow it until its status is `cancelled`.',
   })
-  async cancel(@Param('id') id: string): Promise<TaskView> {
+  @ApiParam({ name: 'id' })
+  @ApiResponse({
+    status: 202,
+    description: 'The task, cancelled or being cancelled.',
+    schema: schemaRef('Task'),
+  })
+  async cancel(
+    @Param('id') given: string,
+    @Headers('traceparent') traceparent: string | undefined,
+  ): Promise<TaskView> {
+    const taskId = taskIdOf(given);
     const reason = 'asked by a client';
-    await this.#decided({ kind: 'cancel', commandId: randomUUID(), taskId: taskIdOf(id), reason });
-    return await this.get(id);
+    await this.#decided({ kind: 'cancel', commandId: randomUUID(), taskId, reason }, traceparent);
+    return await this.#view(taskId);
   }
 
   @Get(':id/events')
   @ApiOperation({ summary: 'The history of a task, from the log' })
+  @ApiParam({ name: 'id' })
+  @ApiResponse({ status: 200, description: 'A page of its events.', schema: schemaRef('EventPage') })
   async events(@Param('id') id: string, @Query() query: EventsDto): Promise<HistoryPage> {
     return await this.history.page(taskIdOf(id), query.after_seq ?? 0, query.limit ?? EVENTS_DEFAULT);
   }
@@ -143,21 +185,27 @@ export class TasksController {
   @ApiOperation({
     summary: 'State and tokens as they come (server-sent events)',
     description:
-      'State events carry their log sequence as id; send it as Last-Event-ID to go on exactly behind it. Tokens have no id.',
+      'State events carry their log sequence as id; send it as Last-Event-ID to go on exactly behind it. Tokens have no id. The stream ends with the event that ends the task.',
   })
+  @ApiParam({ name: 'id' })
   @ApiHeader({ name: 'Last-Event-ID', required: false })
+  @ApiResponse({ status: 200, description: 'The stream.', content: { 'text/event-stream': {} } })
+  @ApiResponse({ status: 204, description: 'The task is over and nothing came behind Last-Event-ID.' })
   async follow(
     @Param('id') id: string,
     @Headers('last-event-id') lastEventId: string | undefined,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.get(id);
     await this.stream.serve(taskIdOf(id), lastEventId, request, reply);
   }
 
-  async #decided(command: Command): Promise<CommandAnswer & { readonly ok: true }> {
-    const answer = await this.scheduler.send(command);
+  async #view(taskId: string): Promise<TaskView> {
+    return await this.results.ask<TaskView>({ kind: 'task', taskId });
+  }
+
+  async #decided(command: Command, traceparent: string | undefined): Promise<CommandAnswer & { ok: true }> {
+    const answer = await this.scheduler.send(command, traceparent);
     if (answer === null) {
       throw new ApiError(
         'SERVICE_UNAVAILABLE',
@@ -168,3 +216,18 @@ export class TasksController {
     return answer;
   }
 }
+
+const STATUS_OF = { queued: 201, repeated: 200, stored: 202 } as const;
+
+/** From what is known here: asking the read model would cost a submission its speed. */
+const submittedView = ({ command, answer }: Submitted): object => ({
+  id: command.taskId,
+  status: answer === null ? 'accepted' : 'queued',
+  workspace: command.workspace,
+  priority: command.priority,
+  template: command.template,
+  depends_on: command.dependsOn,
+  labels: command.labels,
+  created_at: command.submittedAt,
+  status_url: `${PATH}/${command.taskId}`,
+});

@@ -1,39 +1,14 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
-import { ApiBody, ApiOperation, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
-import { IsObject, IsOptional, IsString, Matches, MaxLength } from 'class-validator';
+import { ApiConsumes, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { compileTemplate } from '#libs/template/compile-template.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import { validateParameters } from '#libs/template/validate-parameters.js';
+import { schemaRef } from './http/openapi-schemas.js';
 import { ApiError } from './http/problem.js';
 import { TemplateShelf } from './template-shelf.js';
+import { ValidateBodyDto, ValidateQueryDto } from './validate-template.dto.js';
 
-/** The size a template file may have. */
-const TEXT_MAX = 256 * 1024;
-
-class ValidateQueryDto {
-  static readonly fields = ['template_name'];
-
-  @ApiPropertyOptional({ description: 'Check `parameters` against this template.' })
-  @IsOptional()
-  @Matches(/^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/, { message: 'must be the name of a template' })
-  template_name?: string;
-}
-
-class ValidateBodyDto {
-  static readonly fields = ['parameters', 'template'];
-
-  @ApiPropertyOptional({ description: 'Parameters for the template in `template_name`.', type: Object })
-  @IsOptional()
-  @IsObject({ message: 'must be an object' })
-  parameters?: Record<string, unknown>;
-
-  @ApiPropertyOptional({ description: 'Text of a template (YAML) to check.' })
-  @IsOptional()
-  @IsString({ message: 'must be the text of a template' })
-  @MaxLength(TEXT_MAX, { message: `must have at most ${TEXT_MAX} characters` })
-  template?: string;
-}
-
+/** What templates there are, and whether one, or what is meant for one, is right. */
 @ApiTags('templates')
 @Controller('api/v1/templates')
 export class TemplatesController {
@@ -41,6 +16,7 @@ export class TemplatesController {
 
   @Get()
   @ApiOperation({ summary: 'All templates, and what is wrong with files that cannot be used' })
+  @ApiResponse({ status: 200, description: 'The templates.', schema: schemaRef('TemplateList') })
   list(): object {
     const items = this.shelf
       .list()
@@ -50,6 +26,8 @@ export class TemplatesController {
 
   @Get(':name')
   @ApiOperation({ summary: 'One template with its parameters and steps' })
+  @ApiParam({ name: 'name' })
+  @ApiResponse({ status: 200, description: 'The template.', schema: schemaRef('Template') })
   get(@Param('name') name: string): object {
     const { parametersSchema, ...template } = this.shelf.get(name);
     return { ...template, parameters_schema: parametersSchema };
@@ -60,39 +38,39 @@ export class TemplatesController {
   @ApiOperation({
     summary: 'Check without running',
     description:
-      'Parameters against a template (`template_name`), or the text of a template (`template` in the body), or one against the other.',
+      'Parameters against a template (`template_name`), or a template (`template` in the body), or one against the other.',
   })
-  @ApiBody({ type: ValidateBodyDto })
+  @ApiConsumes('application/json', 'application/yaml')
+  @ApiResponse({ status: 200, description: 'It is right.', schema: schemaRef('Validated') })
   validate(@Query() { template_name: name }: ValidateQueryDto, @Body() body: ValidateBodyDto): object {
     if (name === undefined && body.template === undefined) {
       throw new ApiError(
         'VALIDATION_FAILED',
-        'There is nothing to check; name a template in template_name, or send the text of one as template.',
+        'There is nothing to check; name a template in template_name, or send one as template.',
         [{ path: 'template_name', message: 'is missing', accepted: 'the name of a template' }],
       );
     }
     const template = body.template === undefined ? this.shelf.get(name ?? '') : compiled(body.template);
-    if (body.parameters === undefined && body.template !== undefined)
-      return { valid: true, name: template.name, version: template.version };
+    const found = { valid: true, name: template.name, version: template.version };
+    if (body.parameters === undefined && body.template !== undefined) return found;
     const checked = validateParameters(template, body.parameters ?? {});
     if (!checked.ok) {
       const said = checked.problems.map(({ path, message }) => `${path}: ${message}`).join('; ');
       throw new ApiError('PARAMETERS_INVALID', said, checked.problems);
     }
-    return { valid: true, name: template.name, version: template.version, parameters: checked.parameters };
+    return { ...found, parameters: checked.parameters };
   }
 }
 
-const compiled = (text: string): CompiledTemplate => {
+const compiled = (template: string | Record<string, unknown>): CompiledTemplate => {
+  // JSON is YAML, so an object is checked by the same rules as a text.
+  const text = typeof template === 'string' ? template : JSON.stringify(template, null, 2);
   const result = compileTemplate(text, 'template');
   if (result.ok) return result.template;
   const problems = result.problems.map(({ path, message, line, column }) => ({
     path: path === '' ? 'template' : path,
     message: `line ${line}, column ${column}: ${message}`,
   }));
-  throw new ApiError(
-    'TEMPLATE_INVALID',
-    problems.map(({ path, message }) => `${path}: ${message}`).join('; '),
-    problems,
-  );
+  const said = problems.map(({ message }) => message).join('; ');
+  throw new ApiError('TEMPLATE_INVALID', said, problems);
 };

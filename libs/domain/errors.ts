@@ -15,6 +15,9 @@ export const ERRORS = {
   // What a caller sent.
   VALIDATION_FAILED: { http: 422, retry: 'no', title: 'The request is not valid' },
   BODY_UNREADABLE: { http: 400, retry: 'no', title: 'The body is not valid JSON' },
+  REQUEST_MALFORMED: { http: 400, retry: 'no', title: 'This is not HTTP as it should be' },
+  REQUEST_TIMED_OUT: { http: 408, retry: 'yes', title: 'The request did not arrive in time' },
+  HEADERS_TOO_LARGE: { http: 431, retry: 'no', title: 'The headers are too large' },
   BODY_TOO_LARGE: { http: 413, retry: 'no', title: 'The body is too large' },
   MEDIA_TYPE_UNSUPPORTED: { http: 415, retry: 'no', title: 'The content type is not accepted' },
   METHOD_NOT_ALLOWED: { http: 405, retry: 'no', title: 'The method is not allowed here' },

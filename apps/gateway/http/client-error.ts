@@ -34,6 +34,9 @@ const ofParser = (code: string | undefined, message: string): ApiError => {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new ApiError('REQUEST_TIMED_OUT', 'The request did not arrive whole in time; send it again.');
     default:
-      return new ApiError('REQUEST_MALFORMED', `This is not a request of HTTP/1.1: ${message.slice(0, 120)}.`);
+      return new ApiError(
+        'REQUEST_MALFORMED',
+        `This is not a request of HTTP/1.1: ${message.slice(0, 120)}.`,
+      );
   }
 };

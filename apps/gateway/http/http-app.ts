@@ -1,15 +1,21 @@
 import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { SwaggerModule } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingMessage } from 'node:http';
 import type { Logger } from '#libs/runtime/logger.js';
 import { nestLogger } from '#libs/runtime/logger.js';
-import { packageVersion } from '#libs/runtime/version.js';
 import { apiKeyCheck } from './api-key.js';
-import { ProblemFilter } from './problem.filter.js';
+import { acceptYaml } from './yaml-body.js';
+import { answerClientError, HEADERS_MAX_BYTES } from './client-error.js';
+import { NoQueryGuard } from './no-query.guard.js';
+import { openApiDocument } from './openapi-document.js';
+import { ApiError, shown } from './problem.js';
+import { pathOf, ProblemFilter } from './problem.filter.js';
 import { RouteTable } from './route-table.js';
-import { validationPipe } from './validation.js';
+import { requestIdOf, traceIdOf, traceparentOf } from './trace.js';
+import { DtoPipe } from './validation.js';
 
 export type HttpOptions = {
   readonly module: DynamicModule;
@@ -21,52 +27,49 @@ export type HttpOptions = {
 
 /** A client that sends its request slower than this is not helped by more time. */
 const REQUEST_TIMEOUT_MS = 30_000;
+const HEADERS_TIMEOUT_MS = 10_000;
 
-/** Longest path parameter that is looked at: an id has 64 characters. */
-const PARAMETER_MAX = 256;
+/** Sockets at once. Each costs about 10 KiB and a descriptor; beyond it the system refuses instead of this process dying. */
+const CONNECTIONS_MAX = 10_000;
 
 /** The HTTP side of the gateway: parsing, keys, validation, errors, documentation. */
 export const createHttpApp = async (options: HttpOptions): Promise<NestFastifyApplication> => {
+  const { logger, bodyMaxBytes } = options;
   const routes = new RouteTable();
-  const filter = new ProblemFilter(routes, options.bodyMaxBytes, options.logger);
+  const filter = new ProblemFilter(routes, bodyMaxBytes, logger);
+  const nextId = requestIds();
   const adapter = new FastifyAdapter({
-    bodyLimit: options.bodyMaxBytes,
+    bodyLimit: bodyMaxBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    routerOptions: { maxParamLength: PARAMETER_MAX, ignoreTrailingSlash: true },
+    http: { maxHeaderSize: HEADERS_MAX_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
+    // Any that fits into the headers: who checks ids says better what is wrong than the router.
+    routerOptions: { maxParamLength: HEADERS_MAX_BYTES, ignoreTrailingSlash: true },
     forceCloseConnections: 'idle',
+    // What still arrives while stopping is answered as usual, with `connection: close`.
+    return503OnClosing: false,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) =>
       filter.answer(error, request, reply),
-    genReqId: requestIds(),
+    clientErrorHandler: answerClientError,
+    genReqId: ({ headers }: IncomingMessage) => requestIdOf(headers) ?? nextId(),
   });
   const app = await NestFactory.create<NestFastifyApplication>(options.module, adapter, {
-    logger: nestLogger(options.logger),
+    logger: nestLogger(logger),
     bodyParser: false,
   });
   const server = adapter.getInstance();
+  server.server.maxConnections = CONNECTIONS_MAX;
   server.removeContentTypeParser('text/plain');
+  acceptYaml(server);
   server.addHook('onRoute', ({ url, method }) => routes.add(url, method));
-  const checkKey = apiKeyCheck(options.apiKey);
-  server.addHook('onRequest', (request, reply, done) => {
-    void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
-    try {
-      checkKey(request);
-      done();
-    } catch (error) {
-      filter.answer(error, request, reply);
-    }
-  });
-  server.addHook('onResponse', (request, reply, done) => {
-    options.answered(
-      request.method,
-      request.routeOptions.url ?? 'none',
-      reply.statusCode,
-      reply.elapsedTime / 1000,
-    );
-    done();
-  });
+  installHooks(server, options, filter);
   app.useGlobalFilters(filter);
-  app.useGlobalPipes(validationPipe());
-  describe(app);
+  app.useGlobalGuards(new NoQueryGuard());
+  app.useGlobalPipes(new DtoPipe());
+  // The document, and pages to browse it with everything that they need served from here.
+  SwaggerModule.setup('docs', app, () => openApiDocument(app), {
+    jsonDocumentUrl: 'openapi.json',
+    yamlDocumentUrl: 'openapi.yaml',
+  });
   return app;
 };
 
@@ -77,25 +80,53 @@ const requestIds = (): (() => string) => {
   return () => `${start}-${(next++).toString(36)}`;
 };
 
-/** OpenAPI at /openapi.json, and pages to browse it at /docs with everything they need served from here. */
-const describe = (app: NestFastifyApplication): void => {
-  SwaggerModule.setup('docs', app, () => openApiDocument(app), {
-    jsonDocumentUrl: 'openapi.json',
-    yamlDocumentUrl: 'openapi.yaml',
+type Hooked = {
+  addHook(
+    name: 'onRequest' | 'onResponse',
+    hook: (request: FastifyRequest, reply: FastifyReply, done: () => void) => void,
+  ): void;
+};
+
+/** Around every request: who asks, under which id and trace, and how it was answered. */
+const installHooks = (server: Hooked, options: HttpOptions, filter: ProblemFilter): void => {
+  const checkKey = apiKeyCheck(options.apiKey);
+  server.addHook('onRequest', (request, reply, done) => {
+    const traceparent = traceparentOf(request.headers);
+    request.headers['traceparent'] = traceparent;
+    void reply
+      .header('x-request-id', request.id)
+      .header('traceparent', traceparent)
+      .header('x-content-type-options', 'nosniff');
+    try {
+      checkKey(request);
+      refuseEncoded(request);
+      done();
+    } catch (error) {
+      filter.answer(error, request, reply);
+    }
+  });
+  server.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'none';
+    const { statusCode: status, elapsedTime: ms } = reply;
+    options.answered(request.method, route, status, ms / 1000);
+    const traceId = traceIdOf(String(request.headers['traceparent']));
+    const line = {
+      method: request.method,
+      path: pathOf(request),
+      status,
+      ms,
+      requestId: request.id,
+      traceId,
+    };
+    if (status < 500) options.logger.debug(line, 'answered');
+    else options.logger.warn(line, 'answered');
+    done();
   });
 };
 
-export const openApiDocument = (app: NestFastifyApplication) =>
-  SwaggerModule.createDocument(
-    app,
-    new DocumentBuilder()
-      .setTitle('AI Task Orchestra')
-      .setDescription(
-        'Tasks for AI models on machines that you own. Errors are application/problem+json (RFC 9457).',
-      )
-      .setVersion(packageVersion())
-      .setOpenAPIVersion('3.1.0')
-      .addApiKey({ type: 'apiKey', name: 'X-API-Key', in: 'header' }, 'key')
-      .addBearerAuth()
-      .build(),
-  );
+const refuseEncoded = ({ headers }: FastifyRequest): void => {
+  const encoding = headers['content-encoding'];
+  if (encoding === undefined || encoding === 'identity') return;
+  const message = `Content encoding '${String(shown(encoding))}' is not accepted; send the body as it is.`;
+  throw new ApiError('MEDIA_TYPE_UNSUPPORTED', message);
+};

@@ -117,7 +117,10 @@ export class ProblemFilter implements ExceptionFilter {
         `Content type '${type}' is not accepted; send application/json.`,
       );
     if (status >= 400 && status < 500)
-      return new ApiError('BODY_UNREADABLE', `The body is not valid JSON: ${message}.`);
+      return new ApiError(
+        'BODY_UNREADABLE',
+        `The body cannot be read (${String(shown(message.replace(/\.$/, '')))}); a JSON object is expected.`,
+      );
     return null;
   }
 }

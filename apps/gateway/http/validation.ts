@@ -40,7 +40,8 @@ export class DtoPipe implements PipeTransform {
   }
 }
 
-const isDto = (metatype: unknown): boolean => typeof metatype === 'function' && acceptedFields(metatype).length > 0;
+const isDto = (metatype: unknown): boolean =>
+  typeof metatype === 'function' && acceptedFields(metatype).length > 0;
 
 const known = new Map<unknown, readonly string[]>();
 
@@ -57,7 +58,12 @@ const acceptedFields = (metatype: unknown): readonly string[] => {
 const notAnObject = (value: unknown, fields: string): ApiError => {
   const found = value === undefined || value === null ? 'is missing' : `is ${JSON.stringify(shown(value))}`;
   const accepted = `a JSON object with fields of: ${fields}`;
-  const problem = { path: 'body', value: shown(value), message: `the body ${found}; expected ${accepted}`, accepted };
+  const problem = {
+    path: 'body',
+    value: shown(value),
+    message: `the body ${found}; expected ${accepted}`,
+    accepted,
+  };
   return new ApiError('VALIDATION_FAILED', `The body ${found}; expected ${accepted}.`, [problem]);
 };
 

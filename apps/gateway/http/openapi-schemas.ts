@@ -1,0 +1,176 @@
+import { TASK_STATUSES } from '#libs/contracts/queries.js';
+import { ERRORS } from '#libs/domain/errors.js';
+
+/** A schema of JSON Schema 2020-12, which OpenAPI 3.1 takes as it is. */
+type SchemaObject = Readonly<Record<string, unknown>>;
+
+/** Schemas of what the API answers. A test holds real answers to them, so they say what is there and nothing else. */
+export const schemaRef = (name: keyof typeof SCHEMAS): { $ref: string } => ({
+  $ref: `#/components/schemas/${name}`,
+});
+
+const text: SchemaObject = { type: 'string' };
+const count: SchemaObject = { type: 'integer', minimum: 0 };
+const time: SchemaObject = { type: 'string', format: 'date-time' };
+const texts: SchemaObject = { type: 'array', items: text };
+const anything: SchemaObject = { description: 'Any JSON value.' };
+const ref = (name: string): { $ref: string } => ({ $ref: `#/components/schemas/${name}` });
+const listOf = (name: string): SchemaObject => ({ type: 'array', items: ref(name) });
+const orNull = (schema: object): SchemaObject => ({ oneOf: [schema, { type: 'null' }] });
+
+/** All of the fields are there, and no others. */
+const exactly = (
+  properties: Readonly<Record<string, object>>,
+  optional: readonly string[] = [],
+): SchemaObject => ({
+  type: 'object',
+  properties,
+  required: Object.keys(properties).filter((name) => !optional.includes(name)),
+  additionalProperties: false,
+});
+
+const status: SchemaObject = { type: 'string', enum: [...TASK_STATUSES] };
+const code: SchemaObject = { type: 'string', enum: Object.keys(ERRORS) };
+const templateRef = exactly({ name: text, version: text });
+const labels: SchemaObject = { type: 'object', additionalProperties: text };
+
+const tasks = {
+  Failure: exactly({ code, message: text, details: { type: 'object' } }, ['details']),
+  Submitted: exactly({
+    id: text,
+    status: {
+      type: 'string',
+      enum: ['queued', 'accepted'],
+      description: '`accepted`: stored, not decided yet.',
+    },
+    workspace: text,
+    priority: count,
+    template: templateRef,
+    depends_on: texts,
+    labels,
+    created_at: time,
+    status_url: text,
+  }),
+  Undecided: exactly({ id: text, status: { type: 'string', enum: ['accepted'] }, status_url: text }),
+  Task: exactly({
+    id: text,
+    workspace: text,
+    status,
+    priority: count,
+    template: templateRef,
+    parameters: { type: 'object' },
+    depends_on: texts,
+    labels,
+    created_at: time,
+    started_at: orNull(time),
+    ended_at: orNull(time),
+    cancel_requested_at: orNull(time),
+    result: anything,
+    error: orNull(ref('Failure')),
+    steps: listOf('Step'),
+    attempts: listOf('Attempt'),
+    resource_usage: ref('ResourceUsage'),
+    last_seq: { ...count, description: 'Sequence of the last event that this view includes.' },
+  }),
+  Step: exactly({
+    id: text,
+    type: text,
+    needs: texts,
+    status: { type: 'string', enum: ['pending', 'running', 'completed', 'failed', 'cancelled'] },
+    output: anything,
+  }),
+  Attempt: exactly({
+    step_id: text,
+    attempt: count,
+    server_id: text,
+    lease_id: text,
+    dispatched_at: time,
+    started_at: orNull(time),
+    ended_at: orNull(time),
+    outcome: { type: 'string', enum: ['running', 'completed', 'failed', 'cancelled'] },
+    error: orNull(ref('Failure')),
+    usage: orNull({ type: 'object', description: 'Durations in milliseconds, tokens and bytes.' }),
+  }),
+  ResourceUsage: exactly({
+    models: texts,
+    load_ms: { type: 'number' },
+    prompt_ms: { type: 'number' },
+    generation_ms: { type: 'number' },
+    tokens_in: count,
+    tokens_out: count,
+    vram_bytes_max: orNull(count),
+  }),
+  TaskPage: exactly({ items: listOf('Task'), next: orNull(text), previous: orNull(text) }),
+  StatusCounts: exactly({
+    total: count,
+    by_status: { type: 'object', additionalProperties: count },
+    by_template: { type: 'array', items: exactly({ template: text, status, count }) },
+  }),
+  Event: exactly({
+    seq: count,
+    id: text,
+    type: text,
+    time,
+    caused_by: orNull(text),
+    epoch: count,
+    hash: text,
+    data: { type: 'object' },
+  }),
+  EventPage: exactly({ items: listOf('Event'), next_after_seq: orNull(count) }),
+} satisfies Record<string, SchemaObject>;
+
+const parameters: SchemaObject = { type: 'object', additionalProperties: { type: 'object' } };
+const templateProblem = exactly({ file: text, line: count, column: count, path: text, message: text });
+
+const templates = {
+  TemplateList: exactly({
+    items: { type: 'array', items: exactly({ name: text, version: text, description: text, parameters }) },
+    problems: { type: 'array', items: templateProblem },
+  }),
+  Template: exactly({
+    name: text,
+    version: text,
+    description: text,
+    parameters,
+    parameters_schema: { type: 'object', description: 'JSON Schema (2020-12).' },
+    steps: {
+      type: 'array',
+      items: exactly({
+        id: text,
+        type: text,
+        needs: texts,
+        retry: exactly({ attempts_max: count, backoff_ms: count }),
+        with: { type: 'object' },
+      }),
+    },
+    output: anything,
+  }),
+  Validated: exactly({ valid: { const: true }, name: text, version: text, parameters: { type: 'object' } }, [
+    'parameters',
+  ]),
+} satisfies Record<string, SchemaObject>;
+
+const operations = {
+  ServerList: exactly({ items: { type: 'array', items: { type: 'object' } } }),
+  Live: exactly({ status: { const: 'live' } }),
+  Ready: exactly({ ready: { const: true }, services: { type: 'object' } }),
+  Problem: exactly(
+    {
+      type: text,
+      title: text,
+      status: count,
+      detail: text,
+      instance: text,
+      code,
+      errors: { type: 'array', items: ref('FieldProblem') },
+      details: { type: 'object' },
+    },
+    ['errors', 'details'],
+  ),
+  FieldProblem: exactly({ path: text, value: anything, message: text, accepted: text }, [
+    'value',
+    'accepted',
+  ]),
+} satisfies Record<string, SchemaObject>;
+
+export const SCHEMAS = { ...tasks, ...templates, ...operations };

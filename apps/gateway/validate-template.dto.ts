@@ -1,0 +1,47 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import {
+  IsObject,
+  Matches,
+  Validate,
+  ValidatorConstraint,
+  type ValidatorConstraintInterface,
+} from 'class-validator';
+import { TEMPLATE_LIMITS } from '#libs/template/limits.js';
+import { Optional } from './http/validation.js';
+
+@ValidatorConstraint({ name: 'template' })
+class TemplateTextConstraint implements ValidatorConstraintInterface {
+  validate(value: unknown): boolean {
+    if (typeof value === 'string') return value.length <= TEMPLATE_LIMITS.fileBytes;
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  }
+
+  defaultMessage(): string {
+    return `must be the text of a template (YAML, at most ${TEMPLATE_LIMITS.fileBytes} characters) or the same as an object`;
+  }
+}
+
+/** Query of `POST /templates/validate`. */
+export class ValidateQueryDto {
+  @ApiPropertyOptional({ description: 'Check `parameters` against this template.' })
+  @Optional()
+  @Matches(/^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/, { message: 'must be the name of a template' })
+  template_name?: string;
+}
+
+/** Body of `POST /templates/validate`. */
+export class ValidateBodyDto {
+  @ApiPropertyOptional({ description: 'Parameters to check.', type: Object })
+  @Optional()
+  @IsObject({ message: 'must be an object' })
+  parameters?: Record<string, unknown>;
+
+  @ApiPropertyOptional({
+    description:
+      'A template to check: its text, or the same as an object. A body of type application/yaml is one too.',
+    oneOf: [{ type: 'string' }, { type: 'object' }],
+  })
+  @Optional()
+  @Validate(TemplateTextConstraint)
+  template?: string | Record<string, unknown>;
+}
