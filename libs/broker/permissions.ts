@@ -40,13 +40,13 @@ const snapshots = (): readonly string[] => [
 ];
 
 /** Answers go to the asker's inbox: each user has an inbox prefix of its own, so nobody reads another's. */
-const ANSWERS = '_INBOX_*.>';
+const answersTo = (...users: readonly BrokerUser[]): readonly string[] => users.map(inbox);
 
 const inbox = (user: BrokerUser): string => `_INBOX_${user}.>`;
 
 const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
   gateway: {
-    publish: ['cmd.>', 'rpc.>', ANSWERS, ...reads(tasks, leases)],
+    publish: ['cmd.>', 'rpc.>', ...answersTo('gateway'), ...reads(tasks, leases)],
     subscribe: ['rpl.gateway.>', 'live.>', RPC.health('gateway')],
   },
   scheduler: {
@@ -55,7 +55,7 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
       'evt.scheduler.>',
       'rpc.allocator.>',
       'rpl.gateway.>',
-      ANSWERS,
+      ...answersTo('gateway'),
       ...reads(tasks, leases, commands, reports),
       ...leads(),
       ...snapshots(),
@@ -67,7 +67,7 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
       'evt.lease.>',
       'evt.server.>',
       'evt.allocator.>',
-      ANSWERS,
+      ...answersTo('gateway', 'scheduler', 'executor'),
       ...reads(tasks, leases),
       ...leads(),
       ...snapshots(),
@@ -80,14 +80,14 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
       'live.>',
       RPC.presentLeases,
       RPC.listServers,
-      ANSWERS,
+      ...answersTo('gateway'),
       ...reads(tasks),
       `$JS.API.CONSUMER.INFO.${DISPATCH_CONSUMER.stream}.${DISPATCH_CONSUMER.name}`,
     ],
     subscribe: [RPC.health('executor')],
   },
   results: {
-    publish: [ANSWERS, ...reads(tasks, leases)],
+    publish: [...answersTo('gateway'), ...reads(tasks, leases)],
     subscribe: ['rpc.results.>', RPC.health('results')],
   },
 };
