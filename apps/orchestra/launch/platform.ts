@@ -1,3 +1,4 @@
+import { nkeyAuthenticator } from '@nats-io/transport-node';
 import { createWriteStream } from 'node:fs';
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -19,6 +20,10 @@ export type PlatformOptions = {
   readonly servers: string;
   /** File with the servers, instead of the one in the data folder. */
   readonly serversFile?: string;
+  /** Write `servers` even where the data folder has a file already. */
+  readonly rewriteServers?: boolean;
+  /** Seed of a user of an existing broker who may make streams. */
+  readonly adminSeed?: Uint8Array;
   /** An existing broker, instead of one of our own. */
   readonly natsUrl?: string;
   readonly env: NodeJS.ProcessEnv;
@@ -55,7 +60,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   try {
     const { broker, natsUrl } = await brokerFor(options);
     if (broker) stops.push(() => broker.stop());
-    const serversFile = options.serversFile ?? (await ensureServersFile(dataDir, options.servers));
+    const serversFile = options.serversFile ?? (await ensureServersFile(dataDir, options));
     const port = options.port === 0 ? await freePort() : options.port;
     const services = new Map<ServiceName, ServiceProcess>();
     for (const service of ORDER) {
@@ -105,24 +110,32 @@ const shownHost = (host: string | undefined): string =>
   host === undefined || host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
 
 const brokerFor = async (options: PlatformOptions): Promise<{ broker: Broker | null; natsUrl: string }> => {
-  const { natsUrl, dataDir, durability, env, say } = options;
+  const { natsUrl, adminSeed, dataDir, durability, env, say } = options;
   if (natsUrl !== undefined) {
     say(`using the broker at ${natsUrl}`);
-    await provisionAs(natsUrl, {});
+    await provisionAs(
+      natsUrl,
+      adminSeed ? { authenticator: nkeyAuthenticator(new Uint8Array(adminSeed)) } : {},
+    );
     return { broker: null, natsUrl };
   }
   const broker = await startBroker({ dataDir, durability, env, say, port: await freePort() });
+  // Readers of events on this machine find the broker here.
+  await writeFile(join(dataDir, 'nats', 'url'), broker.url);
   say(`broker runs: nats-server ${broker.version}, ${durability}, ${broker.url}`);
   return { broker, natsUrl: broker.url };
 };
 
-const ensureServersFile = async (dataDir: string, content: string): Promise<string> => {
+const ensureServersFile = async (
+  dataDir: string,
+  { servers, rewriteServers }: PlatformOptions,
+): Promise<string> => {
   const file = join(dataDir, 'servers.yaml');
-  try {
-    await access(file);
-  } catch {
-    await writeFile(file, content);
-  }
+  const there = await access(file).then(
+    () => true,
+    () => false,
+  );
+  if (!there || rewriteServers) await writeFile(file, servers);
   return file;
 };
 

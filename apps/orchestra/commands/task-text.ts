@@ -1,0 +1,65 @@
+import type { TaskView } from '#libs/contracts/queries.js';
+import type { Colour, Output } from '../output.js';
+
+const STATUS_COLOURS: Readonly<Record<TaskView['status'], Colour>> = {
+  queued: 'yellow',
+  running: 'blue',
+  waiting: 'yellow',
+  completed: 'green',
+  failed: 'red',
+  cancelled: 'dim',
+};
+
+export const statusText = (status: TaskView['status'], out: Output): string =>
+  out.colour(STATUS_COLOURS[status], status);
+
+/** Seconds with one digit, or milliseconds where they say more. */
+export const durationText = (ms: number): string =>
+  ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+
+/** A task for people, most important first. */
+export const taskLines = (task: TaskView, out: Output): readonly string[] => {
+  const lines = [
+    `${task.id}  ${statusText(task.status, out)}`,
+    `  template   ${task.template.name} (${task.template.version})`,
+    `  workspace  ${task.workspace}, priority ${task.priority}`,
+    `  created    ${task.created_at}`,
+  ];
+  if (task.started_at) lines.push(`  started    ${task.started_at}`);
+  if (task.ended_at) lines.push(`  ended      ${task.ended_at}`);
+  if (task.depends_on.length > 0) lines.push(`  after      ${task.depends_on.join(', ')}`);
+  for (const attempt of task.attempts) {
+    lines.push(
+      `  ${attempt.step_id} #${attempt.attempt}  ${attempt.outcome} on ${attempt.server_id}${attempt.error ? ` — ${attempt.error.code}: ${attempt.error.message}` : ''}`,
+    );
+  }
+  const {
+    tokens_in: tokensIn,
+    tokens_out: tokensOut,
+    load_ms,
+    prompt_ms,
+    generation_ms,
+    models,
+  } = task.resource_usage;
+  if (models.length > 0) {
+    lines.push(
+      `  used       ${models.join(', ')}: load ${durationText(load_ms)}, prompt ${durationText(prompt_ms)} (${tokensIn} tokens), generation ${durationText(generation_ms)} (${tokensOut} tokens)`,
+    );
+  }
+  if (task.error) lines.push(`  error      ${task.error.code}: ${task.error.message}`);
+  if (task.result !== null)
+    lines.push(
+      '  result',
+      ...resultText(task.result)
+        .split('\n')
+        .map((line) => `    ${line}`),
+    );
+  return lines;
+};
+
+/** The text of an answer where there is one, JSON otherwise. */
+export const resultText = (result: unknown): string => {
+  if (typeof result === 'string') return result;
+  const { text } = (result ?? {}) as { readonly text?: unknown };
+  return typeof text === 'string' ? text : JSON.stringify(result, null, 2);
+};

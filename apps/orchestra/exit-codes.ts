@@ -1,0 +1,34 @@
+/** What the process says to a script when it ends. In the README and in `orchestra --help`. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  refused: 4,
+  unreachable: 5,
+  taskFailed: 6,
+  taskCancelled: 7,
+} as const;
+
+export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
+  ok: 'done',
+  failed: 'something went wrong here or in the platform',
+  usage: 'the command line is not right',
+  notFound: 'no such task, template or server',
+  refused: 'the platform refused the request',
+  unreachable: 'the platform does not answer',
+  taskFailed: 'the task that was waited for has failed',
+  taskCancelled: 'the task that was waited for was cancelled',
+};
+
+/** Ends the command with this code and this sentence on stderr. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+
+  constructor(
+    readonly exitCode: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}

@@ -1,0 +1,56 @@
+import { Command, CommanderError } from 'commander';
+import { packageVersion } from '#libs/runtime/version.js';
+import { Api } from './client/api.js';
+import { addEventsCommand } from './commands/events.js';
+import { addPlatformCommands } from './commands/platform.js';
+import { addTaskCommands } from './commands/tasks.js';
+import { addUpCommand } from './commands/up.js';
+import { addDemoCommand } from './demo/demo.js';
+import { CommandError, EXIT, EXIT_MEANINGS } from './exit-codes.js';
+import { createOutput, type Output } from './output.js';
+import type { Session } from './session.js';
+
+const exitTable = Object.entries(EXIT)
+  .map(([name, code]) => `  ${code}  ${EXIT_MEANINGS[name as keyof typeof EXIT]}`)
+  .join('\n');
+
+const program = new Command('orchestra')
+  .description('AI tasks on machines that you own')
+  .version(packageVersion())
+  .option('--url <url>', 'address of the API', process.env['ORCHESTRA_URL'] ?? 'http://127.0.0.1:8000')
+  .option('--json', 'data as JSON on stdout')
+  .addHelpText('after', `\nExit codes:\n${exitTable}\n\nORCHESTRA_API_KEY is sent as the API key.`)
+  .configureOutput({ writeErr: (text) => process.stderr.write(text) })
+  .exitOverride();
+
+const output = (): Output => createOutput(program.opts<{ json?: boolean }>().json === true);
+const session = (): Session => ({
+  api: new Api({
+    url: program.opts<{ url: string }>().url.replace(/\/+$/, ''),
+    apiKey: process.env['ORCHESTRA_API_KEY'],
+  }),
+  out: output(),
+});
+
+addUpCommand(program, output);
+addDemoCommand(program, output);
+addTaskCommands(program, session);
+addEventsCommand(program, output);
+addPlatformCommands(program, session);
+for (const command of program.commands) command.exitOverride();
+
+try {
+  await program.parseAsync();
+  process.exitCode = EXIT.ok;
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const known = error instanceof CommandError;
+  process.stderr.write(
+    `${known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  return known ? error.exitCode : EXIT.failed;
+}
