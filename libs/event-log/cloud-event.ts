@@ -1,3 +1,4 @@
+import { MESSAGE_MAX_BYTES } from '#libs/contracts/streams.js';
 import type { MsgHdrs } from '@nats-io/transport-node';
 import { eventHash } from './event-hash.js';
 import { EventTooLargeError, LogCorruptError, type NewEvent, type StoredEvent } from './event-log.js';
@@ -94,16 +95,30 @@ const ENCODER = new TextEncoder();
 
 export const cloudPayload = (event: NewEvent): string => JSON.stringify(event.data) ?? 'null';
 
+/** The payload of a request that can be sent. Throws `RangeError` for one that cannot. */
+export const checkedJson = (
+  stream: string,
+  message: { readonly id: string; readonly subject: string; readonly data: unknown },
+): string => {
+  checkSendable(message);
+  const payload = JSON.stringify(message.data) ?? 'null';
+  const bytes = Buffer.byteLength(payload);
+  if (bytes <= MESSAGE_MAX_BYTES) return payload;
+  throw new RangeError(
+    `${stream}: message ${message.id} has ${bytes} bytes, at most ${MESSAGE_MAX_BYTES} are accepted`,
+  );
+};
+
 /** The payload of an event that can be sent. Throws `RangeError` or `EventTooLargeError` for one that cannot. */
-export const checkedPayload = (stream: string, event: NewEvent, maxBytes: number): string => {
+export const checkedPayload = (stream: string, event: NewEvent): string => {
   checkSendable(event, event.type);
   const payload = cloudPayload(event);
   // A character is three bytes at most, so most payloads need no counting.
-  if (payload.length * 3 <= maxBytes) return payload;
+  if (payload.length * 3 <= MESSAGE_MAX_BYTES) return payload;
   const bytes = Buffer.byteLength(payload);
-  if (bytes <= maxBytes) return payload;
+  if (bytes <= MESSAGE_MAX_BYTES) return payload;
   throw new EventTooLargeError(
-    `${stream}: the data of ${event.type} ${event.id} has ${bytes} bytes, at most ${maxBytes} are accepted`,
+    `${stream}: the data of ${event.type} ${event.id} has ${bytes} bytes, at most ${MESSAGE_MAX_BYTES} are accepted`,
   );
 };
 

@@ -1,5 +1,7 @@
+import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream';
 import { Kvm, type KV } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { isTransient } from './jetstream/transient-error.js';
 import type { Candidacy, Held } from './leadership.js';
 import { pause } from './pause.js';
 
@@ -14,6 +16,14 @@ export type CandidacyOptions = {
   readonly random: () => number;
 };
 
+/** Results that mean "another has it": wrong last sequence of the subject, and the number-less form. */
+const TAKEN: ReadonlySet<number> = new Set([
+  JetStreamApiCodes.StreamWrongLastSequence,
+  JetStreamApiCodes.StreamWrongLastSequenceUnknown,
+]);
+
+const isTaken = (error: unknown): boolean => error instanceof JetStreamApiError && TAKEN.has(error.code);
+
 /**
  * A key in a bucket whose entries die of age: whoever creates it holds it, and renews it by its revision. Servers before 2.11 tell
  * nobody when an entry dies, so candidates try again and again, at a jittered third of the time to live.
@@ -27,50 +37,85 @@ export const jetStreamCandidacy = (connection: NatsConnection, options: Candidac
   };
   return {
     async acquire(signal) {
-      for (;;) {
-        if (signal.aborted) throw new Error('no longer a candidate');
+      while (!signal.aborted) {
         try {
           const kv = await opened();
-          const revision = await kv.create(options.key, options.node);
-          return hold(kv, options, revision);
-        } catch {
-          // Held by another, or the broker is away: both pass.
+          // Two processes may bear the same name; the second half tells one's own entry from theirs.
+          const value = `${options.node} ${Math.floor(options.random() * 2 ** 48).toString(36)}`;
+          const sentMs = performance.now();
+          return new JetStreamHold(kv, options, value, await kv.create(options.key, value), sentMs);
+        } catch (error) {
+          if (connection.isClosed() || (!isTaken(error) && !isTransient(error))) throw error;
         }
         await pause((options.ttlMs / 3) * (0.5 + options.random()), signal);
       }
+      throw new Error(`${options.key}: ${options.node} is no longer a candidate`);
     },
   };
 };
 
-const hold = (kv: KV, options: CandidacyOptions, first: number): Held => {
-  let revision = first;
-  let renewedMs = Date.now();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let released = false;
-  let lose: (reason: Error) => void = () => undefined;
-  const lost = new Promise<Error>((resolve) => (lose = resolve));
-  const renew = async (): Promise<void> => {
+class JetStreamHold implements Held {
+  readonly lost: Promise<Error>;
+  #lose: (reason: Error) => void = () => undefined;
+  #over = false;
+  #renewing: ReturnType<typeof setInterval>;
+  #expiry: ReturnType<typeof setTimeout>;
+
+  constructor(
+    private readonly kv: KV,
+    private readonly options: CandidacyOptions,
+    private readonly value: string,
+    private revision: number,
+    sentMs: number,
+  ) {
+    this.lost = new Promise((resolve) => (this.#lose = resolve));
+    this.#renewing = setInterval(() => void this.#renew(), options.ttlMs / 3);
+    this.#expiry = this.#expireAfter(sentMs);
+  }
+
+  async release(): Promise<void> {
+    if (this.#over) return;
+    this.#end();
+    // If that fails, the entry dies of age.
+    await this.kv.delete(this.options.key, { previousSeq: this.revision }).catch(() => undefined);
+  }
+
+  /** The entry lives for `ttlMs` from when the server stored it, which is not before it was sent. */
+  #expireAfter(sentMs: number): ReturnType<typeof setTimeout> {
+    const { key, ttlMs } = this.options;
+    const leftMs = Math.max(0, sentMs + ttlMs - performance.now());
+    return setTimeout(() => this.#loses(`${key}: the hold was not renewed within ${ttlMs} ms`), leftMs);
+  }
+
+  async #renew(): Promise<void> {
+    const sentMs = performance.now();
+    const { key } = this.options;
     try {
-      const sentMs = Date.now();
-      revision = await kv.update(options.key, options.node, revision);
-      renewedMs = sentMs;
-    } catch (error) {
-      // The entry may live on at the server though the answer was lost: only its age decides.
-      if (Date.now() - renewedMs >= options.ttlMs)
-        return lose(new Error(`${options.key}: the hold was not renewed: ${String(error)}`));
-      const found = await kv.get(options.key).catch(() => null);
-      if (found && found.string() === options.node) revision = found.revision;
-      else if (found) return lose(new Error(`${options.key}: ${found.string()} holds it now`));
+      this.#renewed(await this.kv.update(key, this.value, this.revision), sentMs);
+    } catch {
+      // The answer to an earlier renewal may have been lost, and then the revision is newer than we know.
+      const found = await this.kv.get(key).catch(() => null);
+      if (this.#over || found === null) return;
+      if (found.string() === this.value) this.revision = Math.max(this.revision, found.revision);
+      else if (found.operation === 'PUT') this.#loses(`${key}: ${found.string()} holds it now`);
     }
-    if (!released) timer = setTimeout(() => void renew(), options.ttlMs / 3);
-  };
-  timer = setTimeout(() => void renew(), options.ttlMs / 3);
-  return {
-    lost,
-    release: async () => {
-      released = true;
-      clearTimeout(timer);
-      await kv.delete(options.key, { previousSeq: revision }).catch(() => undefined);
-    },
-  };
-};
+  }
+
+  #renewed(revision: number, sentMs: number): void {
+    if (this.#over || revision < this.revision) return;
+    this.revision = revision;
+    clearTimeout(this.#expiry);
+    this.#expiry = this.#expireAfter(sentMs);
+  }
+
+  #loses(reason: string): void {
+    this.#end();
+    this.#lose(new Error(reason));
+  }
+
+  #end(): void {
+    this.#over = true;
+    clearInterval(this.#renewing);
+    clearTimeout(this.#expiry);
+  }
+}

@@ -1,11 +1,5 @@
-import {
-  JetStreamApiCodes,
-  JetStreamApiError,
-  jetstreamManager,
-  type JetStreamManager,
-} from '@nats-io/jetstream';
+import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { MESSAGE_MAX_BYTES } from '#libs/contracts/streams.js';
 import { ChainCheck } from './chain-check.js';
 import { checkedPayload, cloudPayload, decodeEvent, eventHeaders } from './cloud-event.js';
 import { eventHash } from './event-hash.js';
@@ -24,7 +18,7 @@ import {
 import { followStream, type StreamMessage } from './jetstream/follow-stream.js';
 import { JetStreamLogWriter, WRITER_LIMITS, type WriterLimits } from './jetstream/log-writer.js';
 import { PubAcks, type PubAck } from './jetstream/pub-acks.js';
-import { onReconnect } from './jetstream/reconnects.js';
+import { onReconnect, untilReconnect } from './jetstream/reconnects.js';
 import { isTransient } from './jetstream/transient-error.js';
 import { pause } from './pause.js';
 
@@ -55,7 +49,7 @@ class JetStreamEventLog implements EventLog {
   ) {}
 
   async tail(): Promise<LogTail> {
-    const { state } = await (await this.#managed()).streams.info(this.name);
+    const { state } = await this.#asked((manager) => manager.streams.info(this.name));
     return { firstSeq: state.first_seq, lastSeq: state.last_seq };
   }
 
@@ -82,7 +76,7 @@ class JetStreamEventLog implements EventLog {
         await this.#checked(from);
         break;
       } catch (error) {
-        if (!isTransient(error)) throw error;
+        if (!(error instanceof LogUnavailableError) || this.connection.isClosed()) throw error;
         await pause(AGAIN_MS, options.signal);
       }
     }
@@ -109,11 +103,17 @@ class JetStreamEventLog implements EventLog {
     });
   }
 
-  async #managed(): Promise<JetStreamManager> {
-    return await (this.#manager ??= jetstreamManager(this.connection, {
-      checkAPI: false,
-      timeout: API_TIMEOUT_MS,
-    }));
+  /** Asks the broker. What waiting can mend becomes `LogUnavailableError`. */
+  async #asked<T>(question: (manager: JetStreamManager) => Promise<T>): Promise<T> {
+    try {
+      this.#manager ??= jetstreamManager(this.connection, { checkAPI: false, timeout: API_TIMEOUT_MS });
+      return await untilReconnect(this.connection, question(await this.#manager));
+    } catch (error) {
+      if (!isTransient(error) && !this.connection.isClosed()) throw error;
+      throw new LogUnavailableError(`${this.name}: the broker does not answer: ${String(error)}`, {
+        cause: error,
+      });
+    }
   }
 
   /** The tail, once it is sure that the log still holds what the caller has read. A position without a hash is believed. */
@@ -137,15 +137,10 @@ class JetStreamEventLog implements EventLog {
   }
 
   async #eventAt(seq: number): Promise<StoredEvent | null> {
-    try {
-      const found = await (await this.#managed()).streams.getMessage(this.name, { seq });
-      if (found === null) return null;
-      const { subject, header: headers } = found;
-      return decodeEvent({ seq, subject, headers, payload: found.string() }, this.name);
-    } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.NoMessageFound) return null;
-      throw error;
-    }
+    const found = await this.#asked((manager) => manager.streams.getMessage(this.name, { seq }));
+    if (found === null) return null;
+    const { subject, header: headers } = found;
+    return decodeEvent({ seq, subject, headers, payload: found.string() }, this.name);
   }
 
   async #idAt(seq: number): Promise<string> {
@@ -170,7 +165,7 @@ class JetStreamEventLog implements EventLog {
 
   async #appendOpening(acks: PubAcks, at: LogPosition, opening: NewEvent): Promise<void> {
     const epoch = at.seq + 1;
-    const payload = checkedPayload(this.name, opening, MESSAGE_MAX_BYTES);
+    const payload = checkedPayload(this.name, opening);
     const headers = eventHeaders(opening, epoch, at.hash, { lastSeq: at.seq, lastMsgId: null });
     const ack = await new Promise<PubAck>((resolve) => {
       const token = acks.publish(opening.subject, payload, headers, (heard) => {

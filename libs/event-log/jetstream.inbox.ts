@@ -1,10 +1,10 @@
-import { MESSAGE_MAX_BYTES } from '#libs/contracts/streams.js';
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
-import { checkSendable, decodeValue, encodeValue, rawHeaders } from './cloud-event.js';
+import { checkedJson, decodeValue, encodeValue, rawHeaders } from './cloud-event.js';
 import { LogUnavailableError } from './event-log.js';
 import type { FollowInboxOptions, Inbox, InboxMessage, ReceivedMessage } from './inbox.js';
 import { followStream, type StreamMessage } from './jetstream/follow-stream.js';
 import { PubAcks } from './jetstream/pub-acks.js';
+import { onReconnect } from './jetstream/reconnects.js';
 
 /** The broker confirms within milliseconds, or within a sync to disk; longer than this it is away. */
 const PUT_TIMEOUT_MS = 5_000;
@@ -27,19 +27,26 @@ class JetStreamInbox implements Inbox {
 
   async put(message: InboxMessage): Promise<number> {
     const payload = this.#checked(message);
+    const headers = headersOf(message);
     const acks = (this.#acks ??= new PubAcks(this.connection));
     this.#inFlight += 1;
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     let token = '';
+    const send = (): void => {
+      acks.forget(token);
+      token = acks.publish(message.subject, payload, headers, (ack) => {
+        if (ack.ok) resolve(ack.seq);
+        else reject(new LogUnavailableError(`${this.name}: not stored: ${ack.message}`));
+      });
+    };
+    // What the lost connection swallowed is sent again; what was stored is known by its id.
+    const forget = onReconnect(this.connection, send);
     const timer = setTimeout(() => {
       acks.forget(token);
       reject(new LogUnavailableError(`${this.name}: the broker did not confirm within ${PUT_TIMEOUT_MS} ms`));
     }, PUT_TIMEOUT_MS);
     try {
-      token = acks.publish(message.subject, payload, headersOf(message), (ack) => {
-        if (ack.ok) resolve(ack.seq);
-        else reject(new LogUnavailableError(`${this.name}: not stored: ${ack.message}`));
-      });
+      send();
       return await promise;
     } catch (error) {
       if (error instanceof LogUnavailableError) throw error;
@@ -47,6 +54,7 @@ class JetStreamInbox implements Inbox {
       throw new LogUnavailableError(`${this.name}: not sent: ${String(error)}`, { cause: error });
     } finally {
       clearTimeout(timer);
+      forget();
       this.#inFlight -= 1;
     }
   }
@@ -62,14 +70,7 @@ class JetStreamInbox implements Inbox {
   }
 
   #checked(message: InboxMessage): string {
-    checkSendable(message);
-    const payload = JSON.stringify(message.data) ?? 'null';
-    const bytes = Buffer.byteLength(payload);
-    if (bytes > MESSAGE_MAX_BYTES) {
-      throw new RangeError(
-        `${this.name}: message ${message.id} has ${bytes} bytes, at most ${MESSAGE_MAX_BYTES} are accepted`,
-      );
-    }
+    const payload = checkedJson(this.name, message);
     if (this.#inFlight < IN_FLIGHT_MAX) return payload;
     throw new LogUnavailableError(`${this.name}: ${this.#inFlight} messages wait for the broker already`);
   }

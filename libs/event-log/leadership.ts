@@ -1,4 +1,5 @@
 import {
+  LogCorruptError,
   LogUnavailableError,
   START,
   WriterDeposedError,
@@ -12,22 +13,24 @@ import { pause } from './pause.js';
 
 /** Says who may try to lead. It is about liveness alone: two holders at once do no harm, because the log fences. */
 export interface Candidacy {
-  /** Resolves when this node may try; rejects only when the signal aborts. */
+  /** Resolves when this node may try. Rejects when the signal aborts, or when waiting will not help (no such bucket, no right to it). */
   acquire(signal: AbortSignal): Promise<Held>;
 }
 
-export type Held = {
+export interface Held {
   /** Resolves when the hold is lost: not renewed in time, or taken by another. */
   readonly lost: Promise<Error>;
   /** Lets go, so that another need not wait for the time to live. */
-  readonly release: () => Promise<void>;
-};
+  release(): Promise<void>;
+}
 
 export type LeadOptions = {
   readonly log: EventLog;
   readonly candidacy: Candidacy;
   /** A new fold begins: forget everything. */
   readonly reset: () => void;
+  /** Takes up a snapshot after `reset` and says what position it stands for; `START` when there is none that can be used. */
+  readonly restore?: () => Promise<LogPosition>;
   readonly fold: (event: StoredEvent) => void;
   /** What the writer begins with at this position: `START` for a log without any event. */
   readonly opening: (at: LogPosition) => NewEvent;
@@ -45,55 +48,92 @@ const AGAIN_AFTER_MS = 500;
 
 /**
  * The life of a candidate: wait for the hold, fold the log to its end, open it (this is the moment at which the old leader, if
- * it still lives, is fenced off), lead, step down, stand again. Rejects when the log is damaged or holds what this
- * version does not know: going on would decide from a wrong state.
+ * it still lives, is fenced off), lead, step down, stand again. Resolves when the signal aborts. Rejects when the log is
+ * damaged or holds what this version does not know: going on would decide from a wrong state.
  */
 export const standForElection = async (options: LeadOptions): Promise<void> => {
   const { candidacy, signal, onTermOver } = options;
   while (!signal.aborted) {
-    const held = await candidacy.acquire(signal).catch(() => null);
-    if (held === null) return;
-    const ending = new AbortController();
-    const stop = (): void => ending.abort();
-    signal.addEventListener('abort', stop, { once: true });
-    void held.lost.then(stop);
+    let held: Held;
     try {
-      const { writer, opening } = await takeOver(options);
-      onTermOver(await options.term(writer, opening, ending.signal));
-      await writer.close();
+      held = await candidacy.acquire(signal);
     } catch (error) {
+      if (signal.aborted) return;
+      throw error;
+    }
+    try {
+      onTermOver(await serve(options, held));
+    } catch (error) {
+      if (signal.aborted) return;
       if (!isPassing(error)) throw error;
       onTermOver(error);
       await pause(AGAIN_AFTER_MS, signal);
     } finally {
-      signal.removeEventListener('abort', stop);
       await held.release();
     }
   }
 };
 
 const isPassing = (error: unknown): error is Error =>
-  error instanceof WriterDeposedError ||
-  error instanceof LogUnavailableError ||
-  /timeout|no responders|closed|disconnect|503/i.test(String(error));
+  error instanceof WriterDeposedError || error instanceof LogUnavailableError;
+
+/** One term, from the hold to the closed writer. */
+const serve = async (options: LeadOptions, held: Held): Promise<Error> => {
+  const ending = new AbortController();
+  const stop = (): void => ending.abort();
+  options.signal.addEventListener('abort', stop, { once: true });
+  if (options.signal.aborted) stop();
+  void held.lost.then(stop);
+  try {
+    const { writer, opening } = await takeOver(options);
+    try {
+      return await options.term(writer, opening, ending.signal);
+    } finally {
+      await writer.close();
+    }
+  } finally {
+    options.signal.removeEventListener('abort', stop);
+  }
+};
 
 const takeOver = async (options: LeadOptions): Promise<{ writer: LogWriter; opening: StoredEvent }> => {
-  const { log, reset, fold } = options;
-  reset();
-  let at: LogPosition = START;
+  let at = await foldAll(options);
   for (let round = 0; round < OPENINGS_MAX; round += 1) {
-    for await (const event of log.replay(at, { signal: options.signal })) {
-      fold(event);
-      at = { seq: event.seq, hash: event.hash };
-    }
     const event = options.opening(at);
     try {
-      const writer = await log.openWriter(at, event);
+      const writer = await options.log.openWriter(at, event);
       const { seq, hash } = writer.position;
       return { writer, opening: { ...event, seq, hash, prevHash: at.hash, epoch: writer.epoch } };
     } catch (error) {
       if (!(error instanceof WriterDeposedError)) throw error;
     }
+    at = await foldOn(options, at);
   }
-  throw new WriterDeposedError(`${log.name}: moved on at each of ${OPENINGS_MAX} attempts to open it`);
+  throw new WriterDeposedError(
+    `${options.log.name}: moved on at each of ${OPENINGS_MAX} attempts to open it`,
+  );
+};
+
+/** From the snapshot if there is one that fits the log, else from the start. A bad snapshot costs time and nothing else. */
+const foldAll = async (options: LeadOptions): Promise<LogPosition> => {
+  options.reset();
+  const from = (await options.restore?.()) ?? START;
+  if (from.seq === 0) return await foldOn(options, START);
+  try {
+    return await foldOn(options, from);
+  } catch (error) {
+    if (!(error instanceof LogCorruptError)) throw error;
+    // Either the snapshot is of another log or the log is damaged: from the start, the log itself says which.
+    options.reset();
+    return await foldOn(options, START);
+  }
+};
+
+const foldOn = async ({ log, fold, signal }: LeadOptions, from: LogPosition): Promise<LogPosition> => {
+  let at = from;
+  for await (const event of log.replay(from, { signal })) {
+    fold(event);
+    at = { seq: event.seq, hash: event.hash };
+  }
+  return at;
 };

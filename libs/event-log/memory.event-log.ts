@@ -1,4 +1,3 @@
-import { MESSAGE_MAX_BYTES } from '#libs/contracts/streams.js';
 import { ChainCheck } from './chain-check.js';
 import { checkedPayload, cloudPayload } from './cloud-event.js';
 import { eventHash } from './event-hash.js';
@@ -106,7 +105,7 @@ const asRead = (event: StoredEvent): StoredEvent => {
 };
 
 const sealed = (name: string, event: NewEvent, epoch: number, at: LogPosition): StoredEvent => {
-  const payload = checkedPayload(name, event, MESSAGE_MAX_BYTES);
+  const payload = checkedPayload(name, event);
   const hash = eventHash(at.hash, event, epoch, payload);
   return { ...event, data: JSON.parse(payload), seq: at.seq + 1, epoch, prevHash: at.hash, hash };
 };

@@ -1,4 +1,4 @@
-import { checkSendable } from './cloud-event.js';
+import { checkedJson } from './cloud-event.js';
 import type { FollowInboxOptions, Inbox, InboxMessage, ReceivedMessage } from './inbox.js';
 import { WakeUp } from './wake-up.js';
 
@@ -16,8 +16,7 @@ export class MemoryInbox implements Inbox {
   ) {}
 
   async put(message: InboxMessage): Promise<number> {
-    checkSendable(message);
-    const data: unknown = JSON.parse(JSON.stringify(message.data) ?? 'null');
+    const data: unknown = JSON.parse(checkedJson(this.name, message));
     await Promise.resolve();
     const known = this.#seqById.get(message.id);
     if (known !== undefined) return known;

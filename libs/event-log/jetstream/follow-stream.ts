@@ -2,7 +2,7 @@ import { DeliverPolicy, jetstream, type ConsumerMessages, type JsMsg } from '@na
 import type { NatsConnection } from '@nats-io/transport-node';
 import { LogUnavailableError } from '../event-log.js';
 import { pause } from '../pause.js';
-import { onReconnect } from './reconnects.js';
+import { onReconnect, untilReconnect } from './reconnects.js';
 import { isTransient } from './transient-error.js';
 
 export type StreamMessage = JsMsg;
@@ -27,6 +27,12 @@ const REOPEN_MS = 250;
  */
 const PULL_MS = 10_000;
 
+/** Time after which the server forgets a consumer that no one pulls from: the reader is gone. */
+const FORGET_MS = 30_000;
+
+/** One request of the JetStream API. */
+const API_TIMEOUT_MS = 2_000;
+
 /** A reading with an end that makes no progress for this long fails: its caller has to say so, not hang. */
 const STALLED_MS = 60_000;
 
@@ -47,7 +53,7 @@ export async function* followStream(
   while (!signal?.aborted) {
     if (connection.isClosed()) throw new LogUnavailableError(`${stream}: the broker connection was closed`);
     try {
-      const { messages, pending } = await open(connection, stream, seq, options);
+      const { messages, pending } = await untilReconnect(connection, open(connection, stream, seq, options));
       if (untilSeq !== undefined && pending === 0) return messages.stop();
       for await (const message of closing(connection, messages, signal)) {
         if (message.seq <= seq) continue;
@@ -59,9 +65,11 @@ export async function* followStream(
       }
     } catch (error) {
       if (!isTransient(error) && !connection.isClosed()) throw error;
+      if (untilSeq !== undefined && Date.now() - progressMs > STALLED_MS) {
+        const text = `${stream}: no message behind ${seq} came within ${STALLED_MS} ms: ${String(error)}`;
+        throw new LogUnavailableError(text, { cause: error });
+      }
     }
-    if (untilSeq !== undefined && Date.now() - progressMs > STALLED_MS)
-      throw new LogUnavailableError(`${stream}: no message behind ${seq} came within ${STALLED_MS} ms`);
     await pause(REOPEN_MS, signal);
   }
 }
@@ -73,9 +81,10 @@ const open = async (
   options: FollowOptions,
 ): Promise<{ messages: ConsumerMessages; pending: number }> => {
   const { filterSubject, bufferMax = AHEAD_MAX } = options;
-  const consumer = await jetstream(connection).consumers.get(stream, {
+  const consumer = await jetstream(connection, { timeout: API_TIMEOUT_MS }).consumers.get(stream, {
     deliver_policy: DeliverPolicy.StartSequence,
     opt_start_seq: afterSeq + 1,
+    inactive_threshold: FORGET_MS,
     ...(filterSubject === undefined ? {} : { filter_subjects: filterSubject }),
   });
   const { num_pending: pending } = await consumer.info(true);

@@ -1,4 +1,3 @@
-import { MESSAGE_MAX_BYTES } from '#libs/contracts/streams.js';
 import { checkedPayload, eventHeaders } from '../cloud-event.js';
 import { eventHash } from '../event-hash.js';
 import {
@@ -109,7 +108,7 @@ export class JetStreamLogWriter implements LogWriter {
 
   append(events: readonly NewEvent[]): Appended {
     const { stream, limits } = this.options;
-    const payloads = events.map((event) => checkedPayload(stream, event, MESSAGE_MAX_BYTES));
+    const payloads = events.map((event) => checkedPayload(stream, event));
     if (this.#mode !== 'over' && this.#queue.length + events.length > limits.queueMax) {
       const waiting = `${this.#queue.length} appends wait, ${limits.queueMax} are allowed`;
       this.#enter('over', new LogUnavailableError(`${stream}: ${waiting}`));

@@ -1,4 +1,4 @@
-import type { NatsConnection } from '@nats-io/transport-node';
+import { ConnectionError, type NatsConnection } from '@nats-io/transport-node';
 
 type Listener = () => void;
 
@@ -23,4 +23,20 @@ const watch = (connection: NatsConnection): Set<Listener> => {
     }
   })();
   return listeners;
+};
+
+/**
+ * The outcome of a request, or a `ConnectionError` at the next reconnection: what was asked over the lost connection is not
+ * answered over the new one, and the client itself would wait for the whole time limit.
+ */
+export const untilReconnect = async <T>(connection: NatsConnection, request: Promise<T>): Promise<T> => {
+  const { promise: lost, reject } = Promise.withResolvers<never>();
+  const forget = onReconnect(connection, () => reject(new ConnectionError('the connection was lost')));
+  try {
+    return await Promise.race([request, lost]);
+  } finally {
+    forget();
+    // Whichever came later has no one to hear it.
+    request.catch(() => undefined);
+  }
 };
