@@ -1,5 +1,5 @@
 import { COMMON_SETTINGS } from '#libs/runtime/common.settings.js';
-import { integer, loadSettings, optionalText, type Loaded } from '#libs/runtime/settings.js';
+import { flag, integer, loadSettings, optionalText, type Loaded } from '#libs/runtime/settings.js';
 
 export const ALLOCATOR_SETTINGS = {
   ...COMMON_SETTINGS,
@@ -23,6 +23,12 @@ export const ALLOCATOR_SETTINGS = {
     min: 500,
     max: 600_000,
     unit: 'milliseconds',
+  }),
+  unloadOnStop: flag({
+    env: 'ORCHESTRA_UNLOAD_ON_STOP',
+    meaning:
+      'Unload models that we loaded when the allocator is stopped. Without it they stay in VRAM for ever.',
+    fallback: true,
   }),
   probeEveryMs: integer({
     env: 'ORCHESTRA_PROBE_EVERY_MS',

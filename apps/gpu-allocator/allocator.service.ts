@@ -49,6 +49,11 @@ export class AllocatorService {
     }
   }
 
+  /** Unloads what was loaded to stay, if this allocator leads. */
+  async unloadIdle(): Promise<void> {
+    await this.#term?.unloadIdle();
+  }
+
   /** The running term. Throws where another allocator leads. */
   term(): Term {
     if (this.#term === null) throw new NotLeadingError('this allocator does not lead');

@@ -55,10 +55,19 @@ export const startAllocator = async (
   election.catch((error: unknown) => context.fail(error));
   return {
     stop: async () => {
+      if (config.unloadOnStop) await bounded(allocator.unloadIdle(), config.shutdownGraceMs);
       stopping.abort();
       await election.catch(() => undefined);
       await unwatch();
       await app.close();
     },
   };
+};
+
+/** Waits for it, but no longer than this: a server that is slow to unload must not keep us from stopping. */
+const bounded = async (work: Promise<void>, limitMs: number): Promise<void> => {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)));
+  await Promise.race([work, limit]);
+  clearTimeout(timer);
 };

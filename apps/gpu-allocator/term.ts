@@ -95,6 +95,18 @@ export class Term {
     this.#watch?.lookAtAll();
   }
 
+  /** Leaves the servers as they were found: what was loaded to stay is unloaded where nobody uses it. */
+  async unloadIdle(): Promise<void> {
+    const unloads: Promise<boolean>[] = [];
+    for (const server of this.options.ledger.servers.values()) {
+      for (const { residencyId, state } of server.residencies.values()) {
+        if (state !== 'loaded' || busySlots(server, residencyId) > 0) continue;
+        unloads.push(this.keeper.unload(server.spec.serverId, residencyId, 'the allocator is stopping'));
+      }
+    }
+    await Promise.allSettled(unloads);
+  }
+
   views(): readonly ServerView[] {
     return [...this.options.ledger.servers.values()].map((server) => this.#view(server));
   }
