@@ -20,6 +20,7 @@ const project = (displayName, testMatch, extra = {}) => ({
   testMatch,
   rootDir: '.',
   testEnvironment: 'node',
+  // Not 'import': Jest adds that for imports itself, and a require() that found an ES module breaks packages such as pg.
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

@@ -33,16 +33,16 @@ export class Projection {
     const leasesProgress = new Progress();
     return new Projection(
       orm,
-      new StreamProjector(logs.tasks, orm, new TaskFold(logger), progress, logger),
-      new StreamProjector(logs.leases, orm, new LeaseFold(), leasesProgress, logger),
+      new StreamProjector(logs.tasks, orm, database.name, new TaskFold(logger), progress, logger),
+      new StreamProjector(logs.leases, orm, database.name, new LeaseFold(), leasesProgress, logger),
       progress,
       leasesProgress,
     );
   }
 
-  /** Follows both streams until `stop`. Rejects, with both at rest, when the read model is not of these logs. */
-  run(): Promise<void> {
-    const { signal } = this.#stopping;
+  /** Follows both streams until `stop`, or until the signal aborts. Rejects, with both at rest, when the read model is not of these logs. */
+  run(until: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([until, this.#stopping.signal]);
     const ends = [this.tasks, this.leases].map(async (projector) => {
       try {
         await projector.run(signal);

@@ -1,5 +1,6 @@
-import { IsolationLevel, type SqlEntityManager } from '@mikro-orm/sqlite';
+import type { SqlEntityManager } from '@mikro-orm/sqlite';
 import type { Orm } from './database/database.js';
+import { inTransaction } from './database/transaction.js';
 
 /** Queries that run or wait at once. Each takes about a millisecond, so a thousandth would wait a second. */
 const READS_MAX = 1_000;
@@ -39,10 +40,7 @@ export class ReadGate {
       this.#waiting -= 1;
     }
     if (!this.#reader) throw new NotServingError('the database is not open yet; ask again');
-    const read = this.#reader.em.fork().transactional(work, {
-      isolationLevel: IsolationLevel.REPEATABLE_READ,
-      readOnly: true,
-    });
+    const read = inTransaction(this.#reader, work);
     this.#reads.add(read);
     try {
       return await read;

@@ -48,6 +48,8 @@ export class ReadModel {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
+    // Readers first: SQLite merges the write-ahead log into the file when its last connection closes, if that one can write.
+    await this.#gate.close();
     await this.#live?.stop();
     await this.#running;
     await this.#gate.close();
@@ -115,7 +117,7 @@ export class ReadModel {
       if (!this.#gate.isOpen) this.#gate.open(await this.database.openReader());
       this.#live = live;
       this.#problem = null;
-      await live.run();
+      await live.run(this.#stopping.signal);
     } catch (error) {
       if (!(error instanceof CheckpointMismatchError)) throw error;
       await this.#replace(error.message, live);

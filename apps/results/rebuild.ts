@@ -82,7 +82,9 @@ export class Rebuild {
     const next = await Projection.open(this.database, 'next', this.logs, this.logger);
     this.#next = next;
     try {
-      const ended = next.run().then(() => Promise.reject(new Error('the service is being stopped')));
+      const ended = next
+        .run(this.signal)
+        .then(() => Promise.reject(new Error('the service is being stopped')));
       await Promise.race([this.#filled(next, served), ended]);
     } finally {
       this.#over.abort();

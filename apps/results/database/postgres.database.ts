@@ -3,6 +3,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import type { Database, Orm, Place } from './database.js';
 import { ENTITIES } from './entities.js';
 import { Initial } from './migrations/postgresql/initial.js';
+import { inTransaction } from './transaction.js';
 
 const SCHEMAS: Readonly<Record<Place, string>> = {
   live: 'orchestra_results',
@@ -11,6 +12,9 @@ const SCHEMAS: Readonly<Record<Place, string>> = {
 
 /** Queries at once; each takes a connection. PostgreSQL allows 100 by default, for all its clients together. */
 const READERS_MAX = 8;
+
+/** A connection that is not there by then will not come; the projection tries again by itself. */
+const CONNECT_TIMEOUT_MS = 5_000;
 
 /** A query of ours takes milliseconds. One that takes this long is stuck, and the caller has given up long ago. */
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -37,7 +41,10 @@ export class PostgresDatabase implements Database {
   }
 
   async openReader(): Promise<Orm> {
-    return this.#open(SCHEMAS.live, READERS_MAX, '-c default_transaction_read_only=on');
+    // What a query reads in several statements has to be of one moment; SQLite gives that by itself.
+    const oneMoment =
+      '-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read';
+    return this.#open(SCHEMAS.live, READERS_MAX, oneMoment);
   }
 
   async discardNext(): Promise<void> {
@@ -46,7 +53,7 @@ export class PostgresDatabase implements Database {
 
   async promote(): Promise<void> {
     await this.#alone((orm) =>
-      orm.em.transactional(async (em) => {
+      inTransaction(orm, async (em) => {
         await em.execute(`drop schema if exists ${SCHEMAS.live} cascade`);
         await em.execute(`alter schema ${SCHEMAS.next} rename to ${SCHEMAS.live}`);
       }),
@@ -71,6 +78,7 @@ export class PostgresDatabase implements Database {
       clientUrl: this.url,
       pool: { min: 0, max: connectionsMax },
       driverOptions: {
+        connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
         options: `-c search_path=${schema} -c statement_timeout=${STATEMENT_TIMEOUT_MS} ${options}`,
       },
       extensions: [Migrator],

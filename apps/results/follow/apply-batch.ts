@@ -1,5 +1,6 @@
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import type { Orm } from '../database/database.js';
+import { inTransaction } from '../database/transaction.js';
 import { includedAfter, moveCheckpoint, type Included } from './checkpoint.js';
 import type { StreamFold } from './stream-fold.js';
 
@@ -21,7 +22,7 @@ export const applyBatch = async (
     throw new Error(`${stream}: event ${first.seq} came after ${from.seq}; expected ${from.seq + 1}`);
   }
   const to = includedAfter(from, fresh);
-  const committed = await orm.em.fork().transactional(async (em) => {
+  const committed = await inTransaction(orm, async (em) => {
     await moveCheckpoint(em, stream, from, to);
     return fold.apply(em, fresh);
   });

@@ -8,6 +8,7 @@ const STALLED_TICKS = 10;
 /** Position, lag and speed of one stream, from a look at the log once a second. */
 export class Pace {
   #tailSeq = 0;
+  #tailSeen = false;
   #missedTails = 0;
   #stillTicks = 0;
   #caughtUp = false;
@@ -16,12 +17,20 @@ export class Pace {
   /** `tailSeq` is null when the log did not say. */
   tick(atMs: number, seq: number, tailSeq: number | null): void {
     this.#missedTails = tailSeq === null ? this.#missedTails + 1 : 0;
-    if (tailSeq !== null) this.#tailSeq = tailSeq;
+    if (tailSeq !== null) {
+      this.#tailSeq = tailSeq;
+      this.#tailSeen = true;
+    }
     const moved = this.#history.at(-1)?.seq !== seq;
     this.#stillTicks = moved || this.lag(seq) === 0 ? 0 : this.#stillTicks + 1;
-    if (this.lag(seq) === 0 && tailSeq !== null) this.#caughtUp = true;
+    this.moved(seq);
     this.#history.push({ atMs, seq });
     if (this.#history.length > WINDOW_TICKS) this.#history.shift();
+  }
+
+  /** The position is `seq` now. Behind the last tail that was seen, it has caught up with what was there at the start. */
+  moved(seq: number): void {
+    if (this.#tailSeen && seq >= this.#tailSeq) this.#caughtUp = true;
   }
 
   lag(seq: number): number {

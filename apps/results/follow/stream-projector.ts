@@ -28,6 +28,8 @@ export class StreamProjector {
   constructor(
     private readonly log: EventLog,
     private readonly orm: Orm,
+    /** Name of the database, for messages. */
+    private readonly into: string,
     private readonly fold: StreamFold,
     private readonly progress: Progress,
     private readonly logger: Logger,
@@ -90,6 +92,7 @@ export class StreamProjector {
       for await (const batch of batches(events, BATCH_MAX)) {
         included = await applyBatch(this.orm, this.log.name, this.fold, included, batch);
         this.progress.set(included.seq);
+        this.#pace.moved(included.seq);
         this.#failure = null;
         onProgress();
         if (signal.aborted) return;
@@ -102,7 +105,7 @@ export class StreamProjector {
 
   #failed(error: unknown, backoffMs: number): void {
     const message = error instanceof Error ? error.message : String(error);
-    this.#failure = `${this.log.name}: at ${this.seq}: ${message}`;
+    this.#failure = `${this.log.name}: at ${this.seq}, into ${this.into}: ${message}`;
     this.logger.error(
       { stream: this.log.name, seq: this.seq, backoffMs, error: message },
       'projection failed; trying again',

@@ -1,0 +1,260 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Failure } from '#libs/domain/errors.js';
+import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
+import type { StoredEvent } from '#libs/event-log/event-log.js';
+import {
+  dispatched,
+  failureOf,
+  later,
+  needsModel,
+  NOW,
+  stepSpec,
+  stoppedAttempt,
+  submitted,
+  success,
+  templateRegistered,
+} from '#libs/testing/builders.js';
+import { remembered, type TaskDoc } from './task-doc.js';
+import { foldTaskEvents, taskIdsOf, type TaskChanges } from './task-view.projection.js';
+
+/** These facts as the log holds them, the first at `from`. */
+const stored = (facts: readonly (TaskEvent | SchedulerEvent)[], from = 1, version = 1): StoredEvent[] =>
+  facts.map(({ type, ...data }, place) => ({
+    id: `event-${from + place}`,
+    seq: from + place,
+    type,
+    version,
+    subject: `evt.task.t1.${type}`,
+    time: NOW,
+    data,
+    epoch: 1,
+    hash: `hash-${from + place}`,
+    prevHash: `hash-${from + place - 1}`,
+  }));
+
+const NOBODY: ReadonlyMap<string, TaskDoc> = new Map();
+const fold = (...facts: readonly (TaskEvent | SchedulerEvent)[]): TaskChanges =>
+  foldTaskEvents(stored(facts), NOBODY);
+
+/** Task `t1` after these facts. */
+const taskAfter = (...facts: readonly TaskEvent[]): TaskDoc => {
+  const doc = fold(...facts).docs.get('t1');
+  if (!doc) throw new Error('there is no task t1');
+  return doc;
+};
+
+const BUSY: Failure = { code: 'SERVER_BUSY', message: 'gpu1 is busy' };
+const REFUSED: Failure = { code: 'MODEL_REQUEST_REFUSED', message: 'no' };
+const twoSteps = submitted({ steps: [stepSpec('a'), stepSpec('b', { needs: ['a'] })] });
+const abreast = submitted({ steps: [stepSpec('a'), stepSpec('b')] });
+const retried: TaskEvent = {
+  type: 'step.failed',
+  taskId: 't1',
+  step: failureOf('a', 1, BUSY),
+  retryAt: later(1000),
+};
+const firstDone: TaskEvent = { type: 'step.completed', taskId: 't1', step: success('a') };
+const cancelAsked: TaskEvent = {
+  type: 'task.cancel-requested',
+  taskId: 't1',
+  reason: 'enough',
+  at: later(5),
+};
+const done: TaskEvent = {
+  type: 'task.completed',
+  taskId: 't1',
+  step: success('a'),
+  result: { text: 'ok' },
+  at: later(9),
+};
+
+describe('the status of a task', () => {
+  it.each<{ name: string; facts: readonly TaskEvent[]; want: string }>([
+    { name: 'is queued from its submission', facts: [submitted()], want: 'queued' },
+    { name: 'is running from its first dispatch', facts: [submitted(), dispatched()], want: 'running' },
+    {
+      name: 'is queued again while its first step waits for another try',
+      facts: [submitted(), dispatched(), retried],
+      want: 'queued',
+    },
+    {
+      name: 'is running again with that try',
+      facts: [submitted(), dispatched(), retried, dispatched('a', 2)],
+      want: 'running',
+    },
+    { name: 'stays running between two steps', facts: [twoSteps, dispatched(), firstDone], want: 'running' },
+    {
+      name: 'stays running while a later step waits for another try',
+      facts: [
+        twoSteps,
+        dispatched(),
+        firstDone,
+        dispatched('b'),
+        { ...retried, step: failureOf('b', 1, BUSY) },
+      ],
+      want: 'running',
+    },
+    {
+      name: 'stays running while it is asked to stop',
+      facts: [submitted(), dispatched(), cancelAsked],
+      want: 'running',
+    },
+    { name: 'ends completed', facts: [submitted(), dispatched(), done], want: 'completed' },
+  ])('$name', ({ facts, want }) => expect(taskAfter(...facts).state.status).toBe(want));
+});
+
+describe('a task that completes', () => {
+  const task = taskAfter(submitted(), dispatched('a', 1, { at: later(2) }), done);
+
+  it('has its times and its result', () =>
+    expect(task.state).toMatchObject({
+      startedAt: later(2),
+      endedAt: later(9),
+      result: '{"text":"ok"}',
+      error: null,
+      lastSeq: 3,
+    }));
+  it('has its step done, with the output', () =>
+    expect(task.steps).toEqual([{ position: 0, stepId: 'a', status: 'completed', output: '"a done"' }]));
+  it('has its attempt ended', () =>
+    expect(task.attempts).toMatchObject([
+      { seq: 2, attempt: 1, leaseId: 'lease-a-1', outcome: 'completed', endedAt: NOW },
+    ]));
+});
+
+describe('an attempt', () => {
+  it('names the model that its step asked for', () =>
+    expect(
+      taskAfter(submitted(), dispatched('a', 1, { requirement: needsModel('smol') })).attempts[0]?.model,
+    ).toBe('smol'));
+
+  it('that failed stays failed beside the one that follows', () =>
+    expect(taskAfter(submitted(), dispatched(), retried, dispatched('a', 2)).attempts).toMatchObject([
+      { attempt: 1, outcome: 'failed', error: JSON.stringify(BUSY) },
+      { attempt: 2, outcome: 'running', error: null },
+    ]));
+
+  it('keeps the time of the first start', () =>
+    expect(
+      taskAfter(submitted(), dispatched(), retried, dispatched('a', 2, { at: later(2000) })).state.startedAt,
+    ).toBe(NOW));
+});
+
+describe('a task that fails while another step runs', () => {
+  const facts: readonly TaskEvent[] = [
+    abreast,
+    dispatched('a'),
+    dispatched('b'),
+    { type: 'task.failing', taskId: 't1', failure: REFUSED, step: failureOf('a', 1, REFUSED), at: later(1) },
+  ];
+  const failed: TaskEvent = {
+    type: 'task.failed',
+    taskId: 't1',
+    failure: REFUSED,
+    step: failureOf('a', 1, REFUSED),
+    stopped: [stoppedAttempt('confirmed', 'b')],
+    at: later(3),
+  };
+
+  it('says why at once and runs on until the other has stopped', () =>
+    expect(taskAfter(...facts).state).toMatchObject({
+      status: 'running',
+      error: JSON.stringify(REFUSED),
+      endedAt: null,
+    }));
+  it('then has one step failed and the other cancelled', () => {
+    const task = taskAfter(...facts, failed);
+    expect(task.state).toMatchObject({ status: 'failed', endedAt: later(3) });
+    expect(task.steps.map(({ status }) => status)).toEqual(['failed', 'cancelled']);
+    expect(task.attempts.map(({ outcome, endedAt }) => [outcome, endedAt])).toEqual([
+      ['failed', NOW],
+      ['cancelled', later(3)],
+    ]);
+  });
+});
+
+describe('a task that is cancelled', () => {
+  it('remembers when that was asked for, once', () =>
+    expect(
+      taskAfter(submitted(), dispatched(), cancelAsked, { ...cancelAsked, at: later(7) }).state
+        .cancelRequestedAt,
+    ).toBe(later(5)));
+
+  it('leaves no step open', () => {
+    const cancelled: TaskEvent = {
+      type: 'task.cancelled',
+      taskId: 't1',
+      reason: 'enough',
+      stopped: [stoppedAttempt('confirmed')],
+      at: later(6),
+    };
+    const task = taskAfter(twoSteps, dispatched(), cancelAsked, cancelled);
+    expect(task.state).toMatchObject({ status: 'cancelled', endedAt: later(6), error: null });
+    expect(task.steps.map(({ status }) => status)).toEqual(['cancelled', 'cancelled']);
+  });
+});
+
+describe('the fold of a batch', () => {
+  const facts = [abreast, dispatched('a'), dispatched('b'), firstDone, cancelAsked];
+
+  it('gives the same wherever the batch is cut', () => {
+    const events = stored(facts);
+    const whole = foldTaskEvents(events, NOBODY).docs.get('t1');
+    for (let cut = 1; cut < events.length; cut += 1) {
+      const first = foldTaskEvents(events.slice(0, cut), NOBODY).docs;
+      expect(foldTaskEvents(events.slice(cut), first).docs.get('t1')).toEqual(whole);
+    }
+  });
+
+  it('passes over what a task already includes', () => {
+    const events = stored(facts);
+    const known = foldTaskEvents(events, NOBODY).docs;
+    const again = foldTaskEvents(events, known);
+    expect([again.docs.size, again.submitted.size, again.ignored]).toEqual([0, 0, []]);
+  });
+
+  it('goes on from a task of which only the running attempts are remembered', () => {
+    const known = new Map([
+      ['t1', remembered(taskAfter(submitted(), dispatched(), retried, dispatched('a', 2)))],
+    ]);
+    const next = foldTaskEvents(stored([{ ...done, step: success('a', 2) }], 5), known);
+    expect(next.docs.get('t1')?.attempts).toMatchObject([{ attempt: 2, outcome: 'completed' }]);
+    expect(next.before.get('t1')).toBe(known.get('t1'));
+  });
+
+  it('says which tasks it is about', () =>
+    expect([
+      ...taskIdsOf(stored([templateRegistered, submitted(), dispatched(), submitted({ taskId: 't2' })])),
+    ]).toEqual(['t1', 't2']));
+
+  it('knows facts that belong to no task', () =>
+    expect(fold(templateRegistered, { type: 'leader.elected', node: 's', at: NOW })).toMatchObject({
+      ignored: [],
+    }));
+});
+
+describe('an event that fits nothing', () => {
+  it('of a type that is not known yet is passed over, and said', () => {
+    const unheard = { ...submitted(), type: 'task.paused' } as unknown as TaskEvent;
+    const { docs, ignored } = fold(submitted(), unheard, dispatched());
+    expect(docs.get('t1')?.state).toMatchObject({ status: 'running', lastSeq: 3 });
+    expect(ignored).toEqual([{ seq: 2, type: 'task.paused', why: 'unknown type or version 1' }]);
+  });
+
+  it('of a later version is not guessed at', () =>
+    expect(foldTaskEvents(stored([submitted()], 1, 2), NOBODY).ignored).toMatchObject([
+      { seq: 1, why: 'unknown type or version 2' },
+    ]));
+
+  it('for a task that was never submitted changes nothing', () =>
+    expect(fold(dispatched())).toMatchObject({
+      docs: new Map(),
+      ignored: [{ why: 'task t1 was never submitted' }],
+    }));
+
+  it('for a task that is over changes nothing', () => {
+    const { docs, ignored } = fold(submitted(), dispatched(), done, dispatched('a', 2));
+    expect(docs.get('t1')?.state.lastSeq).toBe(3);
+    expect(ignored).toMatchObject([{ seq: 4, why: 'task t1 is completed' }]);
+  });
+});
