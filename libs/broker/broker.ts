@@ -1,6 +1,7 @@
 import { connect, nkeyAuthenticator, type ConnectionOptions } from '@nats-io/transport-node';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { findNatsServer } from './find-nats-server.js';
 import { ensureKeys } from './keys.js';
 import type { BrokerUser } from './permissions.js';
@@ -26,8 +27,8 @@ export type Broker = {
   readonly stop: () => Promise<void>;
 };
 
-/** Pause before a server that ended is started again: the port and the lock on its folder must be free. */
-const RESTART_AFTER_MS = 250;
+/** Pause before a server that ended is started again, doubled up to the second figure while it does not start. */
+const RESTART_MS = { first: 250, most: 10_000 };
 
 /** Finds or obtains a nats-server, runs it on the data folder, starts it again when it ends, and provisions it. */
 export const startBroker = async (options: BrokerOptions): Promise<Broker> => {
@@ -55,22 +56,7 @@ export const startBroker = async (options: BrokerOptions): Promise<Broker> => {
       port,
       logFile: join(folder, 'nats-server.log'),
     });
-  let server = await launch();
-  let stopping = false;
-  const watch = async (): Promise<void> => {
-    for (;;) {
-      const how = await server.ended;
-      if (stopping) return;
-      say(`broker ${how}; starting it again`);
-      await new Promise((resolve) => setTimeout(resolve, RESTART_AFTER_MS));
-      try {
-        server = await launch();
-      } catch (error) {
-        say(`broker did not start: ${String(error)}`);
-      }
-    }
-  };
-  void watch();
+  const server = await keepRunning(launch, say);
   const url = `nats://127.0.0.1:${port}`;
   await provisionAs(url, {
     authenticator: nkeyAuthenticator(new Uint8Array(await readFile(seedFile('admin')))),
@@ -79,11 +65,51 @@ export const startBroker = async (options: BrokerOptions): Promise<Broker> => {
     url,
     version: found.version,
     seedFile,
-    pid: () => server.pid,
-    signal: (signal) => server.signal(signal),
+    pid: () => server.current()?.pid,
+    signal: (signal) => server.current()?.signal(signal),
+    stop: server.stop,
+  };
+};
+
+type Kept = { readonly current: () => ServerProcess | null; readonly stop: () => Promise<void> };
+
+/** Starts the server again whenever it ends, until it is told to stop. Rejects when it does not start the first time. */
+const keepRunning = async (
+  launch: () => Promise<ServerProcess>,
+  say: (line: string) => void,
+): Promise<Kept> => {
+  const stopping = new AbortController();
+  let current: ServerProcess | null = await launch();
+  const watch = async (): Promise<void> => {
+    let pauseMs = RESTART_MS.first;
+    while (!stopping.signal.aborted) {
+      if (current) {
+        const { ended } = current;
+        const how = await ended;
+        current = null;
+        if (stopping.signal.aborted) return;
+        say(`broker ${how}; starting it again`);
+      }
+      await wait(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      if (stopping.signal.aborted) return;
+      try {
+        current = await launch();
+        pauseMs = RESTART_MS.first;
+      } catch (error) {
+        pauseMs = Math.min(RESTART_MS.most, pauseMs * 2);
+        say(`broker did not start: ${String(error)}; next try in ${pauseMs} ms`);
+      }
+    }
+    // It came up while the stop was asked for.
+    await current?.stop();
+  };
+  const watching = watch();
+  return {
+    current: () => current,
     stop: async () => {
-      stopping = true;
-      await server.stop();
+      stopping.abort();
+      await current?.stop();
+      await watching;
     },
   };
 };

@@ -92,13 +92,28 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
   },
 };
 
+/** Stored facts are said again as `pub.<their subject>`, with `Nats-Stream` and `Nats-Sequence` headers. */
+export const OBSERVED_PREFIX = 'pub';
+
+/**
+ * What outside readers get: facts and tokens as they come, and stored facts one by one. No consumers: creating one is a way to
+ * have the server write (see server-config.ts).
+ */
+export const OBSERVED = {
+  heard: [`${OBSERVED_PREFIX}.evt.>`, 'live.>'],
+  asked: [tasks, leases].flatMap(({ name }) => [
+    `$JS.API.DIRECT.GET.${name}`,
+    `$JS.API.DIRECT.GET.${name}.>`,
+  ]),
+} as const;
+
 /** Least privilege: who may write which subject is what makes a stream's single writer more than a convention. */
 export const permissionsOf = (user: BrokerUser): Permissions => {
   switch (user) {
     case 'admin':
       return { publish: ['$JS.API.>', '$KV.>', '$O.>'], subscribe: [inbox(user)] };
     case 'observer':
-      return { publish: reads(tasks, leases), subscribe: [inbox(user), 'evt.>', 'live.>'] };
+      return { publish: OBSERVED.asked, subscribe: [inbox(user), ...OBSERVED.heard] };
     default: {
       const { publish, subscribe } = SERVICE_PERMISSIONS[user];
       return { publish, subscribe: [inbox(user), ...subscribe] };

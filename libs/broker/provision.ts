@@ -2,6 +2,8 @@ import {
   AckPolicy,
   DeliverPolicy,
   DiscardPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
   jetstreamManager,
   RetentionPolicy,
   StorageType,
@@ -12,6 +14,7 @@ import { Kvm } from '@nats-io/kv';
 import { Objm } from '@nats-io/obj';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { BUCKETS, DISPATCH_CONSUMER, STREAMS, type StreamSpec } from '#libs/contracts/streams.js';
+import { OBSERVED_PREFIX } from './permissions.js';
 
 /** A stream of ours exists with settings that cannot be reconciled. */
 export class ProvisionError extends Error {
@@ -28,9 +31,24 @@ export const provision = async (connection: NatsConnection): Promise<void> => {
   const manager = await jetstreamManager(connection);
   for (const spec of Object.values(STREAMS)) await ensureStream(manager, spec);
   await ensureConsumer(manager);
-  await new Kvm(connection).create(BUCKETS.leaders.name, { ttl: BUCKETS.leaders.ttlMs, history: 1 });
+  await ensureLeaders(connection);
   await new Objm(connection).create(BUCKETS.snapshots.name);
 };
+
+/** A longer life than ours only delays a takeover and a shorter one loses the hold between renewals, so it must be this one. */
+const ensureLeaders = async (connection: NatsConnection): Promise<void> => {
+  const { name, ttlMs } = BUCKETS.leaders;
+  const bucket = await new Kvm(connection).create(name, { ttl: ttlMs, history: 1 });
+  const { ttl } = await bucket.status();
+  if (ttl === ttlMs) return;
+  throw new ProvisionError(
+    `Bucket ${name} exists with a time to live of ${ttl} ms, expected ${ttlMs} ms. Delete it while no service runs; it holds ` +
+      'no data.',
+  );
+};
+
+const isCode = (error: unknown, code: number): boolean =>
+  error instanceof JetStreamApiError && error.code === code;
 
 const streamConfig = (spec: StreamSpec): Partial<StreamConfig> & { readonly name: string } => ({
   name: spec.name,
@@ -43,12 +61,21 @@ const streamConfig = (spec: StreamSpec): Partial<StreamConfig> & { readonly name
   duplicate_window: spec.duplicateWindowMs * NANOS_PER_MS,
   allow_direct: true,
   num_replicas: 1,
-  ...(spec.kind === 'truth' ? { deny_delete: true, deny_purge: true } : {}),
+  ...(spec.kind === 'truth' ? { deny_delete: true, deny_purge: true, republish: STORED_FACTS } : {}),
 });
+
+/**
+ * What was stored is said again there, with its sequence, for readers from outside. The subjects that writers publish to would
+ * not do: whoever hears those also hears what the fence then refuses.
+ */
+const STORED_FACTS = { src: '>', dest: `${OBSERVED_PREFIX}.>` };
 
 const ensureStream = async (manager: JetStreamManager, spec: StreamSpec): Promise<void> => {
   const wanted = streamConfig(spec);
-  const existing = await manager.streams.info(spec.name).catch(() => null);
+  const existing = await manager.streams.info(spec.name).catch((error: unknown) => {
+    if (isCode(error, JetStreamApiCodes.StreamNotFound)) return null;
+    throw error;
+  });
   if (existing === null) {
     await manager.streams.add(wanted);
     return;
@@ -61,14 +88,27 @@ const ensureStream = async (manager: JetStreamManager, spec: StreamSpec): Promis
     )
     .map(([name, value]) => `${name} is ${JSON.stringify(actual[name])}, expected ${JSON.stringify(value)}`);
   if (differences.length > 0) {
-    throw new ProvisionError(`Stream ${spec.name} exists with other settings: ${differences.join('; ')}.`);
+    throw new ProvisionError(
+      `Stream ${spec.name} exists with other settings: ${differences.join('; ')}. It was made by another version or by hand; ` +
+        'nothing was changed.',
+    );
   }
 };
 
 const ensureConsumer = async (manager: JetStreamManager): Promise<void> => {
   const { stream, name, filterSubject } = DISPATCH_CONSUMER;
-  const existing = await manager.consumers.info(stream, name).catch(() => null);
-  if (existing) return;
+  const existing = await manager.consumers.info(stream, name).catch((error: unknown) => {
+    if (isCode(error, JetStreamApiCodes.ConsumerNotFound)) return null;
+    throw error;
+  });
+  if (existing) {
+    if (existing.config.filter_subject === filterSubject && existing.config.ack_policy === AckPolicy.None)
+      return;
+    throw new ProvisionError(
+      `Consumer ${name} of ${stream} exists with the filter ${String(existing.config.filter_subject)} and acknowledgements ` +
+        `'${existing.config.ack_policy}', expected ${filterSubject} and 'none'. Delete it; it holds no data.`,
+    );
+  }
   await manager.consumers.add(stream, {
     durable_name: name,
     filter_subject: filterSubject,

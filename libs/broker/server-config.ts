@@ -1,5 +1,5 @@
 import { compareVersions } from './find-nats-server.js';
-import { BROKER_USERS, permissionsOf, type BrokerUser } from './permissions.js';
+import { BROKER_USERS, OBSERVED, permissionsOf, type BrokerUser } from './permissions.js';
 
 export type Durability = 'power-safe' | 'process-safe';
 
@@ -36,13 +36,45 @@ export const serverConfig = (options: ServerConfigOptions): string => {
     `  max_memory_store: ${MEMORY_MAX_BYTES}`,
     ...(sync ? ['  sync_interval: always'] : []),
     '}',
-    'authorization {',
-    '  users: [',
-    ...BROKER_USERS.map((user) => userEntry(user, options.publicKeys[user])),
-    '  ]',
-    '}',
+    ...accounts(options.publicKeys),
     '',
   ].join('\n');
+};
+
+/**
+ * Services and outside readers have an account each. Inside one account a request may name any reply subject, and a consumer any
+ * delivery subject, and the server then writes there whatever the asker may not: permissions do not hold it back. Between
+ * accounts it can only answer the asker.
+ */
+const accounts = (publicKeys: ServerConfigOptions['publicKeys']): readonly string[] => {
+  const services = BROKER_USERS.filter((user) => user !== 'observer');
+  const imported = (kind: string, subject: string): string =>
+    `      { ${kind}: { account: ORCHESTRA, subject: ${JSON.stringify(subject)} } }`;
+  return [
+    'accounts {',
+    '  ORCHESTRA {',
+    '    jetstream: enabled',
+    '    users: [',
+    ...services.map((user) => userEntry(user, publicKeys[user])),
+    '    ]',
+    '    exports: [',
+    ...OBSERVED.heard.map((subject) => `      { stream: ${JSON.stringify(subject)} }`),
+    ...OBSERVED.asked.map(
+      (subject) => `      { service: ${JSON.stringify(subject)}, response_type: Stream }`,
+    ),
+    '    ]',
+    '  }',
+    '  OBSERVERS {',
+    '    users: [',
+    userEntry('observer', publicKeys.observer),
+    '    ]',
+    '    imports: [',
+    ...OBSERVED.heard.map((subject) => imported('stream', subject)),
+    ...OBSERVED.asked.map((subject) => imported('service', subject)),
+    '    ]',
+    '  }',
+    '}',
+  ];
 };
 
 const userEntry = (user: BrokerUser, publicKey: string): string => {

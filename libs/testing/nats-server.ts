@@ -77,7 +77,8 @@ export const startNatsServer = async (options: TestServerOptions = {}): Promise<
   };
 };
 
-const freePort = async (): Promise<number> =>
+/** A port that nobody listened on a moment ago. */
+export const freePort = async (): Promise<number> =>
   await new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);

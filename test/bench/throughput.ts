@@ -6,9 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jetstream } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { STREAMS } from '#libs/contracts/streams.js';
 import type { TaskCompleted } from '#libs/domain/task/events.js';
 import { percentile, report, round } from './bench-report.js';
 import { HttpLoad } from './http-load.js';
@@ -79,11 +77,8 @@ const completions = async (
   seen: (taskId: string, startedMs: number) => void,
 ): Promise<() => void> => {
   const connection = await connect({ servers: platform.natsUrl, ...platform.observer });
-  const consumer = await jetstream(connection).consumers.get(STREAMS.tasks.name, {
-    filter_subjects: 'evt.task.*.completed',
-    deliver_policy: 'new',
-  });
-  const messages = await consumer.consume({ max_messages: 1000 });
+  const messages = connection.subscribe('pub.evt.task.*.completed');
+  await connection.flush();
   void (async () => {
     for await (const message of messages) {
       const { taskId, step } = message.json<TaskCompleted>();
@@ -91,7 +86,7 @@ const completions = async (
     }
   })();
   return () => {
-    messages.stop();
+    messages.unsubscribe();
     void connection.close();
   };
 };
