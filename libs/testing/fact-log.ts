@@ -1,4 +1,5 @@
-import { subjectToken } from '#libs/contracts/subjects.js';
+import { STREAMS } from '#libs/contracts/streams.js';
+import { SUBJECTS, subjectToken } from '#libs/contracts/subjects.js';
 import { START, type EventLog, type LogWriter } from '#libs/event-log/event-log.js';
 import { NOW } from './builders.js';
 
@@ -19,7 +20,7 @@ export class FactLog {
       id: logId,
       type: 'log.started',
       version: 1,
-      subject: 'evt.scheduler.log-started',
+      subject: subjectIn(log, 'log.started'),
       time: NOW,
       data: { logId, at: NOW },
     });
@@ -34,7 +35,7 @@ export class FactLog {
         id: `${this.logId}-${from + place + 1}`,
         type,
         version: 1,
-        subject: `evt.any.${subjectToken(type)}`,
+        subject: subjectIn(this.log, type),
         time: NOW,
         data,
       })),
@@ -43,3 +44,9 @@ export class FactLog {
     return events.at(-1)?.seq ?? from;
   }
 }
+
+/** A subject that the stream takes; who reads everything does not look at it. */
+const subjectIn = (log: EventLog, type: string): string =>
+  log.name === STREAMS.leases.name
+    ? SUBJECTS.allocator(subjectToken(type))
+    : SUBJECTS.scheduler(subjectToken(type));
