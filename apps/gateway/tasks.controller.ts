@@ -5,7 +5,6 @@ import {
   Delete,
   Get,
   Headers,
-  HttpCode,
   Inject,
   Param,
   Patch,
@@ -17,7 +16,7 @@ import {
 import { ApiHeader, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { randomUUID } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Command, CommandAnswer } from '#libs/contracts/commands.js';
+import type { CancelTask, ChangePriority } from '#libs/contracts/commands.js';
 import type { StatusCounts, TaskPage, TaskView } from '#libs/contracts/queries.js';
 import { schemaRef } from './http/openapi-schemas.js';
 import { ApiError } from './http/problem.js';
@@ -126,7 +125,7 @@ export class TasksController {
     switch (decision?.kind) {
       case 'open':
         void reply.status(202);
-        return { id, status: 'accepted', status_url: `${PATH}/${id}` };
+        return undecided(id);
       case 'refused':
         throw ApiError.of(decision.failure);
       case 'repeated':
@@ -140,18 +139,23 @@ export class TasksController {
   @ApiOperation({ summary: 'Change the priority of an open task' })
   @ApiParam({ name: 'id' })
   @ApiResponse({ status: 200, description: 'The task.', schema: schemaRef('Task') })
+  @ApiResponse({ status: 202, description: 'Stored; the decision follows.', schema: schemaRef('Undecided') })
   async setPriority(
     @Param('id') given: string,
     @Body() { priority }: PriorityDto,
     @Headers('traceparent') traceparent: string | undefined,
-  ): Promise<TaskView> {
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<TaskView | Undecided> {
     const taskId = taskIdOf(given);
-    await this.#decided({ kind: 'priority', commandId: randomUUID(), taskId, priority }, traceparent);
-    return await this.#view(taskId);
+    return await this.#change(
+      { kind: 'priority', commandId: randomUUID(), taskId, priority },
+      traceparent,
+      reply,
+      200,
+    );
   }
 
   @Delete(':id')
-  @HttpCode(202)
   @ApiOperation({
     summary: 'Cancel a task',
     description:
@@ -166,11 +170,16 @@ export class TasksController {
   async cancel(
     @Param('id') given: string,
     @Headers('traceparent') traceparent: string | undefined,
-  ): Promise<TaskView> {
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<TaskView | Undecided> {
     const taskId = taskIdOf(given);
     const reason = 'asked by a client';
-    await this.#decided({ kind: 'cancel', commandId: randomUUID(), taskId, reason }, traceparent);
-    return await this.#view(taskId);
+    return await this.#change(
+      { kind: 'cancel', commandId: randomUUID(), taskId, reason },
+      traceparent,
+      reply,
+      202,
+    );
   }
 
   @Get(':id/events')
@@ -204,20 +213,24 @@ export class TasksController {
     return await this.results.ask<TaskView>({ kind: 'task', taskId });
   }
 
-  async #decided(command: Command, traceparent: string | undefined): Promise<CommandAnswer & { ok: true }> {
+  /** The task as it is after the change, or that the change is stored and will be decided. */
+  async #change(
+    command: ChangePriority | CancelTask,
+    traceparent: string | undefined,
+    reply: FastifyReply,
+    status: number,
+  ): Promise<TaskView | Undecided> {
     const answer = await this.scheduler.send(command, traceparent);
-    if (answer === null) {
-      throw new ApiError(
-        'SERVICE_UNAVAILABLE',
-        'The request is stored, but the scheduler has not decided it yet; look again in a moment.',
-      );
-    }
+    void reply.status(answer === null ? 202 : status);
+    if (answer === null) return undecided(command.taskId);
     if (!answer.ok) throw ApiError.of(answer.failure);
-    return answer;
+    return await this.#view(command.taskId);
   }
 }
 
 const STATUS_OF = { queued: 201, repeated: 200, stored: 202 } as const;
+
+const undecided = (id: string): Undecided => ({ id, status: 'accepted', status_url: `${PATH}/${id}` });
 
 /** From what is known here: asking the read model would cost a submission its speed. */
 const submittedView = ({ command, answer }: Submitted): object => ({

@@ -130,7 +130,12 @@ const ROWS: readonly Row[] = [
     /whole number from 1 to 10/,
   ),
   post('priority null', noop({ priority: null }), 'VALIDATION_FAILED', /whole number from 1 to 10/),
-  post('depends_on that is text', noop({ depends_on: 'a' }), 'VALIDATION_FAILED', /list of at most 100 task ids/),
+  post(
+    'depends_on that is text',
+    noop({ depends_on: 'a' }),
+    'VALIDATION_FAILED',
+    /list of at most 100 task ids/,
+  ),
   post('depends_on with a bad id', noop({ depends_on: ['A B'] }), 'VALIDATION_FAILED', /A B/, /task ids/),
   post('depends_on with one task twice', noop({ depends_on: ['a', 'a'] }), 'VALIDATION_FAILED', /each once/),
   post(

@@ -36,6 +36,8 @@ export class EventStream {
       ...headers,
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
+      // The connection ends with the stream; kept alive, it would hold up a gateway that is stopping.
+      connection: 'close',
       'x-accel-buffering': 'no',
     });
     if (this.request.method === 'HEAD') this.ending.abort();

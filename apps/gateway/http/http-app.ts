@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Logger } from '#libs/runtime/logger.js';
 import { nestLogger } from '#libs/runtime/logger.js';
 import { apiKeyCheck } from './api-key.js';
@@ -62,6 +62,10 @@ export const createHttpApp = async (options: HttpOptions): Promise<NestFastifyAp
   acceptYaml(server);
   server.addHook('onRoute', ({ url, method }) => routes.add(url, method));
   installHooks(server, options, filter);
+  server.addHook('preClose', (done) => {
+    closeFallenIdle(server.server);
+    done();
+  });
   app.useGlobalFilters(filter);
   app.useGlobalGuards(new NoQueryGuard());
   app.useGlobalPipes(new DtoPipe());
@@ -71,6 +75,15 @@ export const createHttpApp = async (options: HttpOptions): Promise<NestFastifyAp
     yamlDocumentUrl: 'openapi.yaml',
   });
   return app;
+};
+
+/** Connections that fall idle while closing are swept at this interval. */
+const SWEEP_EVERY_MS = 100;
+
+/** Node.js closes the connections that are idle when closing begins; one that was busy would stay for its keep-alive time. */
+const closeFallenIdle = (server: Server): void => {
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_EVERY_MS);
+  server.once('close', () => clearInterval(sweep));
 };
 
 /** Unique over processes by the random start, cheap by the counter. */
