@@ -25,10 +25,13 @@ export const installPeer = (folder: string): PeerVersions => {
     });
   }
   mkdirSync(folder, { recursive: true });
-  if (!existsSync(join(folder, 'node_modules', 'bullmq'))) {
+  if (!existsSync(join(folder, 'node_modules', 'ioredis'))) {
     process.stdout.write('installing BullMQ\n');
     writeFileSync(join(folder, 'package.json'), '{"private":true}');
-    execFileSync('npm', ['install', '--no-audit', '--no-fund', 'bullmq@6'], { cwd: folder, stdio: 'ignore' });
+    execFileSync('npm', ['install', '--no-audit', '--no-fund', 'bullmq@6', 'ioredis@5'], {
+      cwd: folder,
+      stdio: 'ignore',
+    });
   }
   const redis =
     /v=([\d.]+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1] ?? '';
@@ -39,6 +42,15 @@ export const installPeer = (folder: string): PeerVersions => {
   const listed = JSON.parse(show) as { dependencies?: { bullmq?: { version?: string } } };
   return { bullmq: listed.dependencies?.bullmq?.version ?? '', redis };
 };
+
+/** What the child says, or its end, whichever comes first. */
+const answer = async (child: ChildProcess): Promise<unknown[]> =>
+  await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(([code]) => {
+      throw new Error(`the BullMQ process ended with exit code ${String(code)}`);
+    }),
+  ]);
 
 const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1');
@@ -79,12 +91,10 @@ export const runPeer = async (
   try {
     const worker = fork(PEER, ['worker', String(port)], { cwd: folder });
     children.push(worker);
-    await once(worker, 'message');
+    await answer(worker);
     const producer = fork(PEER, ['producer', String(port), String(jobs), String(inFlight)], { cwd: folder });
     children.push(producer);
-    const [result] = (await once(producer, 'message')) as [
-      { seconds: number; waits: number[]; idle: number[] },
-    ];
+    const [result] = (await answer(producer)) as [{ seconds: number; waits: number[]; idle: number[] }];
     return { jobsPerSecond: jobs / result.seconds, waitsMs: result.waits, idleWaitsMs: result.idle };
   } finally {
     for (const child of children) child.kill();
