@@ -38,7 +38,13 @@ const word = fc.oneof(
 const segment = word.map((text) => encodeURIComponent(text.toWellFormed()));
 /** Not always well encoded. */
 const raw = fc.oneof(segment, fc.constantFrom('%', '%zz', '%00', '%2e%2e', 'a'.repeat(300), '::', '{id}'));
-const id = fc.oneof({ weight: 3, arbitrary: fc.uuid({ version: 7 }) }, { weight: 1, arbitrary: raw });
+/** Stands for a task that was submitted before. */
+const KNOWN = '-known-';
+const id = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(KNOWN) },
+  { weight: 1, arbitrary: fc.uuid({ version: 7 }) },
+  { weight: 1, arbitrary: raw },
+);
 const path = fc.oneof(
   fc.constantFrom(
     '/api/v1/tasks',
@@ -108,6 +114,17 @@ const submission = fc.record(
   },
   { requiredKeys: [] },
 );
+const right = fc.record(
+  {
+    template: fc.constant('noop'),
+    parameters: fc.record({ echo: anything, delay_ms: fc.constantFrom(0, 1, 50) }, { requiredKeys: [] }),
+    priority: fc.integer({ min: 1, max: 10 }),
+    depends_on: fc.constantFrom([], [KNOWN]),
+    labels: fc.dictionary(fc.constantFrom('a', 'b'), fc.string({ maxLength: 20 })),
+    workspace: fc.constantFrom('default', 'lab'),
+  },
+  { requiredKeys: ['template'] },
+);
 const templateText = fc.oneof(
   fc.string({ maxLength: 200 }),
   anything.map((value) => JSON.stringify(value)),
@@ -120,7 +137,8 @@ const templateText = fc.oneof(
   fc.tuple(anything, anything).map(([parameters, steps]) => JSON.stringify({ name: 't', parameters, steps })),
 );
 const body = fc.oneof(
-  { weight: 6, arbitrary: submission.map((value) => JSON.stringify(value)) },
+  { weight: 4, arbitrary: right.map((value) => JSON.stringify(value)) },
+  { weight: 3, arbitrary: submission.map((value) => JSON.stringify(value)) },
   { weight: 2, arbitrary: anything.map((value) => JSON.stringify(value)) },
   { weight: 2, arbitrary: templateText.map((template) => JSON.stringify({ template, parameters: {} })) },
   { weight: 1, arbitrary: templateText },
@@ -173,7 +191,7 @@ const fuzzed: fc.Arbitrary<Fuzzed> = fc.oneof(
     method: fc.constant('POST'),
     path: fc.constant('/api/v1/tasks'),
     headers: fc.constant({ 'content-type': 'application/json' }),
-    body: submission.map((value) => JSON.stringify(value)),
+    body: fc.oneof(right, submission).map((value) => JSON.stringify(value)),
   }),
   fc.record({
     method: fc.constant('GET'),
@@ -232,10 +250,14 @@ describe(`${REQUESTS} random requests (FUZZ_SEED=${SEED})`, () => {
     const requests = fc.sample(fuzzed, { numRuns: REQUESTS, seed: SEED });
     const counts = new Map<number, number>();
     const wrong: object[] = [];
+    let known = 'none';
     let next = 0;
     const lane = async (): Promise<void> => {
       for (let one = requests[next++]; one !== undefined; one = requests[next++]) {
-        const { status, type, text } = await send(url, agent, one);
+        const { path: target, body: sent } = one;
+        const filled = { ...one, path: target.replace(KNOWN, known), body: sent?.replaceAll(KNOWN, known) };
+        const { status, type, text } = await send(url, agent, filled);
+        if (status === 201) known = (JSON.parse(text) as { id: string }).id;
         counts.set(status, (counts.get(status) ?? 0) + 1);
         const refusal = status >= 400 && one.method !== 'HEAD';
         const says =
