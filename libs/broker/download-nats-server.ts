@@ -77,6 +77,6 @@ const unpack = async (folder: string, member: string): Promise<void> => {
 
 /** `fetch` hides the cause ("fetch failed"); the cause names the host or the certificate. */
 const reasonOf = (error: unknown): string => {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return cause instanceof Error ? `${String(error)}: ${cause.message}` : String(error);
+  const { cause } = error as { readonly cause?: { readonly message?: string } };
+  return cause?.message === undefined ? String(error) : `${String(error)}: ${cause.message}`;
 };

@@ -143,7 +143,7 @@ const byGo = async ({ cacheDir, env, say }: Context): Promise<string | null> => 
   const { code, output } = await runCommand(
     go,
     ['install', `github.com/nats-io/nats-server/v2@v${PINNED_VERSION}`],
-    { limitMs: GO_LIMIT_MS, env: { ...env, GOBIN: folder, GOFLAGS: '' } },
+    { limitMs: GO_LIMIT_MS, env: { ...env, GOBIN: folder, GOFLAGS: '', CGO_ENABLED: '0' } },
   );
   if (code === 0) {
     await rename(join(folder, 'nats-server'), cachedAs(cacheDir));

@@ -11,6 +11,7 @@ import { START } from '#libs/event-log/event-log.js';
 import { jetStreamCandidacy } from '#libs/event-log/jetstream.candidacy.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
+import { jetStreamSnapshotStore } from '#libs/event-log/jetstream.snapshot-store.js';
 import { jetStreamWorkFeed } from '#libs/event-log/jetstream.work-feed.js';
 import { freePort } from '#libs/testing/nats-server.js';
 import { startBroker, type Broker } from './broker.js';
@@ -196,6 +197,23 @@ describe('what each service does, with what it may', () => {
       }
     }
   });
+
+  it.each(['scheduler', 'gpu-allocator'] as const)(
+    '%s puts snapshots aside and takes them up',
+    async (user) => {
+      const store = jetStreamSnapshotStore(connections[user], {
+        bucket: BUCKETS.snapshots.name,
+        log: user,
+        inboxPrefix: `_INBOX_${user}`,
+      });
+      const state = new Uint8Array(500_000).fill(7);
+      for (const seq of [1, 2, 3, 4])
+        await store.save({ position: { seq, hash: 'a'.repeat(64) }, foldVersion: 'v1', state });
+      const found = await store.load('v1');
+      expect(found?.position.seq).toBe(4);
+      expect(found?.state.length).toBe(500_000);
+    },
+  );
 
   it('the gateway asks, the others answer', async () => {
     for (const [user, subject] of [

@@ -114,7 +114,9 @@ const runOnce = async (server: TestServer, connection: NatsConnection, count: nu
 
 const median = (values: readonly number[]): number => percentile(values, 0.5);
 
-const measure = async (durability: 'process-safe' | 'power-safe'): Promise<{ version: string; figures: Figures }> => {
+const measure = async (
+  durability: 'process-safe' | 'power-safe',
+): Promise<{ version: string; figures: Figures }> => {
   const server = await startNatsServer({ durability });
   const connection = await connect({ servers: server.url });
   try {
