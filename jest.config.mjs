@@ -32,7 +32,12 @@ const project = (displayName, testMatch, extra = {}) => ({
 export default {
   projects: [
     project('unit', ['<rootDir>/{apps,libs,test}/**/*.spec.ts'], {
-      testPathIgnorePatterns: ['\\.it\\.spec\\.ts$', '\\.e2e\\.spec\\.ts$', '\\.ollama\\.spec\\.ts$', '/node_modules/'],
+      testPathIgnorePatterns: [
+        '\\.it\\.spec\\.ts$',
+        '\\.e2e\\.spec\\.ts$',
+        '\\.ollama\\.spec\\.ts$',
+        '/node_modules/',
+      ],
     }),
     project('it', ['<rootDir>/{apps,libs,test}/**/*.it.spec.ts']),
     project('ollama', ['<rootDir>/test/ollama/**/*.ollama.spec.ts']),

@@ -30,7 +30,13 @@ const foldLeases = (...types: readonly string[]) => {
   return ledger;
 };
 
-const BEGIN = ['log.started', 'leader.elected', 'template.registered', 'task.submitted', 'task.priority-changed'] as const;
+const BEGIN = [
+  'log.started',
+  'leader.elected',
+  'template.registered',
+  'task.submitted',
+  'task.priority-changed',
+] as const;
 
 describe('frozen task events', () => {
   it('fold a task that completes', () => {
@@ -59,7 +65,14 @@ describe('frozen task events', () => {
 });
 
 describe('frozen lease events', () => {
-  const LOADED = ['log.started', 'leader.elected', 'server.configured', 'server.state-changed', 'residency.load-started', 'residency.loaded'] as const;
+  const LOADED = [
+    'log.started',
+    'leader.elected',
+    'server.configured',
+    'server.state-changed',
+    'residency.load-started',
+    'residency.loaded',
+  ] as const;
 
   it('fold a lease with its token', () => {
     const server = foldLeases(...LOADED, 'lease.granted').servers.get('attic');

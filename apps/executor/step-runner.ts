@@ -1,4 +1,3 @@
-import type { LiveMessage } from '#libs/contracts/reports.js';
 import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { ModelUsage } from '#libs/domain/usage.js';
 import type { ModelRunner } from '#libs/model-runner/model-runner.js';
@@ -20,5 +19,3 @@ export type StepResult = { readonly output: unknown; readonly usage?: ModelUsage
 
 /** Runs one attempt. Rejects with `StepError` or `ModelRunnerError`; an aborted signal ends it soon. */
 export type StepRunner = (context: StepContext) => Promise<StepResult>;
-
-export type LiveSink = (message: LiveMessage) => void;

@@ -4,10 +4,10 @@ import {
   cancelTask,
   changePriority,
   isRefused,
-  recordReport,
   submitTask,
   type SubmitOutcome,
 } from '#libs/domain/task/decide.js';
+import { recordReport } from '#libs/domain/task/outcome.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
 import { templateKey } from '#libs/domain/task/task-book.js';

@@ -10,13 +10,13 @@ import { dispatchStep, failTask } from '#libs/domain/task/decide.js';
 import type { ServerId } from '#libs/domain/ids.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
 import type { Ledger } from '#libs/domain/gpu/gpu.js';
+import { plan } from '#libs/domain/policy/plan.js';
 import {
-  plan,
   slotPlace,
   type LoadWish,
   type Placement,
   type PolicySettings,
-} from '#libs/domain/policy/plan.js';
+} from '#libs/domain/policy/snapshot.js';
 import { templateKey } from '#libs/domain/task/task-book.js';
 import { outputsOf } from '#libs/domain/task/task.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';

@@ -1,6 +1,6 @@
 import type { CommandAnswer } from '#libs/contracts/commands.js';
 import { emptyLedger, type Ledger } from '#libs/domain/gpu/gpu.js';
-import { dependencyEnded, loseLease } from '#libs/domain/task/decide.js';
+import { dependencyEnded, loseLease } from '#libs/domain/task/outcome.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
 import { activeSteps } from '#libs/domain/task/task.js';

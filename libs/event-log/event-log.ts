@@ -1,3 +1,5 @@
+// The reader's tour: previous: libs/domain/task/decide.ts, which says what is true now; next:
+// apps/scheduler/schedule-cycle.ts, which finds the submission in its fold and gives it a place.
 /**
  * The port to one truth stream: an append-only log with a single writer at a time and any number of readers.
  *

@@ -8,7 +8,7 @@ import type {
 } from '#libs/domain/gpu/events.js';
 import type { ModelProfile } from '#libs/domain/gpu/profile.js';
 import type { ReadyStep } from '#libs/domain/policy/ready-step.js';
-import type { Circumstances, Outcome, Report } from '#libs/domain/task/decide.js';
+import type { Circumstances, Outcome, Report } from '#libs/domain/task/outcome.js';
 import type {
   StepDispatched,
   StepFailure,

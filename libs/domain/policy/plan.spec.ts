@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import type { ErrorCode } from '#libs/domain/errors.js';
 import type { GpuRecord } from '#libs/domain/gpu/gpu.js';
 import { profileKey, type ModelProfile } from '#libs/domain/gpu/profile.js';
-import { plan, type Plan, type PolicySettings, type Snapshot } from '#libs/domain/policy/plan.js';
+import { plan } from '#libs/domain/policy/plan.js';
+import type { Plan, PolicySettings, Snapshot } from '#libs/domain/policy/snapshot.js';
 import { ReadyQueue } from '#libs/domain/policy/ready-queue.js';
 import type { ReadyStep } from '#libs/domain/policy/ready-step.js';
 import {

@@ -1,14 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ErrorCode, Failure } from '#libs/domain/errors.js';
+import { dispatchStep, failTask } from '#libs/domain/task/decide.js';
 import {
   dependencyEnded,
-  dispatchStep,
-  failTask,
   loseLease,
   recordReport,
   type Outcome,
   type Report,
-} from '#libs/domain/task/decide.js';
+} from '#libs/domain/task/outcome.js';
 import type { StepFailed, TaskEvent, TaskFailing } from '#libs/domain/task/events.js';
 import { msOf } from '#libs/domain/time.js';
 import { outputsOf, type OpenTask } from '#libs/domain/task/task.js';

@@ -4,16 +4,18 @@ import { canonicalJson } from '#libs/domain/canonical.js';
 import {
   cancelTask,
   changePriority,
-  dependencyEnded,
   dispatchStep,
   failTask,
   isRefused,
+  submitTask,
+} from '#libs/domain/task/decide.js';
+import {
+  dependencyEnded,
   loseLease,
   recordReport,
-  submitTask,
   type Outcome,
   type Report,
-} from '#libs/domain/task/decide.js';
+} from '#libs/domain/task/outcome.js';
 import {
   TASK_STREAM_TYPES,
   type StepSpec,

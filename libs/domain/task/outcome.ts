@@ -1,0 +1,174 @@
+import { isInterruption, isRetryable, type ErrorCode, type Failure } from '../errors.js';
+import type { LeaseId, StepId, TaskId } from '../ids.js';
+import { msOf, rfc3339Of } from '../time.js';
+import type { ModelUsage } from '../usage.js';
+import { failTask } from './decide.js';
+import type { RetrySpec, StepFailure, StepSuccess, StoppedAttempt, TaskEvent } from './events.js';
+import type { TaskBook } from './task-book.js';
+import { activeSteps, isLastStep, type ActiveStep, type Ending, type OpenTask } from './task.js';
+
+export type Outcome =
+  | { readonly kind: 'completed'; readonly output: unknown; readonly usage?: ModelUsage }
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  | { readonly kind: 'cancelled'; readonly confirmed: boolean };
+
+export type Report = {
+  readonly stepId: StepId;
+  readonly attempt: number;
+  readonly leaseId: LeaseId;
+  readonly token: number;
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly outcome: Outcome;
+};
+
+/** What the shell adds: the time, chance for the jitter (0 to 1), and the task's result, made only for its last step. */
+export type Circumstances = { readonly at: string; readonly random: number; readonly result: () => unknown };
+
+/**
+ * Takes an executor's report. One whose attempt or token is not current is dropped without a fact: its attempt
+ * was given up, and only the current attempt has an effect.
+ */
+export const recordReport = (
+  task: OpenTask | undefined,
+  report: Report,
+  given: Circumstances,
+): readonly TaskEvent[] => {
+  const active = task && activeSteps(task).find(({ spec }) => spec.id === report.stepId);
+  if (!task || !active || active.attempt !== report.attempt) return [];
+  if (active.lease.leaseId !== report.leaseId || active.lease.token !== report.token) return [];
+  switch (report.outcome.kind) {
+    case 'completed':
+      return completed(task, active, { ...report, ...report.outcome }, given);
+    case 'failed':
+      return failed(task, active, { ...report, failure: report.outcome.failure }, given);
+    case 'cancelled':
+      if (task.ending === null) return failed(task, active, { ...report, failure: unasked(active) }, given);
+      return stopped(
+        task,
+        task.ending,
+        active,
+        report.outcome.confirmed ? 'confirmed' : 'unconfirmed',
+        given.at,
+      );
+  }
+};
+
+/** Only an ending task has its attempts stopped, so an executor that stopped one by itself did so for reasons of its own. */
+const unasked = ({ spec, attempt }: ActiveStep): Failure => ({
+  code: 'EXECUTOR_STOPPING',
+  message: `The executor stopped attempt ${attempt} of step '${spec.id}', which nobody had asked for.`,
+});
+
+/** The allocator gave the lease up because nobody renewed it: the one recovery path for every death. */
+export const loseLease = (
+  task: OpenTask | undefined,
+  leaseId: LeaseId,
+  given: Circumstances,
+): readonly TaskEvent[] => {
+  const active = task && activeSteps(task).find(({ lease }) => lease.leaseId === leaseId);
+  if (!task || !active) return [];
+  if (task.ending) return stopped(task, task.ending, active, 'lease-expired', given.at);
+  const message = `Lease ${leaseId} on ${active.lease.serverId} was not renewed in time: its executor or its server is gone.`;
+  return failed(task, active, { failure: { code: 'LEASE_LOST', message }, endedAt: given.at }, given);
+};
+
+/** A task that this one waits for has ended. */
+export const dependencyEnded = (
+  task: OpenTask,
+  dependency: TaskId,
+  book: TaskBook,
+  at: string,
+): readonly TaskEvent[] => {
+  const ended = book.closed.get(dependency);
+  if (ended === undefined || ended === 'completed') return [];
+  const failure: Failure = {
+    code: 'DEPENDENCY_FAILED',
+    message: `Task ${dependency}, which this task depends on, has ${ended}.`,
+    details: { dependency },
+  };
+  return failTask(task, failure, at);
+};
+
+const completed = (
+  task: OpenTask,
+  active: ActiveStep,
+  ended: { startedAt: string; endedAt: string; output: unknown; usage?: ModelUsage },
+  given: Circumstances,
+): readonly TaskEvent[] => {
+  const last = isLastStep(task, active.spec.id);
+  if (task.ending && !last) return stopped(task, task.ending, active, 'ended-first', given.at);
+  const step: StepSuccess = {
+    ...attemptOf(active),
+    output: ended.output,
+    ...(ended.usage ? { usage: ended.usage } : {}),
+    startedAt: ended.startedAt,
+    endedAt: ended.endedAt,
+  };
+  if (!last) return [{ type: 'step.completed', taskId: task.id, step }];
+  return [{ type: 'task.completed', taskId: task.id, step, result: given.result(), at: given.at }];
+};
+
+const failed = (
+  task: OpenTask,
+  active: ActiveStep,
+  ended: { startedAt?: string; endedAt: string; failure: Failure },
+  given: Circumstances,
+): readonly TaskEvent[] => {
+  if (task.ending) return stopped(task, task.ending, active, 'ended-first', given.at);
+  const step: StepFailure = {
+    ...attemptOf(active),
+    failure: ended.failure,
+    ...(ended.startedAt === undefined ? {} : { startedAt: ended.startedAt }),
+    endedAt: ended.endedAt,
+  };
+  if (mayRetry(active, ended.failure.code)) {
+    const waitMs = backoffMs(active.spec.retry, active.attempt, given.random);
+    return [{ type: 'step.failed', taskId: task.id, step, retryAt: rfc3339Of(msOf(given.at) + waitMs) }];
+  }
+  const alone = activeSteps(task).length === 1;
+  return alone
+    ? [{ type: 'task.failed', taskId: task.id, failure: ended.failure, step, stopped: [], at: given.at }]
+    : [{ type: 'task.failing', taskId: task.id, failure: ended.failure, step, at: given.at }];
+};
+
+const stopped = (
+  task: OpenTask,
+  ending: Ending,
+  active: ActiveStep,
+  how: StoppedAttempt['how'],
+  at: string,
+): readonly TaskEvent[] => {
+  const { stepId, attempt, leaseId } = attemptOf(active);
+  const step: StoppedAttempt = { stepId, attempt, leaseId, how };
+  if (activeSteps(task).length > 1) return [{ type: 'step.stopped', taskId: task.id, step, at }];
+  if (ending.kind === 'failed') {
+    const { kind: _, ...blame } = ending;
+    return [{ type: 'task.failed', taskId: task.id, ...blame, stopped: [step], at }];
+  }
+  return [{ type: 'task.cancelled', taskId: task.id, reason: ending.reason, stopped: [step], at }];
+};
+
+const attemptOf = (active: ActiveStep) => ({
+  stepId: active.spec.id,
+  attempt: active.attempt,
+  leaseId: active.lease.leaseId,
+  serverId: active.lease.serverId,
+});
+
+/**
+ * An interruption is not the task's fault: it has retries of its own and takes none of the template's. Not without
+ * end, though: a task may be what kills its executor.
+ */
+const mayRetry = ({ spec, attempt, interruptions }: ActiveStep, code: ErrorCode): boolean =>
+  isInterruption(code)
+    ? interruptions < INTERRUPTIONS_MAX
+    : isRetryable(code) && attempt - interruptions < spec.retry.attemptsMax;
+const INTERRUPTIONS_MAX = 5;
+
+/** Doubling from the template's first wait, a minute at most, with up to half of it as jitter so that retries spread. */
+const BACKOFF_MAX_MS = 60_000;
+const backoffMs = (retry: RetrySpec, attempt: number, random: number): number => {
+  const fullMs = Math.min(BACKOFF_MAX_MS, retry.backoffMs * 2 ** (attempt - 1));
+  return Math.round(fullMs * (0.5 + random / 2));
+};
