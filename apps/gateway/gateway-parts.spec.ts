@@ -1,0 +1,94 @@
+import 'reflect-metadata';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { SettingsError } from '#libs/runtime/settings.js';
+import { loadGatewayConfig } from './gateway.config.js';
+import { LateDecisions } from './late-decisions.js';
+import { filterOf } from './list-tasks.dto.js';
+import { newTaskId } from './task-id.js';
+
+describe('a task id', () => {
+  it('is a UUID of version 7 that sorts by time, and never comes twice', () => {
+    const ids = Array.from({ length: 2_000 }, (_, n) => newTaskId(1_767_268_800_000 + Math.floor(n / 500)));
+    for (const id of ids)
+      expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(new Set(ids).size).toBe(ids.length);
+    const times = ids.map((id) => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16));
+    expect(times).toEqual(ids.map((_, n) => 1_767_268_800_000 + Math.floor(n / 500)));
+  });
+});
+
+describe('a query for tasks', () => {
+  it('is what the read model takes, and nothing that was not asked for', () => {
+    expect(filterOf({})).toEqual({});
+    expect(
+      filterOf({
+        status: ['queued'],
+        template: 'noop',
+        label: ['team:a', 'url:http://x:1'],
+        created_from: '2026-01-31T12:00:00Z',
+        created_to: '2026-01-31T12:00:00.5Z',
+        workspace: 'lab',
+      }),
+    ).toEqual({
+      statuses: ['queued'],
+      template: 'noop',
+      labels: { team: 'a', url: 'http://x:1' },
+      createdFrom: '2026-01-31T12:00:00.000Z',
+      createdTo: '2026-01-31T12:00:00.500Z',
+      workspace: 'lab',
+    });
+  });
+});
+
+describe('a submission whose client was sent away', () => {
+  const late = new LateDecisions();
+
+  it('is open until it is decided, then refused, gone, or another task', () => {
+    for (const id of ['a', 'b', 'c']) late.expect(id, id);
+    expect(late.of('a')).toEqual({ kind: 'open' });
+    const failure = { code: 'QUEUE_FULL', message: 'full' } as const;
+    late.decided({ commandId: 'a', ok: false, failure });
+    late.decided({ commandId: 'b', ok: true, seq: 1, taskId: 'b' });
+    late.decided({ commandId: 'c', ok: true, seq: 1, taskId: 'first', repeated: true });
+    late.decided({ commandId: 'unknown', ok: true, seq: 1 });
+    expect([late.of('a'), late.of('b'), late.of('c')]).toEqual([
+      { kind: 'refused', failure },
+      undefined,
+      { kind: 'repeated', taskId: 'first' },
+    ]);
+  });
+
+  it('is forgotten when too many others came after it', () => {
+    for (let n = 0; n <= 10_000; n += 1) late.expect(`n${n}`, `n${n}`);
+    expect([late.of('n0'), late.of('n10000')]).toEqual([undefined, { kind: 'open' }]);
+  });
+});
+
+describe('the configuration', () => {
+  const before = { ...process.env };
+  afterEach(() => {
+    process.env = { ...before };
+  });
+  const load = (env: Record<string, string>) => {
+    process.env = env;
+    return loadGatewayConfig();
+  };
+
+  it.each(['127.0.0.1', '127.5.5.5', '::1', 'localhost'])('needs no key on %s', (host) => {
+    expect(load({ ORCHESTRA_HOST: host })).toMatchObject({ host, port: 8000 });
+  });
+
+  it.each(['0.0.0.0', '::', '192.168.1.5', 'example.org', '127.0.0.1.example.org'])(
+    'needs a key on %s',
+    (host) => {
+      expect(() => load({ ORCHESTRA_HOST: host })).toThrow(SettingsError);
+      expect(() => load({ ORCHESTRA_HOST: host })).toThrow(/ORCHESTRA_HOST.*set ORCHESTRA_API_KEY/);
+      expect(load({ ORCHESTRA_HOST: host, ORCHESTRA_API_KEY: 'a-key-of-some-length' }).host).toBe(host);
+    },
+  );
+
+  it('says what is wrong with a key without showing it', () => {
+    expect(() => load({ ORCHESTRA_API_KEY: 'too short' })).toThrow(/at least 16/);
+    expect(() => load({ ORCHESTRA_API_KEY: 'too short' })).not.toThrow(/too short/);
+  });
+});
