@@ -100,6 +100,11 @@ const WRITERS: readonly (readonly [subject: string, ...users: BrokerUser[]])[] =
   [`$JS.API.STREAM.MSG.DELETE.${STREAMS.tasks.name}`, 'admin'],
   [`$JS.API.CONSUMER.CREATE.${STREAMS.commands.name}.x`, 'scheduler', 'admin'],
   [`$JS.API.STREAM.MSG.GET.${STREAMS.reports.name}`, 'scheduler', 'admin'],
+  ['pub.evt.task.t1.completed'],
+  [
+    `$JS.API.CONSUMER.CREATE.${STREAMS.tasks.name}.x`,
+    ...BROKER_USERS.filter((user) => user !== 'subscriber'),
+  ],
   ['$SYS.REQ.SERVER.PING'],
   ['anything.else'],
 ];
@@ -162,9 +167,9 @@ describe('what each service does, with what it may', () => {
       fact({}, { subject: SUBJECTS.allocator('log-started') }),
     );
     await leases.append([fact({}, { subject: SUBJECTS.lease('s1', 'granted') })]).acknowledged;
-    for (const user of ['gateway', 'scheduler', 'gpu-allocator', 'results', 'executor'] as const)
+    for (const user of ['gateway', 'scheduler', 'gpu-allocator', 'results', 'executor', 'observer'] as const)
       expect(await collect(log(user, STREAMS.tasks).replay(START))).toHaveLength(2);
-    for (const user of ['gateway', 'scheduler', 'gpu-allocator', 'results'] as const)
+    for (const user of ['gateway', 'scheduler', 'gpu-allocator', 'results', 'observer'] as const)
       expect(await collect(log(user, STREAMS.leases).replay(START))).toHaveLength(2);
     const feed = jetStreamWorkFeed(connections.executor, DISPATCH_CONSUMER);
     for await (const { data } of feed.take(AbortSignal.timeout(5_000))) {
@@ -234,11 +239,11 @@ describe('what each service does, with what it may', () => {
 });
 
 describe('what would get round the single writer', () => {
-  it('an observer hears facts as they come, and reads stored ones', async () => {
-    const observer = connections.observer;
-    const tokens = observer.subscribe('live.>', { max: 1 });
-    const heard = observer.subscribe('pub.evt.task.>', { max: 1 });
-    await observer.flush();
+  it('a subscriber hears facts as they come, and reads stored ones', async () => {
+    const subscriber = connections.subscriber;
+    const tokens = subscriber.subscribe('live.>', { max: 1 });
+    const heard = subscriber.subscribe('pub.evt.task.>', { max: 1 });
+    await subscriber.flush();
     connections.executor.publish(SUBJECTS.live('t1'), 'token');
     for await (const { data } of tokens) expect(new TextDecoder().decode(data)).toBe('token');
     const tasks = jetStreamEventLog(connections.scheduler, STREAMS.tasks);
@@ -253,7 +258,7 @@ describe('what would get round the single writer', () => {
       expect(message.headers?.get('Nats-Sequence')).toBe(String(writer.position.seq));
     }
     await writer.close();
-    const stored = await observer.request(
+    const stored = await subscriber.request(
       `$JS.API.DIRECT.GET.${STREAMS.tasks.name}`,
       JSON.stringify({ seq: 1 }),
       { timeout: 2_000 },
@@ -261,12 +266,12 @@ describe('what would get round the single writer', () => {
     expect(stored.headers?.get('ce-type')).toBe('task.noted');
   });
 
-  it('an observer cannot have the server write for it', async () => {
+  it('a subscriber cannot have the server write for it', async () => {
     const before = (await jetStreamEventLog(connections.scheduler, STREAMS.leases).tail()).lastSeq;
-    const observer = connections.observer;
+    const subscriber = connections.subscriber;
     const manager = await jetstreamManager(connections.admin);
     // A push consumer delivers wherever it is told to, and a reply goes where the request says.
-    observer.publish(
+    subscriber.publish(
       `$JS.API.CONSUMER.CREATE.${STREAMS.tasks.name}.thief`,
       JSON.stringify({
         stream_name: STREAMS.tasks.name,
@@ -277,12 +282,12 @@ describe('what would get round the single writer', () => {
           ack_policy: 'none',
         },
       }),
-      { reply: '_INBOX_observer.x' },
+      { reply: '_INBOX_subscriber.x' },
     );
-    observer.publish(`$JS.API.DIRECT.GET.${STREAMS.tasks.name}`, JSON.stringify({ seq: 1 }), {
+    subscriber.publish(`$JS.API.DIRECT.GET.${STREAMS.tasks.name}`, JSON.stringify({ seq: 1 }), {
       reply: SUBJECTS.lease('s1', 'forged'),
     });
-    await observer.flush();
+    await subscriber.flush();
     await manager.getAccountInfo();
     expect((await jetStreamEventLog(connections.scheduler, STREAMS.leases).tail()).lastSeq).toBe(before);
   });

@@ -1,8 +1,11 @@
 import { BUCKETS, DISPATCH_CONSUMER, STREAMS } from '#libs/contracts/streams.js';
 import { RPC, SERVICES, type ServiceName } from '#libs/contracts/subjects.js';
 
-/** Who signs in at the broker: the five services, the launcher that provisions, and readers of events from outside. */
-export const BROKER_USERS = [...SERVICES, 'admin', 'observer'] as const;
+/**
+ * Who signs in at the broker: the five services, the launcher that provisions, the operator's own reader of the log, and
+ * subscribers from outside. The last are the only ones whose key may be given away.
+ */
+export const BROKER_USERS = [...SERVICES, 'admin', 'observer', 'subscriber'] as const;
 export type BrokerUser = (typeof BROKER_USERS)[number];
 
 export type Permissions = { readonly publish: readonly string[]; readonly subscribe: readonly string[] };
@@ -93,14 +96,14 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
 };
 
 /** Stored facts are said again as `pub.<their subject>`, with `Nats-Stream` and `Nats-Sequence` headers. */
-export const OBSERVED_PREFIX = 'pub';
+export const OUTSIDE_PREFIX = 'pub';
 
 /**
- * What outside readers get: facts and tokens as they come, and stored facts one by one. No consumers: creating one is a way to
+ * What subscribers from outside get: facts and tokens as they come, and stored facts one by one. No consumers: creating one is a way to
  * have the server write (see server-config.ts).
  */
-export const OBSERVED = {
-  heard: [`${OBSERVED_PREFIX}.evt.>`, 'live.>'],
+export const OUTSIDE = {
+  heard: [`${OUTSIDE_PREFIX}.evt.>`, 'live.>'],
   asked: [tasks, leases].flatMap(({ name }) => [
     `$JS.API.DIRECT.GET.${name}`,
     `$JS.API.DIRECT.GET.${name}.>`,
@@ -113,7 +116,9 @@ export const permissionsOf = (user: BrokerUser): Permissions => {
     case 'admin':
       return { publish: ['$JS.API.>', '$KV.>', '$O.>'], subscribe: [inbox(user)] };
     case 'observer':
-      return { publish: OBSERVED.asked, subscribe: [inbox(user), ...OBSERVED.heard] };
+      return { publish: reads(tasks, leases), subscribe: [inbox(user), ...OUTSIDE.heard] };
+    case 'subscriber':
+      return { publish: OUTSIDE.asked, subscribe: [inbox(user), ...OUTSIDE.heard] };
     default: {
       const { publish, subscribe } = SERVICE_PERMISSIONS[user];
       return { publish, subscribe: [inbox(user), ...subscribe] };

@@ -14,7 +14,7 @@ import { Kvm } from '@nats-io/kv';
 import { Objm } from '@nats-io/obj';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { BUCKETS, DISPATCH_CONSUMER, STREAMS, type StreamSpec } from '#libs/contracts/streams.js';
-import { OBSERVED_PREFIX } from './permissions.js';
+import { OUTSIDE_PREFIX } from './permissions.js';
 
 /** A stream of ours exists with settings that cannot be reconciled. */
 export class ProvisionError extends Error {
@@ -68,7 +68,7 @@ const streamConfig = (spec: StreamSpec): Partial<StreamConfig> & { readonly name
  * What was stored is said again there, with its sequence, for readers from outside. The subjects that writers publish to would
  * not do: whoever hears those also hears what the fence then refuses.
  */
-const STORED_FACTS = { src: '>', dest: `${OBSERVED_PREFIX}.>` };
+const STORED_FACTS = { src: '>', dest: `${OUTSIDE_PREFIX}.>` };
 
 const ensureStream = async (manager: JetStreamManager, spec: StreamSpec): Promise<void> => {
   const wanted = streamConfig(spec);

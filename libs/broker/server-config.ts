@@ -1,5 +1,5 @@
 import { compareVersions } from './find-nats-server.js';
-import { BROKER_USERS, OBSERVED, permissionsOf, type BrokerUser } from './permissions.js';
+import { BROKER_USERS, OUTSIDE, permissionsOf, type BrokerUser } from './permissions.js';
 
 export type Durability = 'power-safe' | 'process-safe';
 
@@ -42,12 +42,12 @@ export const serverConfig = (options: ServerConfigOptions): string => {
 };
 
 /**
- * Services and outside readers have an account each. Inside one account a request may name any reply subject, and a consumer any
+ * Services and subscribers from outside have an account each. Inside one account a request may name any reply subject, and a consumer any
  * delivery subject, and the server then writes there whatever the asker may not: permissions do not hold it back. Between
  * accounts it can only answer the asker.
  */
 const accounts = (publicKeys: ServerConfigOptions['publicKeys']): readonly string[] => {
-  const services = BROKER_USERS.filter((user) => user !== 'observer');
+  const inside = BROKER_USERS.filter((user) => user !== 'subscriber');
   const imported = (kind: string, subject: string): string =>
     `      { ${kind}: { account: ORCHESTRA, subject: ${JSON.stringify(subject)} } }`;
   return [
@@ -55,22 +55,20 @@ const accounts = (publicKeys: ServerConfigOptions['publicKeys']): readonly strin
     '  ORCHESTRA {',
     '    jetstream: enabled',
     '    users: [',
-    ...services.map((user) => userEntry(user, publicKeys[user])),
+    ...inside.map((user) => userEntry(user, publicKeys[user])),
     '    ]',
     '    exports: [',
-    ...OBSERVED.heard.map((subject) => `      { stream: ${JSON.stringify(subject)} }`),
-    ...OBSERVED.asked.map(
-      (subject) => `      { service: ${JSON.stringify(subject)}, response_type: Stream }`,
-    ),
+    ...OUTSIDE.heard.map((subject) => `      { stream: ${JSON.stringify(subject)} }`),
+    ...OUTSIDE.asked.map((subject) => `      { service: ${JSON.stringify(subject)}, response_type: Stream }`),
     '    ]',
     '  }',
-    '  OBSERVERS {',
+    '  OUTSIDE {',
     '    users: [',
-    userEntry('observer', publicKeys.observer),
+    userEntry('subscriber', publicKeys.subscriber),
     '    ]',
     '    imports: [',
-    ...OBSERVED.heard.map((subject) => imported('stream', subject)),
-    ...OBSERVED.asked.map((subject) => imported('service', subject)),
+    ...OUTSIDE.heard.map((subject) => imported('stream', subject)),
+    ...OUTSIDE.asked.map((subject) => imported('service', subject)),
     '    ]',
     '  }',
     '}',
