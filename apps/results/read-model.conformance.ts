@@ -290,6 +290,21 @@ export const readModelConformance = (
       expect(otherWay.previous).not.toBeNull();
     });
 
+    it('lead back to a task behind which nothing matches any more', async () => {
+      const streams = await newStreams();
+      const results = run(streams);
+      await streams.tasks.append(submitted({ taskId: 'older' }), submitted({ taskId: 'newer' }));
+      await results.caughtUp();
+      const filter: TaskFilter = { statuses: ['queued'] };
+      const { next } = await results.page(filter, 1);
+      await streams.tasks.append(dispatched('a', 1, { taskId: 'older' }));
+      await results.caughtUp();
+      const empty = await results.page(filter, 1, { after: next ?? 'missing' });
+      expect([empty.items, empty.next]).toEqual([[], null]);
+      const back = await results.page(filter, 1, { before: empty.previous ?? 'missing' });
+      expect(back.items.map(({ id }) => id)).toEqual(['newer']);
+    });
+
     it('are cut where a reply is full', async () => {
       const streams = await newStreams();
       const results = run(streams);

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { provision } from '#libs/broker/provision.js';
@@ -113,6 +114,24 @@ describe('the results service', () => {
     await eventually('ready', () => health.report().ready);
     expect(await ask({ kind: 'tasks', filter: {}, page: { size: 50 } })).toEqual(before);
   });
+
+  it('notices that a stream was deleted and made anew, and builds everything anew', async () => {
+    const manager = await jetstreamManager(connection);
+    await manager.streams.delete(STREAMS.tasks.name);
+    await provision(connection);
+    tasks = await FactLog.start(jetStreamEventLog(connection, STREAMS.tasks), 'log-2');
+    const atLeastSeq = await tasks.append(submitted({ taskId: 'first-of-another-life' }));
+    await eventually(
+      'rebuilt',
+      async () => (await rebuild(true)).rebuild?.reason.includes('it lost events') ?? false,
+    );
+    await eventually(
+      'included',
+      async () => (await ask({ kind: 'status-counts', filter: {}, atLeastSeq })).ok,
+    );
+    expect(await ask({ kind: 'status-counts', filter: {} })).toMatchObject({ ok: true, value: { total: 1 } });
+    await eventually('ready', () => health.report().ready);
+  }, 30_000);
 
   it('follows on when the broker was killed', async () => {
     await broker.kill();

@@ -134,6 +134,9 @@ describe('an attempt', () => {
       { attempt: 2, outcome: 'running', error: null },
     ]));
 
+  it('that another one follows leaves its step to be run', () =>
+    expect(taskAfter(submitted(), dispatched(), retried).steps[0]?.status).toBe('pending'));
+
   it('keeps the time of the first start', () =>
     expect(
       taskAfter(submitted(), dispatched(), retried, dispatched('a', 2, { at: later(2000) })).state.startedAt,

@@ -122,6 +122,7 @@ type Teller = {
 const A = [stepSpec('a')];
 const A_THEN_B = [stepSpec('a'), stepSpec('b', { needs: ['a'] })];
 const A_AND_B = [stepSpec('a'), stepSpec('b')];
+const A_B_AND_C = [stepSpec('a'), stepSpec('b'), stepSpec('c')];
 const BUSY = { code: 'SERVER_BUSY', message: "gpu1 is 'busy'" } as const;
 
 const usage = {
@@ -203,4 +204,13 @@ const TELLINGS: readonly ((teller: Teller) => readonly TaskEvent[])[] = [
     },
   ],
   (t) => [t.opening(A), t.dispatch('a')],
+  (t) => [
+    t.opening(A_B_AND_C),
+    t.dispatch('a'),
+    t.dispatch('b'),
+    t.dispatch('c'),
+    { type: 'step.completed', taskId: t.taskId, step: succeeded(t, 'c') },
+    { type: 'task.failing', taskId: t.taskId, failure: BUSY, step: failed(t, 'a'), at: t.at },
+    { type: 'task.priority-changed', taskId: t.taskId, priority: 9, at: t.at },
+  ],
 ];

@@ -148,5 +148,3 @@ export const ENTITIES = [Task, TaskLabel, TaskStep, Attempt, TaskCount, Lease, R
 export type TaskRow = InferEntity<typeof Task>;
 export type TaskStepRow = InferEntity<typeof TaskStep>;
 export type AttemptRow = InferEntity<typeof Attempt>;
-export type LeaseRow = InferEntity<typeof Lease>;
-export type CheckpointRow = InferEntity<typeof Checkpoint>;

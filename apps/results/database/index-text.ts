@@ -9,11 +9,14 @@ const INDEXED_CHARS_MAX = 200;
  * is applied to the value of a filter, so both meet.
  */
 export const indexText = (value: string): string => {
+  if (value.length <= INDEXED_CHARS_MAX && PLAIN.test(value)) return value;
   const text = wellFormed(value).replaceAll('\0', '\uFFFD');
   if (text.length <= INDEXED_CHARS_MAX) return text;
   const digest = createHash('sha256').update(text).digest('hex');
   return `${wellFormed(text.slice(0, INDEXED_CHARS_MAX - digest.length - 1))}#${digest}`;
 };
+
+const PLAIN = /^[ -~]*$/;
 
 /** Encoding to UTF-8 replaces what is no character. */
 const wellFormed = (value: string): string => Buffer.from(value, 'utf8').toString('utf8');

@@ -2,17 +2,19 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 
 /**
- * Cuts a stream of events into batches of what is there now. A single event goes on at once, so an answer is never
- * late because a batch was not full; under load the events that arrive while a batch is being written make the next one.
+ * Cuts a stream of events into batches of what is there now, `sizeMax` at most. `gather` is asked before each: it may
+ * hold a batch back for a moment so that more come into it, which a full one does not wait for.
  */
 export const batches = async function* (
   events: AsyncIterable<StoredEvent>,
   sizeMax: number,
+  gather: () => Promise<void>,
 ): AsyncGenerator<readonly StoredEvent[]> {
-  const intake = new Intake(events, sizeMax * 2);
+  const intake = new Intake(events, sizeMax);
   try {
     for (;;) {
       await intake.some();
+      await Promise.race([intake.full(), gather()]);
       // One turn of the event loop lets in what the socket already holds.
       await nextTurn();
       const batch = intake.take(sizeMax);
@@ -30,11 +32,12 @@ class Intake {
   #ended: { readonly error?: unknown } | null = null;
   #stopped = false;
   #wake: () => void = () => undefined;
+  #filled: () => void = () => undefined;
   #room: () => void = () => undefined;
 
   constructor(
     events: AsyncIterable<StoredEvent>,
-    private readonly bufferMax: number,
+    private readonly batchMax: number,
   ) {
     void this.#read(events);
   }
@@ -44,6 +47,14 @@ class Intake {
     if (this.#buffer.length > 0 || this.#ended) return;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
+    });
+  }
+
+  /** Resolves when there is a whole batch, or nothing will come any more. */
+  async full(): Promise<void> {
+    if (this.#buffer.length >= this.batchMax || this.#ended) return;
+    await new Promise<void>((resolve) => {
+      this.#filled = resolve;
     });
   }
 
@@ -66,13 +77,16 @@ class Intake {
         if (this.#stopped) break;
         this.#buffer.push(event);
         this.#wake();
-        if (this.#buffer.length >= this.bufferMax) await this.#untilTaken();
+        if (this.#buffer.length >= this.batchMax) this.#filled();
+        // One batch ahead of the one that is being written.
+        if (this.#buffer.length >= 2 * this.batchMax) await this.#untilTaken();
       }
       this.#ended = {};
     } catch (error) {
       this.#ended = { error };
     }
     this.#wake();
+    this.#filled();
   }
 
   #untilTaken(): Promise<void> {

@@ -6,6 +6,16 @@ export class Progress {
   #seq = 0;
   readonly #waiters = new Set<{ readonly seq: number; readonly reached: () => void }>();
 
+  #onWaiting: () => void = () => undefined;
+
+  /** Resolves as soon as somebody waits for more than is included. */
+  async awaited(): Promise<void> {
+    if (this.#waiters.size > 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onWaiting = resolve;
+    });
+  }
+
   get seq(): number {
     return this.#seq;
   }
@@ -29,6 +39,7 @@ export class Progress {
       const timer = setTimeout(() => end(false), limitMs);
       const waiter = { seq, reached: () => end(true) };
       this.#waiters.add(waiter);
+      this.#onWaiting();
     });
   }
 }
