@@ -3,7 +3,7 @@ import type { QueryReply, QueryRequest } from '#libs/contracts/queries.js';
 import { RPC } from '#libs/contracts/subjects.js';
 import { rpcRequest } from '#libs/runtime/rpc-client.js';
 import { ApiError } from './http/problem.js';
-import type { SchedulerClient } from './scheduler-client.js';
+import type { ToldPosition } from './told-position.js';
 
 /** Results waits up to a second for its projection to catch up, and then for its database. */
 const QUERY_TIMEOUT_MS = 5_000;
@@ -14,11 +14,11 @@ type Asked = QueryRequest extends infer Q ? (Q extends unknown ? Omit<Q, 'atLeas
 export class ResultsClient {
   constructor(
     private readonly connection: NatsConnection,
-    private readonly scheduler: SchedulerClient,
+    private readonly position: ToldPosition,
   ) {}
 
   async ask<T>(query: Asked): Promise<T> {
-    const request = { ...query, atLeastSeq: this.scheduler.seenSeq };
+    const request = { ...query, atLeastSeq: this.position.seq };
     const reply = await rpcRequest<QueryReply>(this.connection, RPC.query, request, QUERY_TIMEOUT_MS);
     if (reply.ok) return reply.value as T;
     throw ApiError.of(reply.failure);

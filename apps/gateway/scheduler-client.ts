@@ -3,6 +3,7 @@ import type { Command, CommandAnswer } from '#libs/contracts/commands.js';
 import { SUBJECTS } from '#libs/contracts/subjects.js';
 import type { Inbox } from '#libs/event-log/inbox.js';
 import { ApiError } from './http/problem.js';
+import type { ToldPosition } from './told-position.js';
 
 /** How long a client is kept for the decision; after it the command is stored and will be decided, which is a 202. */
 const ANSWER_TIMEOUT_MS = 1_000;
@@ -18,13 +19,12 @@ export class SchedulerClient {
   readonly #waiting = new Map<string, (answer: CommandAnswer) => void>();
   readonly #answerTo: string;
   #onLate: (answer: CommandAnswer) => void = () => undefined;
-  /** Highest position in `TASKS` that a client of this gateway was told about: its queries must see that much. */
-  seenSeq = 0;
 
   constructor(
     connection: NatsConnection,
     private readonly commands: Inbox,
     gatewayId: string,
+    private readonly position: ToldPosition,
   ) {
     this.#answerTo = SUBJECTS.answers(gatewayId);
     connection.subscribe(this.#answerTo, {
@@ -88,7 +88,7 @@ export class SchedulerClient {
   }
 
   #answered(answer: CommandAnswer): void {
-    if (answer.ok) this.seenSeq = Math.max(this.seenSeq, answer.seq);
+    if (answer.ok) this.position.told(answer.seq);
     const waiting = this.#waiting.get(answer.commandId);
     if (waiting) waiting(answer);
     else this.#onLate(answer);

@@ -17,10 +17,13 @@ export class ServersController {
   }
 }
 
+/** A server behind a proxy may be reached with a password in its address. */
+const withoutCredentials = (url: string): string => url.replace(/^(\w+:\/\/)[^/@]*@/, '$1');
+
 const shownServer = (server: ServerView): object => ({
   id: server.serverId,
   kind: server.kind,
-  url: server.url ?? null,
+  url: server.url === undefined ? null : withoutCredentials(server.url),
   state: server.state,
   reason: server.reason ?? null,
   version: server.version ?? null,

@@ -17,6 +17,7 @@ import { Submission } from './submission.js';
 import { TaskHistory } from './task-history.js';
 import { TaskStream } from './task-stream.js';
 import { TemplateShelf } from './template-shelf.js';
+import { ToldPosition } from './told-position.js';
 
 export const startGateway = async (
   context: ServiceContext,
@@ -27,23 +28,25 @@ export const startGateway = async (
     onChange: (change) => logger.info(change, 'templates changed'),
   });
   const tasks = jetStreamEventLog(connection, STREAMS.tasks);
+  const position = new ToldPosition();
   const scheduler = new SchedulerClient(
     connection,
     jetStreamInbox(connection, STREAMS.commands),
     randomUUID(),
+    position,
   );
   const shelf = new TemplateShelf(folder);
   const platform = new PlatformClient(connection);
   const late = new LateDecisions();
-  const stream = new TaskStream(connection, tasks, config.streamsMax, logger);
+  const stream = new TaskStream(connection, tasks, config.streamsMax, logger, position);
   const parts: GatewayParts = {
     scheduler,
     platform,
     shelf,
-    results: new ResultsClient(connection, scheduler),
+    results: new ResultsClient(connection, position),
     late,
     submission: new Submission(shelf, scheduler, config.numCtx, systemClock, late),
-    history: new TaskHistory(tasks),
+    history: new TaskHistory(tasks, position),
     stream,
     metrics: new Metrics(platform, () => ({ streams: stream.open, waiting: scheduler.waiting })),
   };
@@ -65,7 +68,7 @@ export const startGateway = async (
       templateProblems: shelf.problems().length,
       streams: stream.open,
       waiting: scheduler.waiting,
-      tasksSeq: scheduler.seenSeq,
+      tasksSeq: position.seq,
     },
   }));
   return {

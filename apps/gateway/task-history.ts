@@ -1,5 +1,6 @@
 import type { EventLog, StoredEvent } from '#libs/event-log/event-log.js';
 import { ApiError } from './http/problem.js';
+import type { ToldPosition } from './told-position.js';
 
 export type HistoryPage = {
   readonly items: readonly HistoryItem[];
@@ -23,7 +24,10 @@ const PAGE_MAX_BYTES = 4 * 1024 * 1024;
 
 /** One task's facts, read from the log itself. */
 export class TaskHistory {
-  constructor(private readonly tasks: EventLog) {}
+  constructor(
+    private readonly tasks: EventLog,
+    private readonly position: ToldPosition,
+  ) {}
 
   async page(taskId: string, afterSeq: number, limit: number): Promise<HistoryPage> {
     const items: HistoryItem[] = [];
@@ -43,6 +47,7 @@ export class TaskHistory {
       throw new ApiError('TASK_UNKNOWN', `There is no task '${taskId}'.`);
     const cut = items.length > limit || bytes > PAGE_MAX_BYTES;
     const page = cut && items.length > 1 ? items.slice(0, -1) : items;
+    this.position.told(page.at(-1)?.seq ?? 0);
     return { items: page, next_after_seq: cut ? (page.at(-1)?.seq ?? null) : null };
   }
 }

@@ -8,6 +8,7 @@ import { EventStream } from './http/event-stream.js';
 import { ApiError } from './http/problem.js';
 import { lastEventIdOf } from './http/request-parts.js';
 import { itemOf } from './task-history.js';
+import type { ToldPosition } from './told-position.js';
 
 /** Proxies close silent connections after half a minute or more. */
 const PING_EVERY_MS = 10_000;
@@ -30,6 +31,7 @@ export class TaskStream {
     private readonly tasks: EventLog,
     private readonly streamsMax: number,
     private readonly logger: Logger,
+    private readonly position: ToldPosition,
   ) {}
 
   get open(): number {
@@ -108,6 +110,7 @@ export class TaskStream {
       for (const token of early) sendLive(out, token);
       copying = true;
       for await (const event of this.tasks.follow({ seq: past.seq, hash: '' }, { filterSubject, signal })) {
+        this.position.told(event.seq);
         await sendFact(out, event);
         if (signal.aborted || OVER.has(event.type)) return;
       }
@@ -127,6 +130,7 @@ export class TaskStream {
     let past: Past | null = null;
     for await (const event of this.tasks.replay(START, { filterSubject, signal })) {
       past = { seq: event.seq, over: OVER.has(event.type) };
+      this.position.told(event.seq);
       if (event.seq > afterSeq) await sendFact(out, event);
     }
     return past;

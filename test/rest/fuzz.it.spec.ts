@@ -191,7 +191,7 @@ const fuzzed: fc.Arbitrary<Fuzzed> = fc.oneof(
     method: fc.constant('POST'),
     path: fc.constant('/api/v1/tasks'),
     headers: fc.constant({ 'content-type': 'application/json' }),
-    body: fc.oneof(right, submission).map((value) => JSON.stringify(value)),
+    body: fc.oneof(right, submission, submission).map((value) => JSON.stringify(value)),
   }),
   fc.record({
     method: fc.constant('GET'),

@@ -120,21 +120,26 @@ const installHooks = (server: Hooked, options: HttpOptions, filter: ProblemFilte
   });
   server.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
-    const { statusCode: status, elapsedTime: ms } = reply;
-    options.answered(request.method, route, status, ms / 1000);
-    const traceId = traceIdOf(String(request.headers['traceparent']));
-    const line = {
-      method: request.method,
-      path: pathOf(request),
-      status,
-      ms,
-      requestId: request.id,
-      traceId,
-    };
-    if (status < 500) options.logger.debug(line, 'answered');
-    else options.logger.warn(line, 'answered');
+    options.answered(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
+    logAnswer(options.logger, request, reply);
     done();
   });
+};
+
+const TASK_PATH = /^\/api\/v1\/tasks\/([a-z0-9-]+)/;
+
+/** Each answer at debug, those that are our fault at warn. The line is only made where it is written. */
+const logAnswer = (logger: Logger, request: FastifyRequest, reply: FastifyReply): void => {
+  const level = reply.statusCode < 500 ? 'debug' : 'warn';
+  if (!logger.isLevelEnabled(level)) return;
+  const path = pathOf(request);
+  const taskId = TASK_PATH.exec(String(reply.getHeader('location') ?? path))?.[1];
+  const traceId = traceIdOf(String(request.headers['traceparent']));
+  const { statusCode: status, elapsedTime: ms } = reply;
+  logger[level](
+    { method: request.method, path, status, ms, requestId: request.id, traceId, taskId },
+    'answered',
+  );
 };
 
 const refuseEncoded = ({ headers }: FastifyRequest): void => {
