@@ -6,7 +6,7 @@ export const RESULTS_SETTINGS = {
   dataDir: text({
     env: 'ORCHESTRA_DATA_DIR',
     meaning:
-      'Folder of the read model (results.sqlite). It can be deleted at any time: the log fills it again.',
+      'Folder in which the read model is kept, as results.sqlite. That one file can be deleted at any time: the log fills it again.',
     fallback: 'data',
   }),
   databaseUrl: optionalText({
