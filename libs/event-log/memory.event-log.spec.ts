@@ -9,8 +9,11 @@ describeEventLog('in memory', {
     return {
       log,
       other: log,
-      plant: async (event, epoch, prevHash) =>
-        log.store({ ...event, seq: log.lastSeq + 1, epoch, prevHash, hash: 'b'.repeat(64) }),
+      plant: async (event, epoch, prevHash) => {
+        // A turn later, as the writers' own appends are stored.
+        await Promise.resolve();
+        log.store({ ...event, seq: log.lastSeq + 1, epoch, prevHash, hash: 'b'.repeat(64) });
+      },
       lose: async (seq) => {
         const place = log.stored.findIndex((event) => event.seq === seq);
         log.stored.splice(place, 1);
