@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { packageVersion } from '#libs/runtime/version.js';
 import { Api } from './client/api.js';
 import { addEventsCommand } from './commands/events.js';
+import { addRebuildCommand } from './commands/rebuild.js';
 import { addPlatformCommands } from './commands/platform.js';
 import { addTaskCommands } from './commands/tasks.js';
 import { addUpCommand } from './commands/up.js';
@@ -36,6 +37,7 @@ addUpCommand(program, output);
 addDemoCommand(program, output);
 addTaskCommands(program, session);
 addEventsCommand(program, output);
+addRebuildCommand(program, output);
 addPlatformCommands(program, session);
 for (const command of program.commands) command.exitOverride();
 

@@ -90,7 +90,7 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
     subscribe: [RPC.health('executor')],
   },
   results: {
-    publish: [...answersTo('gateway'), ...reads(tasks, leases)],
+    publish: [...answersTo('gateway', 'admin'), ...reads(tasks, leases)],
     subscribe: ['rpc.results.>', RPC.health('results')],
   },
 };
@@ -114,7 +114,7 @@ export const OUTSIDE = {
 export const permissionsOf = (user: BrokerUser): Permissions => {
   switch (user) {
     case 'admin':
-      return { publish: ['$JS.API.>', '$KV.>', '$O.>'], subscribe: [inbox(user)] };
+      return { publish: ['$JS.API.>', '$KV.>', '$O.>', RPC.rebuildResults], subscribe: [inbox(user)] };
     case 'observer':
       return { publish: reads(tasks, leases), subscribe: [inbox(user), ...OUTSIDE.heard] };
     case 'subscriber':
