@@ -12,6 +12,7 @@ import type { Failure } from '#libs/domain/errors.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
 import { templateKey } from '#libs/domain/task/task-book.js';
 import { isLastStep, outputsOf } from '#libs/domain/task/task.js';
+import { EventTooLargeError } from '#libs/event-log/event-log.js';
 import type { ReceivedMessage } from '#libs/event-log/inbox.js';
 import { renderResult } from '#libs/template/render.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';
@@ -47,7 +48,10 @@ export class Intake {
     }
     const { recorder } = this.options;
     const repeated = 'repeatedOf' in outcome;
-    const recorded = repeated ? recorder.last : this.#record(outcome, command, cause);
+    const recorded = repeated
+      ? recorder.last
+      : this.#recordOrRefuse(outcome, command, message.answerTo, cause);
+    if (recorded === null) return;
     const taskId = repeated ? outcome.repeatedOf : 'taskId' in command ? command.taskId : undefined;
     this.#answerWhenStored(recorded, message.answerTo, {
       commandId: command.commandId,
@@ -63,12 +67,19 @@ export class Intake {
     const report = message.data as AttemptReport;
     const task = recorder.book.open.get(report.taskId);
     const rendered = this.#withResult(report);
-    const events = recordReport(task, rendered.report, {
-      at: rfc3339(clock.nowMs()),
-      random: random(),
-      result: () => rendered.result,
-    });
-    recorder.record(events, causeOf('rpt', message));
+    const given = { at: rfc3339(clock.nowMs()), random: random(), result: () => rendered.result };
+    const cause = causeOf('rpt', message);
+    try {
+      recorder.record(recordReport(task, rendered.report, given), cause);
+    } catch (error) {
+      if (!(error instanceof EventTooLargeError)) throw error;
+      // Output and result together are more than one event holds. The attempt fails with that; nothing else may stop here.
+      const failure: Failure = {
+        code: 'OUTPUT_TOO_LARGE',
+        message: `The outcome does not fit into one event: ${error.message}`,
+      };
+      recorder.record(recordReport(task, { ...report, outcome: { kind: 'failed', failure } }, given), cause);
+    }
   }
 
   #decide(command: Command): SubmitOutcome {
@@ -85,6 +96,22 @@ export class Intake {
         return changePriority(command.taskId, command.priority, recorder.book, at);
       case 'template':
         return [];
+    }
+  }
+
+  /** Null when the command makes more than one event can hold, which is then its refusal. */
+  #recordOrRefuse(
+    events: readonly TaskEvent[],
+    command: Command,
+    answerTo: string | undefined,
+    cause: Cause,
+  ): Recorded | null {
+    try {
+      return this.#record(events, command, cause);
+    } catch (error) {
+      if (!(error instanceof EventTooLargeError)) throw error;
+      this.#refuse(command, { code: 'BODY_TOO_LARGE', message: error.message }, answerTo, cause);
+      return null;
     }
   }
 

@@ -18,7 +18,10 @@ import {
   type PolicySettings,
 } from '#libs/domain/policy/snapshot.js';
 import { templateKey } from '#libs/domain/task/task-book.js';
-import { outputsOf } from '#libs/domain/task/task.js';
+import { outputsOf, type OpenTask } from '#libs/domain/task/task.js';
+import type { LeaseRef, TaskEvent } from '#libs/domain/task/events.js';
+import type { ReadyStep } from '#libs/domain/policy/ready-step.js';
+import { EventTooLargeError } from '#libs/event-log/event-log.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
 import { renderStep } from '#libs/template/render.js';
@@ -170,34 +173,49 @@ export class ScheduleCycle {
   }
 
   #dispatch(placement: Placement, leaseId: string, token: number): void {
-    const { recorder, clock } = this.options;
-    const { step, serverId } = placement;
+    const { recorder, clock, allocator } = this.options;
+    const { step } = placement;
     const nowMs = clock.nowMs();
     const at = rfc3339(nowMs);
     const task = recorder.book.open.get(step.taskId);
-    const template =
-      task && (recorder.book.templates.get(templateKey(task.template)) as CompiledTemplate | undefined);
-    if (!task || !template) {
-      this.options.allocator.giveBack([leaseId]);
-    } else {
-      const rendered = renderStep(template, step.stepId, {
-        parameters: task.parameters,
-        steps: outputsOf(task),
-      });
-      const events = rendered.ok
-        ? dispatchStep(task, {
-            stepId: step.stepId,
-            attempt: step.attempt,
-            lease: { leaseId, token, serverId },
-            input: rendered.input,
-            at,
-          })
-        : failTask(task, rendered.failure, at);
-      recorder.record(events);
-      // The task was cancelled meanwhile, say. If this gets lost, the lease expires: nobody renews it.
-      if (!events.some(({ type }) => type === 'step.dispatched')) this.options.allocator.giveBack([leaseId]);
-    }
+    const lease = { leaseId, token, serverId: placement.serverId };
+    const dispatched =
+      task !== undefined && this.#record(this.#dispatchEvents(task, step, lease, at), task, at);
+    // The task was cancelled meanwhile, say. If this gets lost, the lease expires: nobody renews it.
+    if (!dispatched) allocator.giveBack([leaseId]);
     recorder.index.release(step.taskId, step.stepId, nowMs);
+  }
+
+  #dispatchEvents(task: OpenTask, step: ReadyStep, lease: LeaseRef, at: string): readonly TaskEvent[] {
+    const key = templateKey(task.template);
+    const template = this.options.recorder.book.templates.get(key) as CompiledTemplate | undefined;
+    if (template === undefined) return [];
+    const rendered = renderStep(template, step.stepId, {
+      parameters: task.parameters,
+      steps: outputsOf(task),
+    });
+    if (!rendered.ok) return failTask(task, rendered.failure, at);
+    return dispatchStep(task, {
+      stepId: step.stepId,
+      attempt: step.attempt,
+      lease,
+      input: rendered.input,
+      at,
+    });
+  }
+
+  /** Whether the step is dispatched. An input that one event cannot hold fails the task: trying again would not shrink it. */
+  #record(events: readonly TaskEvent[], task: OpenTask, at: string): boolean {
+    const { recorder } = this.options;
+    try {
+      recorder.record(events);
+      return events.some(({ type }) => type === 'step.dispatched');
+    } catch (error) {
+      if (!(error instanceof EventTooLargeError)) throw error;
+      const message = `The filled-in input does not fit into one event: ${error.message}`;
+      recorder.record(failTask(task, { code: 'STEP_INPUT_INVALID', message }, at));
+      return false;
+    }
   }
 
   async #askLoad(load: LoadWish, nowMs: number): Promise<void> {

@@ -11,7 +11,7 @@ import {
   type LogWriter,
   type StoredEvent,
 } from '#libs/event-log/event-log.js';
-import type { Inbox } from '#libs/event-log/inbox.js';
+import type { Inbox, InboxGap } from '#libs/event-log/inbox.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
 import { foldLease } from './fold.js';
@@ -96,16 +96,22 @@ export class Term {
     const failed = new Promise<Error>((resolve) => {
       this.#streams = [
         this.#each(leases.follow(position, { signal }), (stored) => this.#lease(stored)),
-        this.#each(commands.follow(book.positions.commands, { signal }), (message) => {
-          this.seen.commands = message.seq;
-          this.#intake.command(message);
-          this.cycle.wake();
-        }),
-        this.#each(reports.follow(book.positions.reports, { signal }), (message) => {
-          this.seen.reports = message.seq;
-          this.#intake.report(message);
-          this.cycle.wake();
-        }),
+        this.#each(
+          commands.follow(book.positions.commands, { signal, onGap: this.#lost('COMMANDS') }),
+          (message) => {
+            this.seen.commands = message.seq;
+            this.#intake.command(message);
+            this.cycle.wake();
+          },
+        ),
+        this.#each(
+          reports.follow(book.positions.reports, { signal, onGap: this.#lost('REPORTS') }),
+          (message) => {
+            this.seen.reports = message.seq;
+            this.#intake.report(message);
+            this.cycle.wake();
+          },
+        ),
       ].map((stream) => stream.catch((error: unknown) => resolve(asError(error))));
     });
     this.#ticker = setInterval(() => this.cycle.wake(), TICK_MS);
@@ -113,6 +119,12 @@ export class Term {
     const reason = await Promise.race([writer.over, failed, this.#stopped]);
     await this.stop();
     return reason;
+  }
+
+  /** Requests older than their stream keeps them were never decided: whoever runs this must know. */
+  #lost(stream: string): (gap: InboxGap) => void {
+    return (gap) =>
+      this.options.logger.error({ stream, ...gap }, 'messages were forgotten by age before they were read');
   }
 
   async stop(): Promise<void> {
