@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { TaskView } from '#libs/contracts/queries.js';
+import { startOllamaSimulator } from '#libs/testing/ollama-simulator/ollama-simulator.js';
+import { until } from './api-client.js';
+import { RunningPlatform } from './running-platform.js';
+
+let simulator: Awaited<ReturnType<typeof startOllamaSimulator>>;
+let platform: RunningPlatform;
+
+beforeAll(async () => {
+  simulator = await startOllamaSimulator({ parallel: 1 });
+  const servers = `servers:\n  - { id: sim, url: '${simulator.url}', vram: 24GiB, slots: 1, device: gpu }\n`;
+  platform = await RunningPlatform.start({ servers });
+}, 180_000);
+
+afterAll(async () => {
+  await platform?.stop();
+  await simulator?.stop();
+}, 60_000);
+
+const generate = async (prompt: string, tokens: number, priority = 5): Promise<string> =>
+  await platform.api.submit(
+    {
+      template: 'ollama-inference',
+      priority,
+      parameters: { model: 'llama3.2:1b', prompt, options: { num_predict: tokens } },
+    },
+    `cancel-${prompt}`,
+  );
+
+const generating = (): number => simulator.state().activeGenerations;
+
+const cancel = async (id: string) => await platform.api.call<TaskView>('DELETE', `/api/v1/tasks/${id}`);
+
+describe('cancelling a task that generates', () => {
+  it('is over only when the server has stopped, and the slot is then free for the next', async () => {
+    const long = await generate('a very long story', 100_000);
+    await until(async () => (generating() === 1 ? true : undefined), 'the generation to begin');
+    const { status } = await cancel(long);
+    expect(status).toBe(202);
+    const ended = await platform.api.ended(long);
+    expect(ended.status).toBe('cancelled');
+    expect(generating()).toBe(0);
+    const next = await platform.api.ended(await generate('a short one', 5));
+    expect(next.status).toBe('completed');
+    expect(next.resource_usage.tokens_out).toBe(5);
+    const again = await cancel(long);
+    expect(again.status).toBe(409);
+  }, 120_000);
+
+  it('is over at once while it is queued, and takes those that wait for it with it', async () => {
+    const busy = await generate('holding the slot', 100_000);
+    await until(async () => (generating() === 1 ? true : undefined), 'the generation to begin');
+    const queued = await generate('waiting for the slot', 5);
+    const dependent = await platform.api.submit(
+      { template: 'noop', depends_on: [queued] },
+      'cancel-dependent',
+    );
+    expect((await cancel(queued)).body.status).toBe('cancelled');
+    const failed = await platform.api.ended(dependent);
+    expect(failed.error?.code).toBe('DEPENDENCY_FAILED');
+    await cancel(busy);
+    await platform.api.ended(busy);
+  }, 120_000);
+
+  it('lets a task overtake when its priority is raised', async () => {
+    const busy = await generate('holding the slot again', 100_000);
+    await until(async () => (generating() === 1 ? true : undefined), 'the generation to begin');
+    const first = await generate('first in line', 5);
+    const second = await generate('second in line', 5);
+    const raised = await platform.api.call<TaskView>('PATCH', `/api/v1/tasks/${second}/priority`, {
+      priority: 9,
+    });
+    expect(raised.body.priority).toBe(9);
+    await cancel(busy);
+    const [a, b] = [await platform.api.ended(first), await platform.api.ended(second)];
+    expect(Date.parse(b.started_at ?? '')).toBeLessThan(Date.parse(a.started_at ?? ''));
+  }, 120_000);
+});

@@ -1,0 +1,121 @@
+import { nkeyAuthenticator, connect, type NatsConnection } from '@nats-io/transport-node';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { HealthReport } from '#libs/contracts/health.js';
+import type { ServiceName } from '#libs/contracts/subjects.js';
+import { ApiClient, until } from './api-client.js';
+
+type Ready = { readonly ready: boolean; readonly services: Readonly<Record<ServiceName, HealthReport>> };
+
+/** `orchestra up` as a process of its own, on a data folder and ports of its own, with the broker and services that it starts. */
+export class RunningPlatform {
+  private constructor(
+    private readonly launcher: ChildProcess,
+    readonly api: ApiClient,
+    readonly natsUrl: string,
+    readonly dataDir: string,
+  ) {}
+
+  static async start(
+    options: { readonly servers?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  ): Promise<RunningPlatform> {
+    const dataDir = await mkdtemp(join(tmpdir(), 'orchestra-e2e-'));
+    const serversFile = join(dataDir, 'test-servers.yaml');
+    await writeFile(serversFile, options.servers ?? 'servers: []\n');
+    const args = ['dist/apps/orchestra/main.js', '--json', 'up', '--data', dataDir, '--port', '0'];
+    const launcher = spawn(
+      process.execPath,
+      [...args, '--servers', serversFile, '--durability', 'process-safe'],
+      {
+        env: { ...process.env, NODE_OPTIONS: '', ORCHESTRA_LEASE_TTL_MS: '2000', ...options.env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    const said: string[] = [];
+    createInterface({ input: launcher.stderr as NodeJS.ReadableStream }).on('line', (line) =>
+      said.push(line),
+    );
+    const lines: string[] = [];
+    createInterface({ input: launcher.stdout as NodeJS.ReadableStream }).on('line', (line) =>
+      lines.push(line),
+    );
+    const announced = await until(async () => {
+      if (launcher.exitCode !== null)
+        throw new Error(`submission refused: the launcher ended: ${said.join('\n')}`);
+      return parsed(lines.join('\n'));
+    }, 'the platform to start');
+    const platform = new RunningPlatform(launcher, new ApiClient(announced.api), announced.nats, dataDir);
+    await platform.ready();
+    return platform;
+  }
+
+  /** Health of all services, once all are ready. */
+  async ready(): Promise<Ready> {
+    return await until(async () => {
+      const { status, body } = await this.api.call<Ready>('GET', '/health/ready');
+      return status === 200 ? body : undefined;
+    }, 'all services to be ready');
+  }
+
+  /** SIGKILL, and wait until another process of that service is ready. */
+  async killAndWait(service: ServiceName): Promise<void> {
+    const before = (await this.ready()).services[service].instance;
+    process.kill(Number(before.slice(service.length + 1)), 'SIGKILL');
+    await until(async () => {
+      const { instance } = (await this.ready()).services[service];
+      return instance === before ? undefined : instance;
+    }, `${service} to come back`);
+  }
+
+  /** SIGKILL of nats-server; the launcher starts it again. */
+  async killBroker(): Promise<void> {
+    const pid = await processOf(join(this.dataDir, 'nats', 'nats-server.conf'));
+    process.kill(pid, 'SIGKILL');
+    await until(
+      async () =>
+        (await processOf(join(this.dataDir, 'nats', 'nats-server.conf'))) === pid ? undefined : true,
+      'the broker',
+    );
+    await this.ready();
+  }
+
+  /** Signs in at the broker as one of its users. */
+  async connect(user: string): Promise<NatsConnection> {
+    const seed = await readFile(join(this.dataDir, 'keys', `${user}.nk`));
+    return await connect({
+      servers: this.natsUrl,
+      inboxPrefix: `_INBOX_${user}`,
+      authenticator: nkeyAuthenticator(new Uint8Array(seed)),
+      maxReconnectAttempts: -1,
+    });
+  }
+
+  async stop(): Promise<void> {
+    const gone = once(this.launcher, 'exit');
+    this.launcher.kill('SIGTERM');
+    await gone;
+    await rm(this.dataDir, { recursive: true, force: true });
+  }
+}
+
+const parsed = (text: string): { readonly api: string; readonly nats: string } | undefined => {
+  try {
+    return JSON.parse(text) as { api: string; nats: string };
+  } catch {
+    return undefined;
+  }
+};
+
+/** Process whose command line names this file. */
+const processOf = async (argument: string): Promise<number> => {
+  for (const entry of await readdir('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    const line = await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '');
+    if (line.split('\0').includes(argument)) return Number(entry);
+  }
+  return 0;
+};
