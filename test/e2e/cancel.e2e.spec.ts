@@ -25,7 +25,7 @@ const generate = async (prompt: string, tokens: number, priority = 5): Promise<s
       priority,
       parameters: { model: 'llama3.2:1b', prompt, options: { num_predict: tokens } },
     },
-    `cancel-${prompt}`,
+    `cancel-${prompt.replaceAll(' ', '-')}`,
   );
 
 const generating = (): number => simulator.state().activeGenerations;
