@@ -8,6 +8,8 @@ export const EXIT = {
   unreachable: 5,
   taskFailed: 6,
   taskCancelled: 7,
+  notStarted: 8,
+  interrupted: 130,
 } as const;
 
 export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
@@ -16,9 +18,11 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   usage: 'the command line is not right',
   notFound: 'no such task, template or server',
   refused: 'the platform refused the request',
-  unreachable: 'the platform does not answer',
+  unreachable: 'the platform does not answer, or is not ready',
   taskFailed: 'the task that was waited for has failed',
   taskCancelled: 'the task that was waited for was cancelled',
+  notStarted: 'the platform could not be started; what was started is stopped again',
+  interrupted: 'ended by Ctrl-C',
 };
 
 /** Ends the command with this code and this sentence on stderr. */

@@ -1,10 +1,16 @@
+#!/usr/bin/env node
+import './node-version.js';
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '#libs/runtime/version.js';
+import { optionWithEnv } from './arguments.js';
 import { Api } from './client/api.js';
 import { addEventsCommand } from './commands/events.js';
-import { addRebuildCommand } from './commands/rebuild.js';
+import { addListCommand } from './commands/list.js';
 import { addPlatformCommands } from './commands/platform.js';
+import { addRebuildCommand } from './commands/rebuild.js';
+import { addSubmitCommand } from './commands/submit.js';
 import { addTaskCommands } from './commands/tasks.js';
+import { addTemplateCommands } from './commands/templates.js';
 import { addUpCommand } from './commands/up.js';
 import { addDemoCommand } from './demo/demo.js';
 import { CommandError, EXIT, EXIT_MEANINGS } from './exit-codes.js';
@@ -12,34 +18,44 @@ import { createOutput, type Output } from './output.js';
 import type { Session } from './session.js';
 
 const exitTable = Object.entries(EXIT)
-  .map(([name, code]) => `  ${code}  ${EXIT_MEANINGS[name as keyof typeof EXIT]}`)
+  .map(([name, code]) => `${String(code).padStart(5)}  ${EXIT_MEANINGS[name as keyof typeof EXIT]}`)
   .join('\n');
 
 const program = new Command('orchestra')
   .description('AI tasks on machines that you own')
   .version(packageVersion())
-  .option('--url <url>', 'address of the API', process.env['ORCHESTRA_URL'] ?? 'http://127.0.0.1:8000')
+  .addOption(
+    optionWithEnv('--url <url>', 'address of the API', 'ORCHESTRA_URL').default('http://127.0.0.1:8000'),
+  )
   .option('--json', 'data as JSON on stdout')
   .addHelpText('after', `\nExit codes:\n${exitTable}\n\nORCHESTRA_API_KEY is sent as the API key.`)
-  .configureOutput({ writeErr: (text) => process.stderr.write(text) })
+  .showHelpAfterError('(orchestra --help and orchestra <command> --help say what there is)')
   .exitOverride();
 
 const output = (): Output => createOutput(program.opts<{ json?: boolean }>().json === true);
 const session = (): Session => ({
   api: new Api({
     url: program.opts<{ url: string }>().url.replace(/\/+$/, ''),
-    apiKey: process.env['ORCHESTRA_API_KEY'],
+    apiKey: process.env['ORCHESTRA_API_KEY'] || undefined,
   }),
   out: output(),
 });
 
 addUpCommand(program, output);
 addDemoCommand(program, output);
+addSubmitCommand(program, session);
+addListCommand(program, session);
 addTaskCommands(program, session);
 addEventsCommand(program, output);
 addRebuildCommand(program, output);
+addTemplateCommands(program, session);
 addPlatformCommands(program, session);
-for (const command of program.commands) command.exitOverride();
+
+// Whoever reads our output may have had enough of it (`| head`).
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed);
+  });
 
 try {
   await program.parseAsync();

@@ -7,20 +7,32 @@ export type Output = {
   readonly line: (value: unknown, text: string) => void;
   /** Text without a line end, for tokens; nothing with --json. */
   readonly text: (text: string) => void;
-  /** For people, on stderr. */
-  readonly note: (text: string) => void;
+  /** A line for people, on stderr. */
+  readonly note: (text: string, colour?: Colour) => void;
+  /** Text for people without a line end, on stderr; nothing with --json. */
+  readonly noteText: (text: string) => void;
+  /** Colours what goes to stdout. */
   readonly colour: (name: Colour, text: string) => string;
 };
 
 const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, cyan: 36 } as const;
 export type Colour = keyof typeof CODES;
 
+/** What an output writes to; a process's own streams in production. */
+export type OutputStreams = Readonly<
+  Record<'stdout' | 'stderr', Pick<NodeJS.WriteStream, 'write' | 'isTTY'>>
+>;
+
 export const createOutput = (
   json: boolean,
-  streams: { readonly stdout: NodeJS.WriteStream; readonly stderr: NodeJS.WriteStream } = process,
+  { stdout, stderr }: OutputStreams = process,
+  env: NodeJS.ProcessEnv = process.env,
 ): Output => {
-  const { stdout, stderr } = streams;
-  const coloured = stdout.isTTY && process.env['NO_COLOR'] === undefined;
+  const colourFor =
+    (stream: OutputStreams['stdout']) =>
+    (name: Colour, text: string): string =>
+      stream.isTTY && !env['NO_COLOR'] ? `\u001B[${CODES[name]}m${text}\u001B[0m` : text;
+  const noted = colourFor(stderr);
   return {
     json,
     show: (value, lines) =>
@@ -33,8 +45,9 @@ export const createOutput = (
       ),
     line: (value, text) => void stdout.write(json ? `${JSON.stringify(value)}\n` : `${text}\n`),
     text: (text) => void (json || stdout.write(text)),
-    note: (text) => void stderr.write(`${text}\n`),
-    colour: (name, text) => (coloured ? `\u001B[${CODES[name]}m${text}\u001B[0m` : text),
+    note: (text, colour) => void stderr.write(`${colour === undefined ? text : noted(colour, text)}\n`),
+    noteText: (text) => void (json || stderr.write(text)),
+    colour: colourFor(stdout),
   };
 };
 

@@ -38,7 +38,11 @@ export type ServerProcessOptions = {
 export const startServerProcess = async (options: ServerProcessOptions): Promise<ServerProcess> => {
   const log = await open(options.logFile, 'a');
   const name = `orchestra-${randomUUID()}`;
-  const child = spawn(options.path, [...options.args, '--name', name], { stdio: ['ignore', log.fd, log.fd] });
+  // In a group of its own: Ctrl-C in the terminal reaches the launcher alone, which stops the broker last.
+  const child = spawn(options.path, [...options.args, '--name', name], {
+    stdio: ['ignore', log.fd, log.fd],
+    detached: true,
+  });
   const ended = endOf(child);
   await log.close();
   const end: { how: string | null } = { how: null };

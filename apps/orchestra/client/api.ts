@@ -2,17 +2,32 @@ import axios, { AxiosError, type AxiosInstance } from 'axios';
 import { CommandError, EXIT } from '../exit-codes.js';
 
 /** A problem as the API answers it. */
-type Problem = {
+export type Problem = {
   readonly title?: string;
   readonly status?: number;
   readonly detail?: string;
+  readonly code?: string;
   readonly errors?: readonly { readonly path: string; readonly accepted?: string }[];
+  readonly details?: Readonly<Record<string, unknown>>;
 };
 
 export type ApiOptions = { readonly url: string; readonly apiKey: string | undefined };
 
 /** Answers come within seconds; what takes longer is a platform that is not well. */
-const TIMEOUT_MS = 15_000;
+const ANSWER_LIMIT_MS = 15_000;
+
+/** A page of 200 tasks with the largest results has less. */
+const ANSWER_MAX_BYTES = 256 * 1024 * 1024;
+
+/** What the API answered with another status than success. */
+export class ProblemError extends CommandError {
+  constructor(
+    readonly status: number,
+    readonly problem: Problem | null,
+  ) {
+    super(exitCodeOf(status), sentenceOf(status, problem));
+  }
+}
 
 /** The REST API for commands: a refusal becomes a sentence and an exit code. */
 export class Api {
@@ -21,7 +36,8 @@ export class Api {
   constructor(readonly options: ApiOptions) {
     this.#http = axios.create({
       baseURL: options.url,
-      timeout: TIMEOUT_MS,
+      timeout: ANSWER_LIMIT_MS,
+      maxContentLength: ANSWER_MAX_BYTES,
       headers: this.headers(),
       maxRedirects: 0,
       proxy: false,
@@ -60,27 +76,30 @@ export class Api {
 const commandError = (error: unknown, url: string): CommandError => {
   if (!(error instanceof AxiosError)) return new CommandError(EXIT.failed, String(error));
   const { response } = error;
-  if (response === undefined) {
-    return new CommandError(
-      EXIT.unreachable,
-      `The platform does not answer at ${url} (${error.code ?? error.message}). Start it with 'orchestra up', or name another with --url.`,
-    );
-  }
-  return problemError(response.status, response.data as Problem);
+  if (response !== undefined) return new ProblemError(response.status, problemIn(response.data));
+  return unreachable(url, error.code ?? error.message);
 };
 
+export const unreachable = (url: string, reason: string): CommandError =>
+  new CommandError(
+    EXIT.unreachable,
+    `The platform does not answer at ${url} (${reason}). Start it with 'orchestra up', or name another with --url.`,
+  );
+
+/** Something else may answer there, a proxy for instance, with anything. */
+export const problemIn = (body: unknown): Problem | null =>
+  typeof body === 'object' && body !== null ? body : null;
+
 /** The sentence of the problem, and what is accepted for each field that is wrong. */
-export const problemError = (status: number, problem: Problem | null): CommandError => {
-  const lines = [problem?.detail ?? problem?.title ?? `the platform answered ${status}`];
+const sentenceOf = (status: number, problem: Problem | null): string => {
+  const lines = [problem?.detail ?? problem?.title ?? `The platform answered with status ${status}.`];
   for (const { path, accepted } of problem?.errors ?? [])
     if (accepted) lines.push(`  ${path}: accepted: ${accepted}`);
-  const code =
-    status === 404
-      ? EXIT.notFound
-      : status >= 500
-        ? status === 503
-          ? EXIT.unreachable
-          : EXIT.failed
-        : EXIT.refused;
-  return new CommandError(code, lines.join('\n'));
+  return lines.join('\n');
+};
+
+const exitCodeOf = (status: number): number => {
+  if (status === 404) return EXIT.notFound;
+  if (status === 503) return EXIT.unreachable;
+  return status >= 500 ? EXIT.failed : EXIT.refused;
 };

@@ -1,6 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
+import { text as textOfStream } from 'node:stream/consumers';
 import { parse } from 'yaml';
 import { CommandError, EXIT } from '../exit-codes.js';
+
+/** The gateway takes no larger body (ORCHESTRA_BODY_MAX_BYTES). */
+const FILE_MAX_BYTES = 900 * 1024;
 
 /**
  * Parameters of a submission: from a file (JSON or YAML, `-` is stdin) and from `key=value`. A value that is JSON is taken as JSON,
@@ -10,17 +14,18 @@ export const readParameters = async (
   pairs: readonly string[],
   file: string | undefined,
 ): Promise<Readonly<Record<string, unknown>>> => {
-  const parameters: Record<string, unknown> = file === undefined ? {} : await fromFile(file);
+  const parameters = new Map(file === undefined ? [] : Object.entries(await fromFile(file)));
   for (const pair of pairs) {
     const [key, value] = await readPair(pair);
-    parameters[key] = value;
+    parameters.set(key, value);
   }
-  return parameters;
+  return Object.fromEntries(parameters);
 };
 
 const readPair = async (pair: string): Promise<readonly [string, unknown]> => {
   const equals = pair.indexOf('=');
-  if (equals <= 0) throw new CommandError(EXIT.usage, `-p '${pair}' — expected key=value`);
+  if (equals <= 0)
+    throw new CommandError(EXIT.usage, `-p '${pair}': expected key=value, key=@file or key:=text`);
   const asText = pair[equals - 1] === ':';
   const key = pair.slice(0, asText ? equals - 1 : equals);
   const value = pair.slice(equals + 1);
@@ -39,15 +44,28 @@ export const jsonOrText = (value: string): unknown => {
 };
 
 const fromFile = async (file: string): Promise<Record<string, unknown>> => {
-  const value: unknown = parse(await textOf(file));
+  const text = await textOf(file);
+  const value = parsed(text, file);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
-  throw new CommandError(EXIT.usage, `${file} — expected an object of parameters, as JSON or YAML`);
+  throw new CommandError(EXIT.usage, `${file}: expected an object of parameters, as JSON or YAML`);
 };
 
-const textOf = async (file: string): Promise<string> => {
+const parsed = (text: string, file: string): unknown => {
   try {
-    return await readFile(file === '-' ? '/dev/stdin' : file, 'utf8');
+    return parse(text);
   } catch (error) {
-    throw new CommandError(EXIT.usage, `${file} cannot be read: ${String(error)}`);
+    throw new CommandError(EXIT.usage, `${file}: not JSON or YAML: ${(error as Error).message}`);
   }
+};
+
+/** The text of a file; `-` is stdin. Longer than any request may be is refused before it is read. */
+export const textOf = async (file: string): Promise<string> => {
+  try {
+    if (file === '-') return await textOfStream(process.stdin);
+    const { size } = await stat(file);
+    if (size <= FILE_MAX_BYTES) return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new CommandError(EXIT.usage, `${file} cannot be read: ${(error as Error).message}`);
+  }
+  throw new CommandError(EXIT.usage, `${file} is too large; a request has at most 900 KiB`);
 };

@@ -1,16 +1,22 @@
-import { connect, nkeyAuthenticator } from '@nats-io/transport-node';
 import type { Command } from 'commander';
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SUBJECTS } from '#libs/contracts/subjects.js';
 import { STREAMS } from '#libs/contracts/streams.js';
+import { isId } from '#libs/domain/ids.js';
+import type { EventLog, LogPosition, StoredEvent } from '#libs/event-log/event-log.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
-import type { EventLog, StoredEvent } from '#libs/event-log/event-log.js';
+import { oneOf, optionWithEnv, pointInTime, wholeNumber } from '../arguments.js';
+import { connectObserver, lastSeqBefore } from '../client/observer.js';
 import { CommandError, EXIT } from '../exit-codes.js';
+import { brokerUrlFileIn } from '../launch/broker-for.js';
 import type { Output } from '../output.js';
+import { stopSignal } from '../stop-signal.js';
+import { eventText } from './event-text.js';
 
 type EventsOptions = {
-  readonly stream: string;
-  readonly fromSeq?: string;
+  readonly stream: 'tasks' | 'leases';
+  readonly fromSeq?: number;
   readonly since?: string;
   readonly task?: string;
   readonly follow?: boolean;
@@ -22,84 +28,82 @@ type EventsOptions = {
 export const addEventsCommand = (program: Command, output: () => Output): void => {
   program
     .command('events')
-    .description('read the event log: from a sequence or a time, and on as it grows')
-    .option('--stream <name>', 'tasks or leases', 'tasks')
-    .option('--from-seq <n>', 'from this sequence; 1 is the start')
-    .option('--since <time>', 'from this time (UTC), such as 2026-01-31T12:00:00Z')
+    .description('read the event log from the broker: from a sequence or a time, and on as it grows')
+    .option('--stream <name>', 'tasks or leases', oneOf(['tasks', 'leases']), 'tasks')
+    .option('--from-seq <n>', 'from this sequence; 1 is the start', wholeNumber(0, Number.MAX_SAFE_INTEGER))
+    .option('--since <time>', 'from this time on (UTC), or how long ago, such as 15m', pointInTime())
     .option('--task <id>', 'only this task')
-    .option('-f, --follow', 'go on as events come')
-    .option(
-      '--data <dir>',
-      'data folder of the platform: where its address and the reader key are',
-      process.env['ORCHESTRA_DATA_DIR'] ?? 'data',
+    .option('-f, --follow', 'go on as events come; alone it begins at the end of the log')
+    .addOption(
+      optionWithEnv(
+        '--data <dir>',
+        "data folder of the platform, where the broker's address and the reader's key are",
+        'ORCHESTRA_DATA_DIR',
+      ).default('data'),
     )
-    .option('--nats <url>', 'broker; default: that of the data folder, or NATS_URL', process.env['NATS_URL'])
+    .addOption(optionWithEnv('--nats <url>', 'broker; default: that of the data folder', 'NATS_URL'))
     .action(async (options: EventsOptions) => await events(options, output()));
 };
 
 const events = async (options: EventsOptions, out: Output): Promise<void> => {
-  const spec =
-    options.stream === 'tasks' ? STREAMS.tasks : options.stream === 'leases' ? STREAMS.leases : null;
-  if (spec === null)
-    throw new CommandError(EXIT.usage, `--stream ${options.stream} — expected tasks or leases`);
-  const sinceMs = options.since === undefined ? 0 : Date.parse(options.since);
-  if (Number.isNaN(sinceMs))
-    throw new CommandError(
-      EXIT.usage,
-      `--since ${options.since} — expected a time such as 2026-01-31T12:00:00Z`,
-    );
-  const connection = await connectAsObserver(options);
-  const stopped = new AbortController();
-  process.once('SIGINT', () => stopped.abort());
+  const { task, follow, fromSeq, since } = options;
+  if (task !== undefined && (options.stream !== 'tasks' || !isId(task)))
+    throw new CommandError(EXIT.usage, `--task '${task}': expected the id of a task, and --stream tasks`);
+  if (fromSeq !== undefined && since !== undefined)
+    throw new CommandError(EXIT.usage, '--from-seq and --since exclude each other; give one of them.');
+  const stream = STREAMS[options.stream];
+  const { url, keyFile } = await observerOf(options);
+  const connection = await connectObserver(url, keyFile);
   try {
-    const log = jetStreamEventLog(connection, spec);
-    for await (const event of source(log, options, await firstSeq(log, options), stopped.signal)) {
-      if (Date.parse(event.time) >= sinceMs) show(event, out);
-    }
+    const log = jetStreamEventLog(connection, stream);
+    const { lastSeq } = await log.tail();
+    // A bare --follow is a tail; everything else starts where the log does.
+    const start = fromSeq ?? (follow && task === undefined ? lastSeq + 1 : 1);
+    const seq =
+      since === undefined
+        ? Math.max(0, start - 1)
+        : await lastSeqBefore(connection, stream.name, lastSeq, since);
+    await copy(log, { seq, hash: '' }, options, out);
   } finally {
     await connection.close();
   }
 };
 
-const firstSeq = async (log: EventLog, { fromSeq, since, follow }: EventsOptions): Promise<number> => {
-  if (fromSeq !== undefined) return Math.max(0, Number(fromSeq) - 1);
-  // A bare --follow is a tail; everything else starts where the log does.
-  return follow && since === undefined ? (await log.tail()).lastSeq : 0;
-};
-
-const source = (
+const copy = async (
   log: EventLog,
-  options: EventsOptions,
-  afterSeq: number,
-  signal: AbortSignal,
-): AsyncIterable<StoredEvent> => {
-  const from = { seq: afterSeq, hash: '' };
-  const filter = options.task === undefined ? {} : { filterSubject: `evt.task.${options.task}.>` };
-  return options.follow ? log.follow(from, { ...filter, signal }) : log.replay(from, { ...filter, signal });
+  from: LogPosition,
+  { task, follow }: EventsOptions,
+  out: Output,
+): Promise<void> => {
+  const filter = task === undefined ? {} : { filterSubject: SUBJECTS.task(task, '*') };
+  if (!follow) {
+    for await (const event of log.replay(from, filter)) show(event, out);
+    return;
+  }
+  const stopped = new AbortController();
+  void stopSignal().then(() => stopped.abort());
+  for await (const event of log.follow(from, { ...filter, signal: stopped.signal })) show(event, out);
 };
 
 const show = (event: StoredEvent, out: Output): void => {
-  const { seq, time, type, taskId = '' } = event;
-  out.line(event, `${String(seq).padStart(8)}  ${time}  ${out.colour('bold', type.padEnd(24))}  ${taskId}`);
+  const { seq, taskId } = event;
+  const text = `${String(seq).padStart(8)}  ${event.time.slice(0, 10)} ${eventText(event.type, event)}`;
+  out.line(event, taskId === undefined ? text : `${text}  ${out.colour('dim', taskId)}`);
 };
 
-const connectAsObserver = async (options: EventsOptions) => {
-  const address =
-    options.nats ?? (await readFile(join(options.data, 'nats', 'url'), 'utf8').catch(() => '')).trim();
-  if (address === '')
+type Where = { readonly url: string; readonly keyFile: string | undefined };
+
+const observerOf = async ({ data, nats }: EventsOptions): Promise<Where> => {
+  const url = nats ?? (await readFile(brokerUrlFileIn(data), 'utf8').catch(() => '')).trim();
+  if (url === '')
     throw new CommandError(
       EXIT.unreachable,
-      `No platform runs on ${options.data}; name its data folder with --data, or its broker with --nats.`,
+      `No platform has run on ${data}; name its data folder with --data, or its broker with --nats.`,
     );
-  const seed = await readFile(join(options.data, 'keys', 'observer.nk')).catch(() => null);
-  try {
-    return await connect({
-      servers: address,
-      name: 'orchestra events',
-      inboxPrefix: '_INBOX_observer',
-      ...(seed === null ? {} : { authenticator: nkeyAuthenticator(new Uint8Array(seed)) }),
-    });
-  } catch (error) {
-    throw new CommandError(EXIT.unreachable, `The broker at ${address} does not let us in: ${String(error)}`);
-  }
+  const keyFile = join(data, 'keys', 'observer.nk');
+  const there = await access(keyFile).then(
+    () => true,
+    () => false,
+  );
+  return { url, keyFile: there ? keyFile : undefined };
 };

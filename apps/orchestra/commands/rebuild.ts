@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { RebuildReply, RebuildRequest, RebuildStatus } from '#libs/contracts/queries.js';
 import { RPC } from '#libs/contracts/subjects.js';
 import { rpcRequest } from '#libs/runtime/rpc-client.js';
+import { optionWithEnv } from '../arguments.js';
 import { CommandError, EXIT } from '../exit-codes.js';
 import type { Output } from '../output.js';
 
@@ -18,7 +19,9 @@ export const addRebuildCommand = (program: Command, output: () => Output): void 
   program
     .command('rebuild')
     .description('fill the read model anew from the log, while the old one serves')
-    .option('--data <dir>', 'data folder of the platform', process.env['ORCHESTRA_DATA_DIR'] ?? 'data')
+    .addOption(
+      optionWithEnv('--data <dir>', 'data folder of the platform', 'ORCHESTRA_DATA_DIR').default('data'),
+    )
     .action(async ({ data }: { readonly data: string }) => await rebuild(data, output()));
 };
 

@@ -1,21 +1,23 @@
 import type { Command } from 'commander';
-import { resolve } from 'node:path';
 import type { TaskView } from '#libs/contracts/queries.js';
 import { Api } from '../client/api.js';
-import { followTask } from '../client/sse.js';
-import { resultText, statusText } from '../commands/task-text.js';
+import { durationText, resultText, statusText } from '../commands/task-text.js';
 import { CommandError, EXIT } from '../exit-codes.js';
 import { defaultServers } from '../launch/default-servers.js';
 import { startPlatform, type Platform } from '../launch/platform.js';
+import { freePortNear } from '../launch/ports.js';
 import type { Output } from '../output.js';
+import { stopSignal } from '../stop-signal.js';
 import { demoServer, type DemoServer } from './inference-server.js';
+import { modelLoads } from './model-loads.js';
 import { timeline } from './timeline.js';
+import { runWorkflow } from './workflow.js';
 
-/** A model on a slow CPU makes some ten tokens a second; what takes longer than this is stuck. */
-const LIMIT_MS = 300_000;
+/** A model on a busy CPU makes some two tokens a second; what takes longer than this is stuck. */
+const LIMIT_MS = 600_000;
 
-/** Enough to see tokens arrive, little enough for a CPU. */
-const TOKENS = 48;
+/** Where the API is looked for first; the demo runs beside a platform that has it. */
+const API_PORT = 8000;
 
 /** `orchestra demo`: from nothing to three answered tasks, and everything stopped again. */
 export const addDemoCommand = (program: Command, output: () => Output): void => {
@@ -23,70 +25,88 @@ export const addDemoCommand = (program: Command, output: () => Output): void => 
     .command('demo')
     .description('start everything, run three tasks, stop everything')
     .option('--data <dir>', 'data folder', 'data/demo')
-    .action(async ({ data }: { readonly data: string }) => await demo(resolve(data), output()));
+    .action(async ({ data }: { readonly data: string }) => await demo(data, output()));
 };
 
 const demo = async (dataDir: string, out: Output): Promise<void> => {
-  const say = (line: string): void => out.note(out.colour('dim', line));
-  const server = await demoServer(process.env, (line) => out.note(line));
-  let platform: Platform | null = null;
+  const ended = new AbortController();
   const limit = setTimeout(() => {
-    out.note(`The demo did not end within ${LIMIT_MS / 1000} s; see ${dataDir}/logs.`);
-    process.exit(EXIT.failed);
+    const message = `The demo did not end within ${LIMIT_MS / 1000} s; see ${dataDir}/logs.`;
+    ended.abort(new CommandError(EXIT.failed, message));
   }, LIMIT_MS);
+  void stopSignal().then(() => ended.abort(new CommandError(EXIT.interrupted, 'interrupted')));
+  const undo: (() => Promise<void>)[] = [];
   try {
-    const serversText = await defaultServers(server.url, process.env);
-    const started = await startPlatform({
-      dataDir,
-      durability: 'power-safe',
-      port: 0,
-      servers: serversText,
-      rewriteServers: true,
-      env: process.env,
-      say,
-    });
-    platform = started;
-    await run(started, server, out);
+    const server = await demoServer(process.env, (line) => out.note(line));
+    undo.push(server.stop);
+    const platform = await start(dataDir, server, ended.signal, out);
+    undo.push(platform.stop);
+    await Promise.race([run(platform, server, out), whenAborted(ended.signal)]);
   } finally {
     clearTimeout(limit);
-    await platform?.stop();
-    await server.stop();
+    for (let next = undo.pop(); next !== undefined; next = undo.pop()) await next();
     out.note('Everything is stopped.');
   }
 };
 
-type Named = { readonly name: string; readonly id: string };
+const whenAborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    const fail = (): void => reject(signal.reason as Error);
+    if (signal.aborted) fail();
+    signal.addEventListener('abort', fail, { once: true });
+  });
+
+const start = async (
+  dataDir: string,
+  server: DemoServer,
+  signal: AbortSignal,
+  out: Output,
+): Promise<Platform> => {
+  // A database of the user's own belongs to another log than the demo's.
+  const { ORCHESTRA_DATABASE_URL: _, ...env } = process.env;
+  try {
+    const platform = await startPlatform({
+      dataDir,
+      durability: 'power-safe',
+      port: await freePortNear(API_PORT),
+      servers: await defaultServers(server.url, env),
+      rewriteServers: true,
+      env,
+      say: (line) => out.note(line, 'dim'),
+      signal,
+    });
+    return platform;
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw new CommandError(EXIT.notStarted, (error as Error).message);
+  }
+};
 
 const run = async (platform: Platform, server: DemoServer, out: Output): Promise<void> => {
-  const api = new Api({ url: platform.apiUrl, apiKey: process.env['ORCHESTRA_API_KEY'] });
-  const submitted = await submitThree(api, server.model);
-  out.note('');
-  for (const { name, id } of submitted) out.note(`submitted  ${name.padEnd(8)} ${id}`);
-  await Promise.all(submitted.map((task) => showTokens(api, task, out)));
-  const tasks = await Promise.all(
-    submitted.map(async ({ name, id }) => ({
-      name,
-      task: await api.call<TaskView>('GET', `/api/v1/tasks/${id}`),
-    })),
-  );
+  await platform.waitReady();
+  const api = new Api({ url: platform.apiUrl, apiKey: process.env['ORCHESTRA_API_KEY'] || undefined });
+  const tasks = await runWorkflow(api, server.model, out);
+  const loads = await modelLoads(platform, tasks[0]?.task.created_at ?? '');
+  const { apiUrl, dataDir } = platform;
   const summary = {
-    api: platform.apiUrl,
-    docs: `${platform.apiUrl}/docs`,
-    data: platform.dataDir,
+    api: apiUrl,
+    docs: `${apiUrl}/docs`,
+    data: dataDir,
     server: { kind: server.kind, url: server.url, model: server.model },
+    model_loads: loads.map(({ fromMs, toMs }) => ({ from: new Date(fromMs), to: new Date(toMs) })),
     tasks: tasks.map(({ name, task }) => ({ name, ...task })),
   };
   out.show(summary, () => [
     '',
-    ...timeline(tasks),
-    '',
+    ...timeline(tasks, loads),
     ...tasks.flatMap(({ name, task }) => [
-      `${name}  ${statusText(task.status, out)}  ${usageText(task)}`,
+      '',
+      `${out.colour('bold', name)}  ${statusText(task.status, out)}  ${usageText(task)}`,
       `  ${resultText(task.result).replaceAll('\n', '\n  ')}`,
     ]),
     '',
-    `API   ${platform.apiUrl}/api/v1   docs ${platform.apiUrl}/docs   (while it runs: npm start keeps it running)`,
-    `Data  ${platform.dataDir}: every event of this run is there`,
+    `API   ${apiUrl}/api/v1, its pages ${apiUrl}/docs (until now; npm start keeps them)`,
+    `Data  ${dataDir}: every event of this run is there`,
   ]);
   const bad = tasks.filter(({ task }) => task.status !== 'completed');
   if (bad.length > 0)
@@ -96,49 +116,12 @@ const run = async (platform: Platform, server: DemoServer, out: Output): Promise
     );
 };
 
-/** Two priorities, one dependency: `urgent` goes before `relaxed` though it comes later, `last` waits for `urgent`. */
-const submitThree = async (api: Api, model: string): Promise<readonly Named[]> => {
-  const submit = async (
-    name: string,
-    prompt: string,
-    priority: number,
-    dependsOn: readonly string[],
-  ): Promise<Named> => {
-    const parameters = { model, prompt, options: { num_predict: TOKENS, num_ctx: 2048 } };
-    const body = {
-      template: 'ollama-inference',
-      parameters,
-      priority,
-      depends_on: dependsOn,
-      labels: { demo: name },
-    };
-    const { id } = await api.call<{ readonly id: string }>('POST', '/api/v1/tasks', { body });
-    return { name, id };
-  };
-  const relaxed = await submit('relaxed', 'Name three rivers of Europe.', 3, []);
-  const urgent = await submit('urgent', 'Why is the sky blue? Answer in two sentences.', 9, []);
-  const last = await submit('last', 'Say goodbye in a friendly way.', 5, [urgent.id]);
-  return [relaxed, urgent, last];
-};
-
-/** Tokens as they come, each line under the name of its task: the tasks run one after the other, or at once where there are slots. */
-const showTokens = async (api: Api, { name, id }: Named, out: Output): Promise<void> => {
-  let begun = false;
-  for await (const { event, data } of followTask(api, id)) {
-    if (event === 'step.dispatched') out.note(out.colour('cyan', `\n${name} runs`));
-    if (event === 'token' && !out.json) {
-      process.stderr.write((data as { text: string }).text);
-      begun = true;
-    }
-    if (event.startsWith('task.') && event !== 'task.submitted')
-      out.note(`${begun ? '\n' : ''}${out.colour('cyan', `${name} ${event.slice(5)}`)}`);
-  }
-};
-
 const usageText = ({ resource_usage: usage }: TaskView): string => {
-  const speed =
-    usage.generation_ms > 0
-      ? ` at ${((usage.tokens_out / usage.generation_ms) * 1000).toFixed(0)} tokens/s`
-      : '';
-  return `${usage.tokens_in} tokens in, ${usage.tokens_out} out${speed}`;
+  const { tokens_in: tokensIn, tokens_out: tokensOut, load_ms, prompt_ms, generation_ms } = usage;
+  const speed = generation_ms > 0 ? ` at ${((tokensOut / generation_ms) * 1000).toFixed(0)} tokens/s` : '';
+  const vram = usage.vram_bytes_max ? `, ${(usage.vram_bytes_max / 2 ** 20).toFixed(0)} MiB of VRAM` : '';
+  return (
+    `${usage.models.join(', ')}: load ${durationText(load_ms)}, ${tokensIn} tokens read in ${durationText(prompt_ms)}, ` +
+    `${tokensOut} written in ${durationText(generation_ms)}${speed}${vram}`
+  );
 };

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { CommandError, EXIT } from '../exit-codes.js';
 import { ollamaUrl } from '../launch/default-servers.js';
 
 export type DemoServer = {
@@ -11,8 +12,12 @@ export type DemoServer = {
   readonly stop: () => Promise<void>;
 };
 
-/** Smallest first: a demo should not take minutes. */
+/** An Ollama that is there answers within milliseconds. */
 const ANSWER_LIMIT_MS = 3_000;
+const START_LIMIT_MS = 30_000;
+
+/** One of those that the simulator knows. */
+const SIMULATED_MODEL = 'llama3.2:1b';
 
 const SIMULATOR = fileURLToPath(new URL('../../../libs/testing/ollama-simulator/main.js', import.meta.url));
 
@@ -54,23 +59,32 @@ const installedModel = async (
 };
 
 const startSimulator = async (): Promise<DemoServer> => {
-  const child = spawn(process.execPath, [SIMULATOR, '--port', '0'], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const lines = createInterface({ input: child.stdout });
-  const [line] = (await Promise.race([
-    once(lines, 'line'),
-    once(child, 'exit').then(() => {
-      throw new Error('the simulator ended at once');
-    }),
-  ])) as [string];
-  const { url } = JSON.parse(line) as { url: string };
-  return {
-    url,
-    model: 'llama3.2:1b',
-    kind: 'simulator',
-    stop: async () => {
-      const gone = once(child, 'exit');
-      child.kill('SIGTERM');
-      await gone;
-    },
+  // In a group of its own, so that Ctrl-C reaches the demo alone; where the demo ends at once, the simulator does too.
+  const child = spawn(process.execPath, [SIMULATOR, '--port', '0'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM');
+    await gone;
+    process.off('exit', kill);
   };
+  try {
+    const signal = AbortSignal.timeout(START_LIMIT_MS);
+    const ended = gone.then(() => {
+      throw new Error('the simulator ended before it had started');
+    });
+    const [line] = (await Promise.race([
+      once(createInterface({ input: child.stdout }), 'line', { signal }),
+      ended,
+    ])) as [string];
+    const { url } = JSON.parse(line) as { readonly url: string };
+    return { url, model: SIMULATED_MODEL, kind: 'simulator', stop };
+  } catch (error) {
+    kill();
+    throw new CommandError(EXIT.notStarted, `The simulator did not start: ${(error as Error).message}`);
+  }
 };

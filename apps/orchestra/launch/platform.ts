@@ -1,34 +1,16 @@
-import { nkeyAuthenticator } from '@nats-io/transport-node';
-import { createWriteStream } from 'node:fs';
-import { access, mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { provisionAs, startBroker, type Broker } from '#libs/broker/broker.js';
-import type { Durability } from '#libs/broker/server-config.js';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Broker } from '#libs/broker/broker.js';
 import type { ServiceName } from '#libs/contracts/subjects.js';
+import { brokerConfigIn, brokerFor } from './broker-for.js';
+import { brokersOn } from './left-broker.js';
 import { lockFolder } from './lock-folder.js';
-import { ServiceProcess } from './service-process.js';
-
-export type PlatformOptions = {
-  readonly dataDir: string;
-  readonly durability: Durability;
-  /** Port of the API; 0 takes a free one. */
-  readonly port: number;
-  /** Text of the servers file where the data folder has none yet. */
-  readonly servers: string;
-  /** File with the servers, instead of the one in the data folder. */
-  readonly serversFile?: string;
-  /** Write `servers` even where the data folder has a file already. */
-  readonly rewriteServers?: boolean;
-  /** Seed of a user of an existing broker who may make streams. */
-  readonly adminSeed?: Uint8Array;
-  /** An existing broker, instead of one of our own. */
-  readonly natsUrl?: string;
-  readonly env: NodeJS.ProcessEnv;
-  readonly say: (line: string) => void;
-};
+import type { PlatformOptions } from './platform-options.js';
+import { freePort, isFree } from './ports.js';
+import type { ServiceProcess } from './service-process.js';
+import { ensureServersFile } from './servers-file.js';
+import { SERVICE_ORDER, serviceFor } from './service-for.js';
+import { waitUntilReady } from './wait-until-ready.js';
 
 export type Platform = {
   readonly apiUrl: string;
@@ -38,113 +20,117 @@ export type Platform = {
   /** File with the key of readers of events; undefined on a broker that is not ours. */
   readonly observerKeyFile: string | undefined;
   readonly service: (name: ServiceName) => ServiceProcess;
+  /** Sends a signal to a service. SIGKILL, the default, resolves when the end was noticed; the restart is under way then. */
+  readonly kill: (name: ServiceName, signal?: NodeJS.Signals) => Promise<void>;
   /** Absent on a broker that is not ours. */
   readonly broker: Broker | null;
+  /** Resolves when the API says that every service is ready; rejects after a minute with what is not. */
+  readonly waitReady: () => Promise<void>;
+  /** Stops the services in reverse order, then the broker, and gives the folder back. */
   readonly stop: () => Promise<void>;
 };
 
-/** Each service finds those that it asks already there; the gateway comes last, when there is someone to answer. */
-const ORDER: readonly ServiceName[] = ['results', 'gpu-allocator', 'scheduler', 'executor', 'gateway'];
-
-const APPS = fileURLToPath(new URL('../../', import.meta.url));
+/** Undone in reverse order. */
+type Undo = (() => void | Promise<void>)[];
 
 /** Starts broker and services, and watches them until `stop`. Rejects, with everything stopped again, when one will not start. */
-export const startPlatform = async (options: PlatformOptions): Promise<Platform> => {
-  const { dataDir, say, env } = options;
-  await mkdir(join(dataDir, 'logs'), { recursive: true });
-  const unlock = await lockFolder(dataDir);
-  const stops: (() => Promise<void>)[] = [unlock];
+export const startPlatform = async (given: PlatformOptions): Promise<Platform> => {
+  const options = { ...given, dataDir: resolve(given.dataDir) };
+  await mkdir(join(options.dataDir, 'logs'), { recursive: true });
+  const undo: Undo = [await lockFolder(options.dataDir)];
   const stop = async (): Promise<void> => {
-    for (let next = stops.pop(); next !== undefined; next = stops.pop()) await next();
+    for (let next = undo.pop(); next !== undefined; next = undo.pop()) await next();
   };
   try {
-    const { broker, natsUrl } = await brokerFor(options);
-    if (broker) stops.push(() => broker.stop());
-    const serversFile = options.serversFile ?? (await ensureServersFile(dataDir, options));
-    const port = options.port === 0 ? await freePort() : options.port;
-    const services = new Map<ServiceName, ServiceProcess>();
-    for (const service of ORDER) {
-      const log = createWriteStream(join(dataDir, 'logs', `${service}.log`), { flags: 'a' });
-      const process = new ServiceProcess({
-        service,
-        program: globalThis.process.execPath,
-        args: ['--enable-source-maps', join(APPS, service, 'main.js')],
-        env: {
-          ...env,
-          NATS_URL: natsUrl,
-          ...(broker ? { ORCHESTRA_NKEY_FILE: broker.seedFile(service) } : {}),
-          ORCHESTRA_DATA_DIR: dataDir,
-          ORCHESTRA_SERVERS_FILE: serversFile,
-          ORCHESTRA_PORT: String(port),
-        },
-        log,
-        say,
-        random: Math.random,
-      });
-      services.set(service, process);
-      stops.push(() => process.stop());
-      await process.start();
-      say(`${service} runs`);
-    }
-    return {
-      apiUrl: `http://${shownHost(env['ORCHESTRA_HOST'])}:${port}`,
-      natsUrl,
-      dataDir,
-      serversFile,
-      observerKeyFile: broker?.seedFile('observer'),
-      broker,
-      service: (name) => {
-        const found = services.get(name);
-        if (found === undefined) throw new Error(`no service '${name}'`);
-        return found;
-      },
-      stop,
-    };
+    return { ...(await startAll(options, undo)), stop };
   } catch (error) {
     await stop();
     throw error;
   }
 };
 
-const shownHost = (host: string | undefined): string =>
-  host === undefined || host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
-
-const brokerFor = async (options: PlatformOptions): Promise<{ broker: Broker | null; natsUrl: string }> => {
-  const { natsUrl, adminSeed, dataDir, durability, env, say } = options;
-  if (natsUrl !== undefined) {
-    say(`using the broker at ${natsUrl}`);
-    await provisionAs(
+const startAll = async (options: PlatformOptions, undo: Undo): Promise<Omit<Platform, 'stop'>> => {
+  const { dataDir, env } = options;
+  const services = new Map<ServiceName, ServiceProcess>();
+  undo.push(endWithThisProcess(dataDir, services));
+  const host = env['ORCHESTRA_HOST'] || '127.0.0.1';
+  const port = await apiPort(options.port, host);
+  const { broker, natsUrl } = await brokerFor(options);
+  if (broker) undo.push(() => broker.stop());
+  const serversFile = await ensureServersFile(options);
+  for (const name of SERVICE_ORDER) {
+    options.signal?.throwIfAborted();
+    const service = serviceFor(name, {
+      ...options,
       natsUrl,
-      adminSeed ? { authenticator: nkeyAuthenticator(new Uint8Array(adminSeed)) } : {},
-    );
-    return { broker: null, natsUrl };
+      port,
+      serversFile,
+      keyFile: broker?.seedFile(name),
+    });
+    services.set(name, service);
+    undo.push(() => service.stop());
+    await startOne(name, service, options);
   }
-  const broker = await startBroker({ dataDir, durability, env, say, port: await freePort() });
-  // Readers of events on this machine find the broker here.
-  await writeFile(join(dataDir, 'nats', 'url'), broker.url);
-  say(`broker runs: nats-server ${broker.version}, ${durability}, ${broker.url}`);
-  return { broker, natsUrl: broker.url };
+  const service = (name: ServiceName): ServiceProcess => {
+    const found = services.get(name);
+    if (found === undefined) throw new Error(`there is no service '${name}'`);
+    return found;
+  };
+  const apiUrl = `http://${shownHost(host)}:${port}`;
+  return {
+    apiUrl,
+    natsUrl,
+    dataDir,
+    serversFile,
+    observerKeyFile: broker?.seedFile('observer'),
+    service,
+    kill: async (name, signal = 'SIGKILL') => {
+      if (signal === 'SIGKILL') await service(name).kill();
+      else service(name).signal(signal);
+    },
+    broker,
+    waitReady: () => waitUntilReady(apiUrl, env['ORCHESTRA_API_KEY'], options.signal),
+  };
 };
 
-const ensureServersFile = async (
+const startOne = async (
+  name: ServiceName,
+  service: ServiceProcess,
+  { say, signal }: PlatformOptions,
+): Promise<void> => {
+  const beganMs = performance.now();
+  const giveUp = (): void => void service.stop();
+  signal?.addEventListener('abort', giveUp);
+  try {
+    await service.start();
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
+  }
+  say(`${name} runs (${((performance.now() - beganMs) / 1000).toFixed(1)} s)`);
+};
+
+/** A launcher that has to end at once takes everything with it; the broker may not be known yet, so it is looked for. */
+const endWithThisProcess = (
   dataDir: string,
-  { servers, rewriteServers }: PlatformOptions,
-): Promise<string> => {
-  const file = join(dataDir, 'servers.yaml');
-  const there = await access(file).then(
-    () => true,
-    () => false,
-  );
-  if (!there || rewriteServers) await writeFile(file, servers);
-  return file;
+  services: ReadonlyMap<ServiceName, ServiceProcess>,
+): (() => void) => {
+  const end = (): void => {
+    for (const service of services.values()) service.signal('SIGKILL');
+    for (const pid of brokersOn(brokerConfigIn(dataDir))) process.kill(pid, 'SIGKILL');
+  };
+  process.once('exit', end);
+  return () => void process.off('exit', end);
 };
 
-export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (typeof address === 'object' && address !== null) return address.port;
-  throw new Error('the system gave no free port');
+const apiPort = async (port: number, host: string): Promise<number> => {
+  if (port === 0) return await freePort(host);
+  if (await isFree(port, host)) return port;
+  throw new Error(
+    `port ${port} of ${host} is taken by another program; choose another with --port, or 0 for a free one`,
+  );
+};
+
+const shownHost = (host: string): string => {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
 };

@@ -10,3 +10,7 @@ export const restartDelayMs = (restarts: number, random: number): number => {
   const full = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(restarts, 30));
   return Math.round(full * (0.5 + random / 2));
 };
+
+/** Restarts that count against a service when it ends, from those before and how long it ran. */
+export const restartsBefore = (restarts: number, ranMs: number): number =>
+  ranMs >= STABLE_AFTER_MS ? 0 : restarts;

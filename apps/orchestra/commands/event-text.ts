@@ -1,0 +1,58 @@
+import type { LiveMessage } from '#libs/contracts/reports.js';
+import type { TaskEvent } from '#libs/domain/task/events.js';
+import { durationText } from './task-text.js';
+
+type Progress = Extract<LiveMessage, { readonly kind: 'progress' }>;
+type Item = { readonly time?: string; readonly data?: unknown };
+
+/** One line of a task's history, as the stream and the history give it. */
+export const eventText = (type: string, item: unknown): string => {
+  if (type === 'progress') return `  ${progressText(item as Progress)}`;
+  const { time = '', data } = (item ?? {}) as Item;
+  const detail = detailOf({ ...(data as object), type } as TaskEvent);
+  return `${time.slice(11, 23)}  ${type}${detail === '' ? '' : `  ${detail}`}`;
+};
+
+const progressText = ({ message, completed, total }: Progress): string =>
+  completed === undefined || total === undefined || total === 0
+    ? message
+    : `${message} ${Math.floor((completed / total) * 100)} %`;
+
+/** What the fact is about, in a few words; events of types that are not known here are named only. */
+const detailOf = (event: TaskEvent): string => {
+  switch (event.type) {
+    case 'task.submitted': {
+      const after = event.dependsOn.length === 0 ? '' : `, after ${event.dependsOn.join(', ')}`;
+      return `${event.template.name} (${event.template.version}), priority ${event.priority}${after}`;
+    }
+    case 'task.priority-changed':
+      return `to ${event.priority}`;
+    case 'step.dispatched':
+      return `${event.stepId} #${event.attempt} on ${event.lease.serverId}, lease token ${event.lease.token}`;
+    case 'step.completed':
+    case 'task.completed': {
+      const { stepId, attempt, startedAt, endedAt } = event.step;
+      return `${stepId} #${attempt} in ${durationText(Date.parse(endedAt) - Date.parse(startedAt))}`;
+    }
+    case 'step.failed':
+      return `${failureText(event.step)}, next attempt at ${event.retryAt.slice(11, 23)}`;
+    case 'task.failing':
+    case 'task.failed':
+      return event.step === undefined
+        ? `${event.failure.code}: ${event.failure.message}`
+        : failureText(event.step);
+    case 'step.stopped':
+      return `${event.step.stepId} #${event.step.attempt}, ${event.step.how}`;
+    case 'task.cancel-requested':
+      return event.reason;
+    case 'task.cancelled':
+      return [event.reason, ...event.stopped.map(({ stepId, how }) => `${stepId} ${how}`)].join(', ');
+    default:
+      return '';
+  }
+};
+
+type Failed = Extract<TaskEvent, { readonly type: 'step.failed' }>['step'];
+
+const failureText = ({ stepId, attempt, failure }: Failed): string =>
+  `${stepId} #${attempt}: ${failure.code}: ${failure.message}`;

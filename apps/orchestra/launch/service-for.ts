@@ -1,0 +1,52 @@
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ServiceName } from '#libs/contracts/subjects.js';
+import { LogFile } from './log-file.js';
+import type { PlatformOptions } from './platform-options.js';
+import { ServiceProcess } from './service-process.js';
+
+/** Each service finds those that it asks already there; the gateway comes last, when there is someone to answer. */
+export const SERVICE_ORDER: readonly ServiceName[] = [
+  'results',
+  'gpu-allocator',
+  'scheduler',
+  'executor',
+  'gateway',
+];
+
+/** `dist/apps` of the package. */
+const APPS = fileURLToPath(new URL('../../', import.meta.url));
+const OWN_TEMPLATES = resolve(APPS, '../../templates');
+
+/** What is known once broker, port and servers file are there. */
+type Found = {
+  readonly natsUrl: string;
+  readonly port: number;
+  readonly serversFile: string;
+  readonly keyFile: string | undefined;
+};
+
+/** A service as a process that is not started yet, with its log. */
+export const serviceFor = (service: ServiceName, options: PlatformOptions & Found): ServiceProcess => {
+  const { dataDir, env, say, onLog } = options;
+  const log = new LogFile(join(dataDir, 'logs', `${service}.log`), say);
+  return new ServiceProcess({
+    service,
+    program: process.execPath,
+    args: ['--enable-source-maps', join(APPS, service, 'main.js')],
+    env: {
+      ...env,
+      NATS_URL: options.natsUrl,
+      ...(options.keyFile === undefined ? {} : { ORCHESTRA_NKEY_FILE: options.keyFile }),
+      ORCHESTRA_DATA_DIR: dataDir,
+      ORCHESTRA_SERVERS_FILE: options.serversFile,
+      ORCHESTRA_PORT: String(options.port),
+      // Those of the package where the user has no folder of their own, whatever the working folder is.
+      ORCHESTRA_TEMPLATES_DIR: env['ORCHESTRA_TEMPLATES_DIR'] || OWN_TEMPLATES,
+    },
+    log,
+    ...(onLog === undefined ? {} : { onLine: (line: string) => onLog(service, line) }),
+    say,
+    random: Math.random,
+  });
+};
