@@ -7,6 +7,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
+import { STREAMS } from '#libs/contracts/streams.js';
+import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import type { TaskCompleted } from '#libs/domain/task/events.js';
 import { percentile, report, round } from './bench-report.js';
 import { HttpLoad } from './http-load.js';
@@ -63,7 +65,7 @@ const submitAndWait = async (
   };
   await Promise.all([...Array.from({ length: lanes }, lane), all]);
   const seconds = (performance.now() - began) / 1000;
-  stop();
+  await stop();
   http.close();
   const waitsMs = [...startedMs]
     .map(([id, atMs]) => atMs - (submittedMs.get(id) ?? Number.NaN))
@@ -75,19 +77,25 @@ const submitAndWait = async (
 const completions = async (
   platform: BenchPlatform,
   seen: (taskId: string, startedMs: number) => void,
-): Promise<() => void> => {
+): Promise<() => Promise<void>> => {
   const connection = await connect({ servers: platform.natsUrl, ...platform.observer });
-  const messages = connection.subscribe('pub.evt.task.*.completed');
-  await connection.flush();
-  void (async () => {
-    for await (const message of messages) {
-      const { taskId, step } = message.json<TaskCompleted>();
-      seen(taskId, Date.parse(step.startedAt));
+  const log = jetStreamEventLog(connection, STREAMS.tasks);
+  const { lastSeq } = await log.tail();
+  const stopped = new AbortController();
+  const filterSubject = 'evt.task.*.completed';
+  const follow = async (): Promise<void> => {
+    for await (const event of log.follow(
+      { seq: lastSeq, hash: '' },
+      { filterSubject, signal: stopped.signal },
+    )) {
+      seen(event.taskId ?? '', Date.parse((event.data as TaskCompleted).step.startedAt));
     }
-  })();
-  return () => {
-    messages.unsubscribe();
-    void connection.close();
+  };
+  const following = follow();
+  return async () => {
+    stopped.abort();
+    await following;
+    await connection.close();
   };
 };
 
