@@ -43,14 +43,19 @@ export class RunningPlatform {
     createInterface({ input: launcher.stdout as NodeJS.ReadableStream }).on('line', (line) =>
       lines.push(line),
     );
-    const announced = await until(async () => {
-      if (launcher.exitCode !== null)
-        throw new Error(`submission refused: the launcher ended: ${said.join('\n')}`);
-      return parsed(lines.join('\n'));
-    }, 'the platform to start');
-    const platform = new RunningPlatform(launcher, new ApiClient(announced.api), announced.nats, dataDir);
-    await platform.ready();
-    return platform;
+    try {
+      const announced = await until(async () => {
+        if (launcher.exitCode !== null)
+          throw new Error(`submission refused: the launcher ended: ${said.join('\n')}`);
+        return parsed(lines.join('\n'));
+      }, 'the platform to start');
+      const platform = new RunningPlatform(launcher, new ApiClient(announced.api), announced.nats, dataDir);
+      await platform.ready();
+      return platform;
+    } catch (error) {
+      await end(launcher, dataDir);
+      throw error;
+    }
   }
 
   /** Health of all services, once all are ready. */
@@ -73,13 +78,13 @@ export class RunningPlatform {
 
   /** SIGKILL of nats-server; the launcher starts it again. */
   async killBroker(): Promise<void> {
-    const pid = await processOf(join(this.dataDir, 'nats', 'nats-server.conf'));
-    process.kill(pid, 'SIGKILL');
-    await until(
-      async () =>
-        (await processOf(join(this.dataDir, 'nats', 'nats-server.conf'))) === pid ? undefined : true,
-      'the broker',
-    );
+    const config = join(this.dataDir, 'nats', 'nats-server.conf');
+    const before = await until(async () => await processOf(config), 'the broker to run');
+    process.kill(before, 'SIGKILL');
+    await until(async () => {
+      const pid = await processOf(config);
+      return pid === before ? undefined : pid;
+    }, 'the broker to come back');
     await this.ready();
   }
 
@@ -95,12 +100,19 @@ export class RunningPlatform {
   }
 
   async stop(): Promise<void> {
-    const gone = once(this.launcher, 'exit');
-    this.launcher.kill('SIGTERM');
-    await gone;
-    await rm(this.dataDir, { recursive: true, force: true });
+    await end(this.launcher, this.dataDir);
   }
 }
+
+/** In order, with all that the launcher started. */
+const end = async (launcher: ChildProcess, dataDir: string): Promise<void> => {
+  if (launcher.exitCode === null && launcher.signalCode === null) {
+    const gone = once(launcher, 'exit');
+    launcher.kill('SIGTERM');
+    await gone;
+  }
+  await rm(dataDir, { recursive: true, force: true });
+};
 
 const parsed = (text: string): { readonly api: string; readonly nats: string } | undefined => {
   try {
@@ -110,12 +122,12 @@ const parsed = (text: string): { readonly api: string; readonly nats: string } |
   }
 };
 
-/** Process whose command line names this file. */
-const processOf = async (argument: string): Promise<number> => {
+/** Process whose command line names this file; undefined while there is none. */
+const processOf = async (argument: string): Promise<number | undefined> => {
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     const line = await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '');
     if (line.split('\0').includes(argument)) return Number(entry);
   }
-  return 0;
+  return undefined;
 };
