@@ -80,7 +80,7 @@ describe('a run in which everything dies once', () => {
     const connection = await platform.connect('observer');
     for await (const event of jetStreamEventLog(connection, STREAMS.tasks).replay(START)) events.push(event);
     await connection.close();
-    const ends = events.filter(({ type }) => OVER.has(type)).map(({ taskId }) => taskId);
+    const ends = events.filter(({ type }) => OVER.has(type)).map(({ taskId = '' }) => taskId);
     expect(ends.toSorted()).toEqual(ids.toSorted());
   }, 60_000);
 
