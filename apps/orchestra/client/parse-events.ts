@@ -12,19 +12,28 @@ export async function* parseEvents(body: AsyncIterable<Uint8Array> | null): Asyn
   const decoder = new TextDecoder();
   let rest = '';
   for await (const part of body ?? []) {
-    // A return at the end may be the first half of a line end, so it waits for what follows.
-    const text = rest + decoder.decode(part, { stream: true });
-    const whole = text.endsWith('\r') ? text.slice(0, -1) : text;
-    const blocks = whole.replaceAll(/\r\n?/g, '\n').split('\n\n');
-    rest = (blocks.pop() ?? '') + text.slice(whole.length);
-    for (const block of blocks) {
-      const event = parseEvent(block);
-      if (event) yield event;
-    }
+    const { blocks, after } = blocksOf(rest + decoder.decode(part, { stream: true }), false);
+    rest = after;
+    yield* parsed(blocks);
     if (rest.length > EVENT_MAX_CHARS)
       throw new Error(`an event has more than ${EVENT_MAX_CHARS} characters`);
   }
+  yield* parsed(blocksOf(rest + decoder.decode(), true).blocks);
 }
+
+/** Whole blocks, and what is not one yet. Until the end a return may be the first half of a line end, so it waits for what follows. */
+const blocksOf = (
+  text: string,
+  ended: boolean,
+): { readonly blocks: readonly string[]; readonly after: string } => {
+  const sure = text.endsWith('\r') && !ended ? text.slice(0, -1) : text;
+  const blocks = sure.replaceAll(/\r\n?/g, '\n').split('\n\n');
+  const last = blocks.pop() ?? '';
+  return { blocks, after: last + text.slice(sure.length) };
+};
+
+const parsed = (blocks: readonly string[]): readonly StreamEvent[] =>
+  blocks.map(parseEvent).filter((event) => event !== null);
 
 const parseEvent = (block: string): StreamEvent | null => {
   let id: string | null = null;

@@ -1,19 +1,31 @@
 import { execFile } from 'node:child_process';
 import { totalmem } from 'node:os';
 import { promisify } from 'node:util';
+import { CommandError, EXIT } from '../exit-codes.js';
 
 /** Share of main memory that models may fill where there is no GPU: the rest is for the system and for us. */
 const RAM_SHARE = 0.5;
 
 const NVIDIA_SMI_LIMIT_MS = 5_000;
 
-/** `OLLAMA_HOST` as Ollama itself reads it: host and port, with or without a scheme. */
+const OLLAMA_PORT = '11434';
+
+/** A server that listens on every address is reached on this machine's own. */
+const LOCAL: Readonly<Record<string, string>> = { '': '127.0.0.1', '0.0.0.0': '127.0.0.1', '[::]': '[::1]' };
+
+const HOST = /^(?:(?<scheme>https?):\/\/)?(?<host>\[[^\]/]+\]|[^:/\s]*)(?::(?<port>\d+))?(?:\/\S*)?$/;
+
+/** `OLLAMA_HOST` as Ollama's own client reads it: host, port or both; or a URL, whose scheme then says the port that is not given. */
 export const ollamaUrl = (env: NodeJS.ProcessEnv): string => {
-  const host = env['OLLAMA_HOST']?.trim() || '127.0.0.1:11434';
-  const url = new URL(host.includes('://') ? host : `http://${host}`);
-  if (url.port === '' && !host.includes('://')) url.port = '11434';
-  if (url.hostname === '0.0.0.0') url.hostname = '127.0.0.1';
-  return url.origin;
+  const given = env['OLLAMA_HOST']?.trim() ?? '';
+  const { scheme, host = '', port } = HOST.exec(given)?.groups ?? { host: ' ' };
+  const place = port ?? (scheme === undefined ? OLLAMA_PORT : '');
+  const address = `${scheme ?? 'http'}://${LOCAL[host] ?? host}${place === '' ? '' : `:${place}`}`;
+  if (URL.canParse(address)) return new URL(address).origin;
+  throw new CommandError(
+    EXIT.usage,
+    `OLLAMA_HOST '${given}': expected host:port or a URL, such as 127.0.0.1:${OLLAMA_PORT}`,
+  );
 };
 
 /** Total memory of the first GPU that nvidia-smi reports, or null where there is none. */
@@ -28,9 +40,12 @@ const gpuBytes = async (): Promise<number | null> => {
   }
 };
 
-/** The servers file for a machine with one Ollama: what a person would write, with what was found out. */
-export const defaultServers = async (url: string, env: NodeJS.ProcessEnv): Promise<string> => {
-  const gpu = await gpuBytes();
+/** The servers file for this machine and one Ollama. */
+export const defaultServers = async (url: string, env: NodeJS.ProcessEnv): Promise<string> =>
+  serversText(url, await gpuBytes(), env);
+
+/** What a person would write, with what was found out. */
+export const serversText = (url: string, gpu: number | null, env: NodeJS.ProcessEnv): string => {
   const bytes = gpu ?? totalmem() * RAM_SHARE;
   const slots = /^[1-9]\d{0,2}$/.test(env['OLLAMA_NUM_PARALLEL'] ?? '') ? env['OLLAMA_NUM_PARALLEL'] : '1';
   return [

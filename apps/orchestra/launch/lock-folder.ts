@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAlive, startOf } from './process-identity.js';
@@ -21,7 +22,7 @@ export const lockFolder = async (folder: string): Promise<() => Promise<void>> =
   const file = join(folder, 'launcher.pid');
   const mine = JSON.stringify({ pid: process.pid, started: await startOf(process.pid) } satisfies Holder);
   // Written aside and linked, so that the lock is never seen half written.
-  const draft = `${file}.${process.pid}`;
+  const draft = `${file}.${randomUUID()}`;
   await writeFile(draft, mine);
   try {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
@@ -55,7 +56,7 @@ const removeIfStale = async (folder: string, file: string): Promise<void> => {
     );
   }
   // Moved away and looked at again: between reading and removing, another launcher may have taken the stale lock over.
-  const aside = `${file}.stale-${process.pid}`;
+  const aside = `${file}.stale-${randomUUID()}`;
   await rename(file, aside).catch(() => undefined);
   const moved = await readFile(aside, 'utf8').catch(() => null);
   if (moved !== null && moved !== seen) await linked(aside, file);

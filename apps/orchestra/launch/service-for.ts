@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ServiceName } from '#libs/contracts/subjects.js';
 import { LogFile } from './log-file.js';
@@ -14,9 +14,10 @@ export const SERVICE_ORDER: readonly ServiceName[] = [
   'gateway',
 ];
 
-/** `dist/apps` of the package. */
-const APPS = fileURLToPath(new URL('../../', import.meta.url));
-const OWN_TEMPLATES = resolve(APPS, '../../templates');
+/** The built program: `dist`, also where this file runs as source in a test. */
+const HERE = fileURLToPath(new URL('../../../', import.meta.url));
+const BUILT = basename(HERE) === 'dist' ? HERE : join(HERE, 'dist');
+const OWN_TEMPLATES = join(BUILT, '..', 'templates');
 
 /** What is known once broker, port and servers file are there. */
 type Found = {
@@ -33,7 +34,7 @@ export const serviceFor = (service: ServiceName, options: PlatformOptions & Foun
   return new ServiceProcess({
     service,
     program: process.execPath,
-    args: ['--enable-source-maps', join(APPS, service, 'main.js')],
+    args: ['--enable-source-maps', join(BUILT, 'apps', service, 'main.js')],
     env: {
       ...env,
       NATS_URL: options.natsUrl,
