@@ -24,7 +24,8 @@ if (role === 'worker') {
 } else {
   const jobs = Number(jobsText);
   const inFlight = Number(inFlightText);
-  const queue = new Queue(NAME, { connection });
+  // Its events stream is trimmed to 10,000 entries by default, four or five a job: completions would be lost to the count.
+  const queue = new Queue(NAME, { connection, streams: { events: { maxLen: 1_000_000 } } });
   const events = new QueueEvents(NAME, { connection });
   await Promise.all([queue.waitUntilReady(), events.waitUntilReady()]);
   const run = async (count, lanes) => {
