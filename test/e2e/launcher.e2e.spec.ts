@@ -239,9 +239,10 @@ describe('the launcher', () => {
       const { process: hasty } = await launched();
       // A frozen service would hold up a stop for as long as a service may take.
       for (const pid of pidsOf(/apps\/executor\/main\.js/)) process.kill(pid, 'SIGSTOP');
-      hasty.child.kill('SIGINT');
-      await until(() => Promise.resolve(hasty.stderr().includes('stopping') || undefined), 'the stop');
-      hasty.child.kill('SIGINT');
+      await until(() => {
+        hasty.child.kill('SIGINT');
+        return Promise.resolve(hasty.child.exitCode ?? undefined);
+      }, 'the end');
       expect((await hasty.ended).code).toBe(130);
     },
     LIMIT_MS,
