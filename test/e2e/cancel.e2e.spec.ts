@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { TaskView } from '#libs/contracts/queries.js';
 import { startOllamaSimulator } from '#libs/testing/ollama-simulator/ollama-simulator.js';
+import { SseClient } from '../rest/sse-client.js';
 import { until } from './api-client.js';
 import { RunningPlatform } from './running-platform.js';
 
@@ -30,17 +31,48 @@ const generate = async (prompt: string, tokens: number, priority = 5): Promise<s
 
 const generating = (): number => simulator.state().activeGenerations;
 
+/** Resolves with the time at which the server, which runs in this process, has nothing more to generate. */
+const stopOfGeneration = async (): Promise<number> => {
+  while (generating() > 0) await new Promise((resolve) => setImmediate(resolve));
+  return Date.now();
+};
+
+const leases = async (): Promise<number> => {
+  type Servers = {
+    readonly items: readonly { readonly id: string; readonly leases: readonly unknown[] }[];
+  };
+  const { items } = (await platform.api.call<Servers>('GET', '/api/v1/servers')).body;
+  const found = items.find(({ id }) => id === 'sim');
+  if (!found) throw new Error('the server is not in the inventory');
+  return found.leases.length;
+};
+
 const cancel = async (id: string) => await platform.api.call<TaskView>('DELETE', `/api/v1/tasks/${id}`);
 
 describe('cancelling a task that generates', () => {
   it('is over only when the server has stopped, and the slot is then free for the next', async () => {
     const long = await generate('a very long story', 100_000);
-    await until(async () => (generating() === 1 ? true : undefined), 'the generation to begin');
+    const stream = await SseClient.open(`${platform.api.url}/api/v1/tasks/${long}/stream`);
+    await stream.until(({ event }) => event === 'token');
+    expect(generating()).toBe(1);
+    const askedMs = Date.now();
+    const freed = stopOfGeneration();
     const { status } = await cancel(long);
     expect(status).toBe(202);
+    const freedMs = await freed;
+    expect(freedMs - askedMs).toBeLessThan(1_000);
+
     const ended = await platform.api.ended(long);
     expect(ended.status).toBe('cancelled');
-    expect(generating()).toBe(0);
+    expect(Date.parse(ended.ended_at ?? '')).toBeGreaterThanOrEqual(freedMs);
+    const last = (await stream.all()).at(-1);
+    expect(last).toMatchObject({
+      event: 'task.cancelled',
+      data: { data: { stopped: [{ how: 'confirmed' }] } },
+    });
+    expect(simulator.state()).toMatchObject({ activeGenerations: 0, abandoned: 1 });
+    await until(async () => ((await leases()) === 0 ? true : undefined), 'the lease to be closed');
+
     const next = await platform.api.ended(await generate('a short one', 5));
     expect(next.status).toBe('completed');
     expect(next.resource_usage.tokens_out).toBe(5);

@@ -66,26 +66,38 @@ export class RunningPlatform {
     }, 'all services to be ready');
   }
 
-  /** SIGKILL, and wait until another process of that service is ready. */
-  async killAndWait(service: ServiceName): Promise<void> {
+  /**
+   * SIGKILL, and wait until another process of that service is ready. With `frozen`, the service is halted first and this is
+   * done before it dies. Resolves with the time of death.
+   */
+  async killAndWait(service: ServiceName, frozen?: () => Promise<void>): Promise<number> {
     const before = (await this.ready()).services[service].instance;
-    process.kill(Number(before.slice(service.length + 1)), 'SIGKILL');
+    const pid = Number(before.slice(service.length + 1));
+    if (frozen) {
+      process.kill(pid, 'SIGSTOP');
+      await frozen();
+    }
+    const diedMs = Date.now();
+    process.kill(pid, 'SIGKILL');
     await until(async () => {
       const { instance } = (await this.ready()).services[service];
       return instance === before ? undefined : instance;
     }, `${service} to come back`);
+    return diedMs;
   }
 
-  /** SIGKILL of nats-server; the launcher starts it again. */
-  async killBroker(): Promise<void> {
+  /** SIGKILL of nats-server; the launcher starts it again. Resolves with the time of death. */
+  async killBroker(): Promise<number> {
     const config = join(this.dataDir, 'nats', 'nats-server.conf');
     const before = await until(async () => await processOf(config), 'the broker to run');
+    const diedMs = Date.now();
     process.kill(before, 'SIGKILL');
     await until(async () => {
       const pid = await processOf(config);
       return pid === before ? undefined : pid;
     }, 'the broker to come back');
     await this.ready();
+    return diedMs;
   }
 
   /** Signs in at the broker as one of its users. */
