@@ -26,7 +26,8 @@ if (role === 'worker') {
   const inFlight = Number(inFlightText);
   // Its events stream is trimmed to 10,000 entries by default, four or five a job: completions would be lost to the count.
   const queue = new Queue(NAME, { connection, streams: { events: { maxLen: 1_000_000 } } });
-  const events = new QueueEvents(NAME, { connection });
+  // From the start of the stream: "from now on" may begin after the first completions.
+  const events = new QueueEvents(NAME, { connection, lastEventId: '0-0' });
   await Promise.all([queue.waitUntilReady(), events.waitUntilReady()]);
   const run = async (count, lanes) => {
     const waits = [];
