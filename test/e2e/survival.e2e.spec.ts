@@ -31,11 +31,11 @@ afterAll(async () => {
 }, 60_000);
 
 const requestOf = (n: number, earlier: readonly string[]): object => {
-  if (n % 10 === 0) {
-    const model = n % 20 === 0 ? 'llama3.2:1b' : 'llama3.2:3b';
+  if (n % 5 === 0) {
+    const model = n % 10 === 0 ? 'llama3.2:1b' : 'llama3.2:3b';
     return {
       template: 'ollama-inference',
-      parameters: { model, prompt: `task ${n}`, options: { num_predict: 20 } },
+      parameters: { model, prompt: `task ${n}`, options: { num_predict: 200 } },
     };
   }
   const depends_on = n % 7 === 0 ? earlier.slice(-1) : [];
@@ -48,7 +48,10 @@ const requestOf = (n: number, earlier: readonly string[]): object => {
 };
 
 /** What a grant in the `LEASES` stream says. */
-type Granted = { readonly leases: readonly (LeaseOf & { readonly residencyId?: string })[] };
+type Granted = {
+  readonly serverId: string;
+  readonly leases: readonly (LeaseOf & { readonly residencyId?: string })[];
+};
 type LeaseOf = {
   readonly leaseId: string;
   readonly taskId: string;
@@ -174,18 +177,28 @@ describe('a run in which everything dies once', () => {
     }, 'all leases to be closed');
   }, 60_000);
 
-  it('gave every attempt a lease of its own, none of them twice at a time, and never more than the slots of a model', async () => {
-    const live = new Map<string, string | undefined>();
+  it('gave every attempt a lease of its own, none of them twice at a time, and never more than there are slots', async () => {
+    const live = new Map<string, string>();
+    const slots = new Map<string, number>();
+    const fullest = new Map<string, number>();
     const grants = new Map<number, readonly LeaseOf[]>();
     for (const { type, seq, data } of await logged(STREAMS.leases)) {
+      if (type === 'server.configured') {
+        const { server } = data as { server: { serverId: string; slots: number } };
+        slots.set(server.serverId, server.slots);
+      }
       if (type === 'lease.granted') {
-        grants.set(seq, (data as Granted).leases);
-        for (const lease of (data as Granted).leases) {
+        const { serverId, leases } = data as Granted;
+        grants.set(seq, leases);
+        for (const lease of leases) {
           // An answer that was lost is asked for again by the same id, which has another token if the first grant expired.
           expect([lease.leaseId, live.has(lease.leaseId)]).toEqual([lease.leaseId, false]);
-          live.set(lease.leaseId, lease.residencyId);
-          const beside = [...live.values()].filter((residency) => residency === lease.residencyId);
-          if (lease.residencyId !== undefined) expect(beside.length).toBeLessThanOrEqual(MODEL_SLOTS);
+          // A model has slots of its own on its server.
+          const place = `${serverId}/${lease.residencyId ?? 'cpu'}`;
+          live.set(lease.leaseId, place);
+          const taken = [...live.values()].filter((other) => other === place).length;
+          expect([place, taken <= (slots.get(serverId) ?? 0)]).toEqual([place, true]);
+          fullest.set(serverId, Math.max(taken, fullest.get(serverId) ?? 0));
         }
       }
       if (type !== 'lease.released' && type !== 'lease.expired') continue;
@@ -193,6 +206,8 @@ describe('a run in which everything dies once', () => {
         expect([leaseId, live.delete(leaseId)]).toEqual([leaseId, true]);
     }
     expect([...live.keys()]).toEqual([]);
+    // Else this run could not have shown it.
+    expect(fullest.get('sim')).toBe(slots.get('sim'));
     const used = events.flatMap(({ type, data }) =>
       type === 'step.dispatched' ? [data as LeaseOf & { lease: { leaseId: string; token: number } }] : [],
     );
