@@ -231,7 +231,8 @@ describe('the launcher', () => {
     'stops on a signal with exit code 0, and at once on the second',
     async () => {
       const { process: gentle } = await launched();
-      gentle.child.kill('SIGINT');
+      // To the whole group, as a terminal does it.
+      process.kill(-Number(gentle.child.pid), 'SIGINT');
       expect(await gentle.ended).toMatchObject({
         code: 0,
         stderr: expect.stringMatching(/stopping …\nstopped\n$/),

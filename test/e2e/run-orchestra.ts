@@ -19,12 +19,13 @@ const CLEARED = /^(ORCHESTRA_(?!NATS_SERVER$)|NATS_URL$|OLLAMA_|NODE_OPTIONS$|NO
 /** No Ollama answers on port 1, whatever the machine has. */
 export const NO_OLLAMA = { OLLAMA_HOST: '127.0.0.1:1' };
 
-/** `orchestra <args>` as a process of its own. */
+/** `orchestra <args>` as a process of its own, in a process group of its own as in a terminal. */
 export const orchestra = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Orchestra => {
   const inherited = Object.entries(process.env).filter(([name]) => !CLEARED.test(name));
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     env: { ...Object.fromEntries(inherited), ...NO_OLLAMA, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
   });
   const [stdout, stderr]: [string[], string[]] = [[], []];
   child.stdout.on('data', (part: Buffer) => stdout.push(part.toString()));

@@ -39,8 +39,9 @@ const demo = async (dataDir: string, out: Output): Promise<void> => {
   try {
     const server = await demoServer(process.env, (line) => out.note(line));
     undo.push(server.stop);
-    const platform = await start(dataDir, server, ended.signal, out);
+    const platform = await orNotStarted(ended.signal, () => start(dataDir, server, ended.signal, out));
     undo.push(platform.stop);
+    await orNotStarted(ended.signal, platform.waitReady);
     await Promise.race([run(platform, server, out), whenAborted(ended.signal)]);
   } finally {
     clearTimeout(limit);
@@ -64,18 +65,22 @@ const start = async (
 ): Promise<Platform> => {
   // A database of the user's own belongs to another log than the demo's.
   const { ORCHESTRA_DATABASE_URL: _, ...env } = process.env;
+  return await startPlatform({
+    dataDir,
+    durability: 'power-safe',
+    port: await freePortNear(API_PORT),
+    servers: await defaultServers(server.url, env),
+    rewriteServers: true,
+    env,
+    say: (line) => out.note(line, 'dim'),
+    signal,
+  });
+};
+
+/** What goes wrong before everything runs is a sentence, unless it was given up by us. */
+const orNotStarted = async <T>(signal: AbortSignal, starting: () => Promise<T>): Promise<T> => {
   try {
-    const platform = await startPlatform({
-      dataDir,
-      durability: 'power-safe',
-      port: await freePortNear(API_PORT),
-      servers: await defaultServers(server.url, env),
-      rewriteServers: true,
-      env,
-      say: (line) => out.note(line, 'dim'),
-      signal,
-    });
-    return platform;
+    return await starting();
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     throw new CommandError(EXIT.notStarted, (error as Error).message);
@@ -83,7 +88,6 @@ const start = async (
 };
 
 const run = async (platform: Platform, server: DemoServer, out: Output): Promise<void> => {
-  await platform.waitReady();
   const api = new Api({ url: platform.apiUrl, apiKey: process.env['ORCHESTRA_API_KEY'] || undefined });
   const tasks = await runWorkflow(api, server.model, out);
   const loads = await modelLoads(platform, tasks[0]?.task.created_at ?? '');

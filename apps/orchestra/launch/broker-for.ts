@@ -1,6 +1,6 @@
 import { nkeyAuthenticator } from '@nats-io/transport-node';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { provisionAs, startBroker, type Broker } from '#libs/broker/broker.js';
 import { endLeftBrokers } from './left-broker.js';
 import type { PlatformOptions } from './platform-options.js';
@@ -23,12 +23,19 @@ export const brokerFor = async (
       natsUrl,
       adminSeed ? { authenticator: nkeyAuthenticator(new Uint8Array(adminSeed)) } : {},
     );
+    await noteUrl(dataDir, natsUrl);
     return { broker: null, natsUrl };
   }
   await endLeftBrokers(brokerConfigIn(dataDir), say);
   const port = natsPort === undefined ? await freePort() : await freePortNear(natsPort);
   const broker = await startBroker({ dataDir, durability, env, say, port });
-  await writeFile(brokerUrlFileIn(dataDir), broker.url);
+  await noteUrl(dataDir, broker.url);
   say(`broker runs: nats-server ${broker.version}, ${durability}, ${broker.url}`);
   return { broker, natsUrl: broker.url };
+};
+
+const noteUrl = async (dataDir: string, url: string): Promise<void> => {
+  const file = brokerUrlFileIn(dataDir);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, url);
 };
