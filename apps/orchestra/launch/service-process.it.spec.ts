@@ -150,11 +150,24 @@ describe('a service', () => {
     const start = starting.start().catch((error: Error) => error.message);
     await starting.stop();
     expect(await start).toBe('results did not start');
-    const waiting = service('process.exit(1)', LIMITS).child;
+    const waiting = service('process.exit(1)').child;
     void waiting.start().catch(() => undefined);
     await until(() => waiting.restarts > 0);
     await waiting.stop();
-    expect(waiting.pid).toBeUndefined();
+    const { restarts } = waiting;
+    // Another one that has to wait as long as this one would have.
+    const other = service(GOOD).child;
+    await other.start();
+    for (let n = 0; n <= restarts; n += 1) {
+      await other.kill();
+      await other.ready();
+    }
+    expect([waiting.pid, waiting.restarts]).toEqual([undefined, restarts]);
+  });
+
+  it('that fails has said all that it had to say', async () => {
+    const script = "process.exitCode = 78; process.stderr.write(`${'x'.repeat(150_000)}\\nPORT: x\\n`);";
+    await expect(service(script).child.start()).rejects.toThrow(/\n {2}PORT: x$/);
   });
 
   it('may write more than a pipe holds', async () => {
