@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
+import { canSyncAlways } from '#libs/broker/server-config.js';
 import { STREAMS } from '#libs/contracts/streams.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import type { TaskCompleted } from '#libs/domain/task/events.js';
@@ -103,6 +104,12 @@ const runOurs = async (durability: 'process-safe' | 'power-safe'): Promise<OurRu
   const dataDir = mkdtempSync(join(tmpdir(), 'bench-orchestra-'));
   const platform = await startBenchPlatform({ dataDir, durability });
   try {
+    const version = platform.broker?.version ?? '0.0.0';
+    if (durability === 'power-safe' && !canSyncAlways(version)) {
+      throw new Error(
+        `nats-server ${version} cannot sync each message; set ORCHESTRA_NATS_SERVER to 2.10 or newer`,
+      );
+    }
     await submitAndWait(platform, Math.min(1000, JOBS), IN_FLIGHT);
     const full = await submitAndWait(platform, JOBS, IN_FLIGHT);
     const idle = await submitAndWait(platform, IDLE_TASKS, 1);
