@@ -52,8 +52,8 @@ export class Executor {
     const { lastSeq } = await tasks.tail();
     const signal = this.#intake.signal;
     const stops = STOP_FACTS.map(async (fact) => {
-      const filterSubject = SUBJECTS.task('*', fact);
-      for await (const { taskId } of tasks.follow({ seq: lastSeq, hash: '' }, { filterSubject, signal })) {
+      const filterSubjects = [SUBJECTS.task('*', fact)];
+      for await (const { taskId } of tasks.follow({ seq: lastSeq, hash: '' }, { filterSubjects, signal })) {
         if (taskId !== undefined) this.#stop(taskId);
       }
     });

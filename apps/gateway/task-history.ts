@@ -1,3 +1,4 @@
+import { SUBJECTS } from '#libs/contracts/subjects.js';
 import type { EventLog, StoredEvent } from '#libs/event-log/event-log.js';
 import { ApiError } from './http/problem.js';
 import type { ToldPosition } from './told-position.js';
@@ -36,7 +37,7 @@ export class TaskHistory {
     if (afterSeq < lastSeq) {
       for await (const event of this.tasks.replay(
         { seq: afterSeq, hash: '' },
-        { filterSubject: `evt.task.${taskId}.>` },
+        { filterSubjects: [SUBJECTS.task(taskId, '>')] },
       )) {
         items.push(itemOf(event));
         bytes += JSON.stringify(event.data).length;

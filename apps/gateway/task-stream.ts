@@ -89,7 +89,7 @@ export class TaskStream {
   }
 
   async #copy(taskId: string, afterSeq: number, out: EventStream, signal: AbortSignal): Promise<void> {
-    const filterSubject = SUBJECTS.task(taskId, '>');
+    const filterSubjects = [SUBJECTS.task(taskId, '>')];
     // Subscribed before the history is read: a token that comes meanwhile waits behind it.
     const early: LiveMessage[] = [];
     let copying = false;
@@ -103,13 +103,13 @@ export class TaskStream {
     });
     const ping = setInterval(() => out.comment('ping'), PING_EVERY_MS);
     try {
-      const past = await this.#copyPast(filterSubject, afterSeq, out, signal);
+      const past = await this.#copyPast(filterSubjects, afterSeq, out, signal);
       if (past === null) throw new ApiError('TASK_UNKNOWN', `There is no task '${taskId}'.`);
       if (past.over || signal.aborted) return;
       out.begin();
       for (const token of early) sendLive(out, token);
       copying = true;
-      for await (const event of this.tasks.follow({ seq: past.seq, hash: '' }, { filterSubject, signal })) {
+      for await (const event of this.tasks.follow({ seq: past.seq, hash: '' }, { filterSubjects, signal })) {
         this.position.told(event.seq);
         await sendFact(out, event);
         if (signal.aborted || OVER.has(event.type)) return;
@@ -122,13 +122,13 @@ export class TaskStream {
 
   /** From the first fact on, because only all of them tell whether the task exists and whether it is over. */
   async #copyPast(
-    filterSubject: string,
+    filterSubjects: readonly string[],
     afterSeq: number,
     out: EventStream,
     signal: AbortSignal,
   ): Promise<Past | null> {
     let past: Past | null = null;
-    for await (const event of this.tasks.replay(START, { filterSubject, signal })) {
+    for await (const event of this.tasks.replay(START, { filterSubjects, signal })) {
       past = { seq: event.seq, over: OVER.has(event.type) };
       this.position.told(event.seq);
       if (event.seq > afterSeq) await sendFact(out, event);

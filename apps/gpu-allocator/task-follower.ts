@@ -1,3 +1,4 @@
+import { SUBJECTS, subjectToken } from '#libs/contracts/subjects.js';
 import type { LeaseId } from '#libs/domain/ids.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
@@ -37,6 +38,19 @@ export class TaskFollower {
     this.desk.release(leaseIds, `tsk:${this.#position}`);
   }
 }
+
+/** Subjects of the events that can end an attempt; nothing else of `TASKS` matters here. */
+export const ENDING_SUBJECTS: readonly string[] = (
+  [
+    'step.completed',
+    'step.failed',
+    'step.stopped',
+    'task.completed',
+    'task.failing',
+    'task.failed',
+    'task.cancelled',
+  ] as const satisfies readonly TaskEvent['type'][]
+).map((type) => SUBJECTS.task('*', subjectToken(type)));
 
 /** Leases of the attempts that an event ends. Types that end none, and types of later versions, end nothing here. */
 export const endedLeases = (event: TaskEvent): readonly LeaseId[] => {

@@ -12,7 +12,7 @@ import { LeaseDesk } from './lease-desk.js';
 import { Recorder } from './recorder.js';
 import { ResidencyKeeper } from './residency-keeper.js';
 import { ServerWatch } from './server-watch.js';
-import { TaskFollower } from './task-follower.js';
+import { ENDING_SUBJECTS, TaskFollower } from './task-follower.js';
 
 export type TermOptions = {
   readonly ledger: Ledger;
@@ -113,7 +113,8 @@ export class Term {
 
   async #followTasks(from: LogPosition): Promise<void> {
     const { tasks } = this.options;
-    for await (const stored of tasks.follow(from.seq === 0 ? START : from, { signal: this.#stop.signal })) {
+    const options = { filterSubjects: ENDING_SUBJECTS, signal: this.#stop.signal };
+    for await (const stored of tasks.follow(from.seq === 0 ? START : from, options)) {
       this.follower.take(stored);
     }
   }

@@ -1,3 +1,4 @@
+import { compareVersions } from '#libs/contracts/server-version.js';
 import { access, constants, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -87,16 +88,6 @@ const checkServer = async (path: string): Promise<{ version: string } | { proble
     return { problem: `${path} is version ${version}; ${OLDEST_VERSION} or newer is needed` };
   }
   return { version };
-};
-
-/** Negative, 0 or positive, by the three numbers. */
-export const compareVersions = (a: string, b: string): number => {
-  const [left, right] = [a, b].map((version) => version.split('.').map(Number)) as [number[], number[]];
-  for (const place of [0, 1, 2]) {
-    const difference = (left[place] ?? 0) - (right[place] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 };
 
 const cacheDirOf = (env: NodeJS.ProcessEnv): string =>

@@ -1,4 +1,4 @@
-import { compareVersions } from './find-nats-server.js';
+import { compareVersions } from '#libs/contracts/server-version.js';
 import { BROKER_USERS, OUTSIDE, permissionsOf, type BrokerUser } from './permissions.js';
 
 export type Durability = 'power-safe' | 'process-safe';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { headers } from '@nats-io/transport-node';
 import { cloudPayload, decodeEvent, headerBlock } from './cloud-event.js';
+import { lookupIn } from './jetstream/message-headers.js';
 import { LogCorruptError, type NewEvent } from './event-log.js';
 import { eventHash } from './event-hash.js';
 
@@ -59,7 +60,7 @@ describe('an event as a CloudEvent in binary mode', () => {
     const message = {
       seq: 42,
       subject: EVENT.subject,
-      headers: parsed(headerBlock(EVENT, 7, 'ab', null)),
+      header: lookupIn(parsed(headerBlock(EVENT, 7, 'ab', null))),
       payload,
     };
     const hash = eventHash('ab', EVENT, 7, payload);
@@ -67,7 +68,7 @@ describe('an event as a CloudEvent in binary mode', () => {
   });
 
   it('names what is no event, and where', () => {
-    const message = { seq: 9, subject: 'evt.task.t1.x', headers: undefined, payload: '{}' };
+    const message = { seq: 9, subject: 'evt.task.t1.x', header: () => '', payload: '{}' };
     expect(() => decodeEvent(message, 'TASKS')).toThrow(LogCorruptError);
     expect(() => decodeEvent(message, 'TASKS')).toThrow(/TASKS: message 9 on evt\.task\.t1\.x is no event/);
   });

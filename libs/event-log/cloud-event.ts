@@ -2,6 +2,7 @@ import { MESSAGE_MAX_BYTES } from '#libs/contracts/streams.js';
 import type { MsgHdrs } from '@nats-io/transport-node';
 import { eventHash } from './event-hash.js';
 import { EventTooLargeError, LogCorruptError, type NewEvent, type StoredEvent } from './event-log.js';
+import type { HeaderLookup } from './jetstream/message-headers.js';
 
 /**
  * CloudEvents 1.0 in binary mode over NATS (NATS protocol binding 1.0.3-wip): attributes are `ce-*` headers, the payload is the
@@ -129,14 +130,13 @@ export const rawHeaders = (block: string): MsgHdrs =>
 export type RawMessage = {
   readonly seq: number;
   readonly subject: string;
-  readonly headers: MsgHdrs | undefined;
+  readonly header: HeaderLookup;
   readonly payload: string;
 };
 
 /** Reads a stored event. A message that is no event of ours is damage: truth streams hold nothing else. */
 export const decodeEvent = (message: RawMessage, stream: string): StoredEvent => {
-  const { headers, seq, subject, payload } = message;
-  const get = (name: string): string => headers?.get(name) ?? '';
+  const { header: get, seq, subject, payload } = message;
   const id = get('ce-id');
   const epoch = Number(get('ce-epoch'));
   if (id === '' || !Number.isInteger(epoch)) {

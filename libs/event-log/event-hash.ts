@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { NewEvent } from './event-log.js';
 
 /**
@@ -21,7 +21,5 @@ export const eventHash = (prevHash: string, event: NewEvent, epoch: number, payl
     event.traceparent ?? '',
     payload,
   ];
-  return createHash('sha256')
-    .update(parts.map((part) => `${part.length}:${part}`).join('\n'))
-    .digest('hex');
+  return hash('sha256', parts.map((part) => `${part.length}:${part}`).join('\n'), 'hex');
 };

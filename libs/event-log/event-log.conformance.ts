@@ -202,7 +202,9 @@ export const describeEventLog = (name: string, harness: EventLogHarness): void =
           expect(kept.status).toBe('fulfilled');
           if (lost.status === 'rejected') refused += 1;
           expect(await writer.over).toBeInstanceOf(WriterDeposedError);
-          const stored = await collect(log.replay({ seq: writer.epoch, hash: '' }, { filterSubject: '>' }));
+          const stored = await collect(
+            log.replay({ seq: writer.epoch, hash: '' }, { filterSubjects: ['>'] }),
+          );
           expect(stored.map(({ id }) => id).slice(0, early.length + 1)).toEqual(
             [...early, rival].map(({ id }) => id),
           );
@@ -265,11 +267,13 @@ export const describeEventLog = (name: string, harness: EventLogHarness): void =
           fact({}, { subject: 'evt.task.t2.done' }),
           fact({}, { subject: 'evt.task.t2.noted' }),
         ]).acknowledged;
-        const read = async (filterSubject: string): Promise<number[]> =>
-          seqs(await collect(log.replay(START, { filterSubject })));
+        const read = async (...filterSubjects: string[]): Promise<number[]> =>
+          seqs(await collect(log.replay(START, { filterSubjects })));
         expect(await read('evt.task.*.done')).toEqual([2, 3]);
         expect(await read('evt.task.t2.>')).toEqual([3, 4]);
         expect(await read('evt.task.t9.>')).toEqual([]);
+        expect(await read('evt.task.*.noted', 'evt.task.t1.done')).toEqual([1, 2, 4]);
+        expect(await read('evt.task.t8.>', 'evt.task.t9.>')).toEqual([]);
       });
 
       it('rejects when it is aborted, so that half a log is not taken for all of it', async () => {

@@ -37,8 +37,8 @@ export const START: LogPosition = { seq: 0, hash: '' };
 export type LogTail = { readonly firstSeq: number; readonly lastSeq: number };
 
 export type ReadOptions = {
-  /** Only events whose subject matches; a filtered read cannot check the hash chain and says so by not doing it. */
-  readonly filterSubject?: string;
+  /** Only events whose subject matches one of these; a filtered read cannot check the hash chain and says so by not doing it. */
+  readonly filterSubjects?: readonly string[];
   /** Events fetched ahead of the reader. Default 2000: replay speed stops growing there (2,000 gives 72 k/s, 500 gives 45 k/s). */
   readonly bufferMax?: number;
   readonly signal?: AbortSignal;

@@ -17,6 +17,7 @@ import {
 } from './event-log.js';
 import { followStream, type StreamMessage } from './jetstream/follow-stream.js';
 import { JetStreamLogWriter, WRITER_LIMITS, type WriterLimits } from './jetstream/log-writer.js';
+import { headersOf, lookupIn } from './jetstream/message-headers.js';
 import { PubAcks, type PubAck } from './jetstream/pub-acks.js';
 import { onReconnect, untilReconnect } from './jetstream/reconnects.js';
 import { isTransient } from './jetstream/transient-error.js';
@@ -62,7 +63,7 @@ class JetStreamEventLog implements EventLog {
       yield event;
     }
     options.signal?.throwIfAborted();
-    if (options.filterSubject === undefined && seq < lastSeq) {
+    if (options.filterSubjects === undefined && seq < lastSeq) {
       throw new LogCorruptError(`${this.name}: ends at ${lastSeq}, but no event behind ${seq} can be read`);
     }
   }
@@ -139,8 +140,8 @@ class JetStreamEventLog implements EventLog {
   async #eventAt(seq: number): Promise<StoredEvent | null> {
     const found = await this.#asked((manager) => manager.streams.getMessage(this.name, { seq }));
     if (found === null) return null;
-    const { subject, header: headers } = found;
-    return decodeEvent({ seq, subject, headers, payload: found.string() }, this.name);
+    const { subject } = found;
+    return decodeEvent({ seq, subject, header: lookupIn(found.header), payload: found.string() }, this.name);
   }
 
   async #idAt(seq: number): Promise<string> {
@@ -156,7 +157,7 @@ class JetStreamEventLog implements EventLog {
     from: LogPosition,
     options: ReadOptions & { readonly untilSeq?: number },
   ): AsyncIterable<StoredEvent> {
-    const check = options.filterSubject === undefined ? new ChainCheck(this.name, from) : null;
+    const check = options.filterSubjects === undefined ? new ChainCheck(this.name, from) : null;
     for await (const message of followStream(this.connection, this.name, from.seq, options)) {
       const event = decodeEvent(rawOf(message), this.name);
       yield check ? check.next(event) : event;
@@ -194,6 +195,6 @@ const movedOn = (name: string, lastSeq: number, at: number): Error =>
 const rawOf = (message: StreamMessage) => ({
   seq: message.seq,
   subject: message.subject,
-  headers: message.headers,
+  header: headersOf(message),
   payload: message.string(),
 });

@@ -3,6 +3,7 @@ import { checkedJson, decodeValue, encodeValue, rawHeaders } from './cloud-event
 import { LogUnavailableError } from './event-log.js';
 import type { FollowInboxOptions, Inbox, InboxMessage, ReceivedMessage } from './inbox.js';
 import { followStream, type StreamMessage } from './jetstream/follow-stream.js';
+import { headersOf } from './jetstream/message-headers.js';
 import { PubAcks } from './jetstream/pub-acks.js';
 import { onReconnect } from './jetstream/reconnects.js';
 
@@ -27,7 +28,7 @@ class JetStreamInbox implements Inbox {
 
   async put(message: InboxMessage): Promise<number> {
     const payload = this.#checked(message);
-    const headers = headersOf(message);
+    const headers = headersFor(message);
     const acks = (this.#acks ??= new PubAcks(this.connection));
     this.#inFlight += 1;
     const { promise, resolve, reject } = Promise.withResolvers<number>();
@@ -76,7 +77,7 @@ class JetStreamInbox implements Inbox {
   }
 }
 
-const headersOf = ({ id, answerTo, traceparent }: InboxMessage): MsgHdrs =>
+const headersFor = ({ id, answerTo, traceparent }: InboxMessage): MsgHdrs =>
   rawHeaders(
     `NATS/1.0\r\nNats-Msg-Id: ${id}\r\n` +
       (answerTo === undefined ? '' : `answer-to: ${encodeValue(answerTo)}\r\n`) +
@@ -85,14 +86,15 @@ const headersOf = ({ id, answerTo, traceparent }: InboxMessage): MsgHdrs =>
   );
 
 const received = (message: StreamMessage): ReceivedMessage => {
-  const { seq, subject, headers, info } = message;
-  const answerTo = decodeValue(headers?.get('answer-to') ?? '');
-  const traceparent = decodeValue(headers?.get('ce-traceparent') ?? '');
+  const { seq, subject, info } = message;
+  const header = headersOf(message);
+  const answerTo = decodeValue(header('answer-to'));
+  const traceparent = decodeValue(header('ce-traceparent'));
   return {
     seq,
     subject,
     data: message.json(),
-    id: headers?.get('Nats-Msg-Id') ?? '',
+    id: header('Nats-Msg-Id'),
     storedAtMs: Number(BigInt(info.timestampNanos) / 1_000_000n),
     ...(answerTo === '' ? {} : { answerTo }),
     ...(traceparent === '' ? {} : { traceparent }),

@@ -1,6 +1,7 @@
 import { jetstream, type ConsumerMessages } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { WorkFeed, WorkItem } from './work-feed.js';
+import { headersOf } from './jetstream/message-headers.js';
 import { pause } from './pause.js';
 
 /**
@@ -44,12 +45,13 @@ async function* deliveries(messages: ConsumerMessages, signal: AbortSignal): Asy
   if (signal.aborted) stop();
   try {
     for await (const message of messages) {
-      const traceparent = message.headers?.get('ce-traceparent');
+      const header = headersOf(message);
+      const traceparent = header('ce-traceparent');
       yield {
         seq: message.seq,
-        type: message.headers?.get('ce-type') ?? '',
+        type: header('ce-type'),
         data: message.json<unknown>(),
-        ...(traceparent ? { traceparent } : {}),
+        ...(traceparent === '' ? {} : { traceparent }),
       };
     }
   } finally {

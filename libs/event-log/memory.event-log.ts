@@ -14,7 +14,7 @@ import {
   type StoredEvent,
 } from './event-log.js';
 import { handled } from './handled.js';
-import { subjectMatches } from './subject-matches.js';
+import { matchesAny } from './subject-matches.js';
 import { WakeUp } from './wake-up.js';
 
 /**
@@ -67,10 +67,10 @@ export class MemoryEventLog implements EventLog {
   /** To `untilSeq`, or on and on when that is null. */
   async *#read(
     from: LogPosition,
-    { filterSubject, signal }: ReadOptions,
+    { filterSubjects, signal }: ReadOptions,
     untilSeq: number | null,
   ): AsyncIterable<StoredEvent> {
-    const check = filterSubject === undefined ? new ChainCheck(this.name, from) : null;
+    const check = filterSubjects === undefined ? new ChainCheck(this.name, from) : null;
     let place = this.stored.findIndex(({ seq }) => seq > from.seq);
     if (place < 0) place = this.stored.length;
     while (!signal?.aborted) {
@@ -83,7 +83,7 @@ export class MemoryEventLog implements EventLog {
       place += 1;
       const read = asRead(event);
       if (check) yield check.next(read);
-      else if (subjectMatches(filterSubject ?? '>', event.subject)) yield read;
+      else if (matchesAny(filterSubjects ?? [], event.subject)) yield read;
     }
   }
 

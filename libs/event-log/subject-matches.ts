@@ -1,5 +1,5 @@
 /** NATS wildcards: `*` stands for one token, `>` at the end for one or more. */
-export const subjectMatches = (filter: string, subject: string): boolean => {
+const subjectMatches = (filter: string, subject: string): boolean => {
   const wanted = filter.split('.');
   const tokens = subject.split('.');
   for (const [place, token] of wanted.entries()) {
@@ -8,3 +8,6 @@ export const subjectMatches = (filter: string, subject: string): boolean => {
   }
   return tokens.length === wanted.length;
 };
+
+export const matchesAny = (filters: readonly string[], subject: string): boolean =>
+  filters.some((filter) => subjectMatches(filter, subject));

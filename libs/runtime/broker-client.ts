@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { connect, nkeyAuthenticator, type NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from './logger.js';
+import { writeOncePerTurn } from './turn-writes.js';
 
 /** Time to reach the broker at the start before saying so; it is tried again for ever. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -29,8 +30,11 @@ export const connectBroker = async (options: BrokerOptions): Promise<NatsConnect
     pingInterval: 10_000,
     maxPingOut: 3,
     inboxPrefix: `_INBOX_${options.service}`,
+    // A stack trace for every request, made before it is known whether it fails.
+    noAsyncTraces: true,
     ...(seed === undefined ? {} : { authenticator: nkeyAuthenticator(new Uint8Array(seed)) }),
   });
+  writeOncePerTurn(connection);
   void logStatus(connection, options.logger);
   return connection;
 };

@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findNatsServer, compareVersions } from '#libs/broker/find-nats-server.js';
+import { findNatsServer } from '#libs/broker/find-nats-server.js';
+import { compareVersions } from '#libs/contracts/server-version.js';
 import { startServerProcess, type ServerProcess } from '#libs/broker/server-process.js';
 
 /** A real nats-server with JetStream, a port and a data folder of its own. */

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import { canSyncAlways } from '#libs/broker/server-config.js';
-import { STREAMS } from '#libs/contracts/streams.js';
-import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
+import { OUTSIDE_PREFIX } from '#libs/broker/permissions.js';
+import { SUBJECTS } from '#libs/contracts/subjects.js';
 import type { TaskCompleted } from '#libs/domain/task/events.js';
 import { percentile, report, round } from './bench-report.js';
 import { HttpLoad } from './http-load.js';
@@ -36,7 +36,7 @@ type OurRun = {
 
 const median = (values: readonly number[]): number => percentile(values, 0.5);
 
-/** Submits `count` tasks over `lanes` connections and waits until the log says that each is complete. */
+/** Submits `count` tasks over `lanes` connections and waits until the platform has said of each that it is complete. */
 const submitAndWait = async (
   platform: BenchPlatform,
   count: number,
@@ -45,26 +45,22 @@ const submitAndWait = async (
   const http = new HttpLoad(new URL(platform.apiUrl), lanes);
   const submittedMs = new Map<string, number>();
   const startedMs = new Map<string, number>();
-  let settled: () => void = () => undefined;
-  const all = new Promise<void>((resolve) => (settled = resolve));
+  const { promise: all, resolve } = Promise.withResolvers<void>();
   const stop = await completions(platform, (taskId, atMs) => {
     startedMs.set(taskId, atMs);
-    if (startedMs.size >= count) settled();
+    if (startedMs.size === count) resolve();
   });
-  const body = JSON.stringify({ template: 'noop', parameters: {} });
+  const request = { path: '/api/v1/tasks', body: JSON.stringify({ template: 'noop', parameters: {} }) };
   const began = performance.now();
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < count) {
-      next += 1;
-      const sentMs = Date.now();
-      const answer = await http.post('/api/v1/tasks', body);
-      if (answer.status !== 201 && answer.status !== 202)
-        throw new Error(`POST answered ${answer.status}: ${answer.body}`);
-      submittedMs.set((JSON.parse(answer.body) as { id: string }).id, sentMs);
-    }
-  };
-  await Promise.all([...Array.from({ length: lanes }, lane), all]);
+  await http.postAll(
+    count,
+    () => request,
+    ({ status, body }, sentMs) => {
+      if (status !== 201 && status !== 202) throw new Error(`POST answered ${status}: ${body}`);
+      submittedMs.set((JSON.parse(body) as { id: string }).id, sentMs);
+    },
+  );
+  await within(SETTLE_MAX_MS, all, () => `${startedMs.size} of ${count} tasks were seen to complete`);
   const seconds = (performance.now() - began) / 1000;
   await stop();
   http.close();
@@ -74,30 +70,31 @@ const submitAndWait = async (
   return { seconds, waitsMs };
 };
 
-/** Follows `task.completed` from now on, as any outside subscriber would. */
+/** What is submitted completes while it is submitted; this long after the last one something is wrong. */
+const SETTLE_MAX_MS = 60_000;
+
+const within = async (limitMs: number, work: Promise<void>, said: () => string): Promise<void> => {
+  const late = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error(`after ${limitMs} ms ${said()}`)), limitMs).unref();
+  });
+  await Promise.race([work, late]);
+};
+
+/** Hears of completions as any subscriber from outside does; what it costs to listen is the same on both sides. */
 const completions = async (
   platform: BenchPlatform,
   seen: (taskId: string, startedMs: number) => void,
 ): Promise<() => Promise<void>> => {
   const connection = await connect({ servers: platform.natsUrl, ...platform.observer });
-  const log = jetStreamEventLog(connection, STREAMS.tasks);
-  const { lastSeq } = await log.tail();
-  const stopped = new AbortController();
-  const filterSubject = 'evt.task.*.completed';
-  const follow = async (): Promise<void> => {
-    for await (const event of log.follow(
-      { seq: lastSeq, hash: '' },
-      { filterSubject, signal: stopped.signal },
-    )) {
-      seen(event.taskId ?? '', Date.parse((event.data as TaskCompleted).step.startedAt));
-    }
-  };
-  const following = follow();
-  return async () => {
-    stopped.abort();
-    await following;
-    await connection.close();
-  };
+  connection.subscribe(`${OUTSIDE_PREFIX}.${SUBJECTS.task('*', 'completed')}`, {
+    callback: (error, message) => {
+      if (error) throw error;
+      const { step } = message.json<TaskCompleted>();
+      seen(message.subject.split('.')[3] ?? '', Date.parse(step.startedAt));
+    },
+  });
+  await connection.flush();
+  return () => connection.close();
 };
 
 const runOurs = async (durability: 'process-safe' | 'power-safe'): Promise<OurRun> => {

@@ -75,7 +75,7 @@ const copy = async (
   { task, follow }: EventsOptions,
   out: Output,
 ): Promise<void> => {
-  const filter = task === undefined ? {} : { filterSubject: SUBJECTS.task(task, '*') };
+  const filter = task === undefined ? {} : { filterSubjects: [SUBJECTS.task(task, '*')] };
   if (!follow) {
     for await (const event of log.replay(from, filter)) show(event, out);
     return;

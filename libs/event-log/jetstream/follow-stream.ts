@@ -1,14 +1,16 @@
 import { DeliverPolicy, jetstream, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { hasSeveralFilters } from '#libs/contracts/server-version.js';
 import { LogUnavailableError } from '../event-log.js';
 import { pause } from '../pause.js';
+import { matchesAny } from '../subject-matches.js';
 import { onReconnect, untilReconnect } from './reconnects.js';
 import { isTransient } from './transient-error.js';
 
 export type StreamMessage = JsMsg;
 
 export type FollowOptions = {
-  readonly filterSubject?: string;
+  readonly filterSubjects?: readonly string[];
   readonly bufferMax?: number;
   readonly signal?: AbortSignal;
   /** Ends behind this sequence. Without it, reads on until the signal aborts. */
@@ -48,7 +50,7 @@ export async function* followStream(
   options: FollowOptions,
 ): AsyncGenerator<StreamMessage, void, void> {
   let seq = afterSeq;
-  const { signal, untilSeq } = options;
+  const { signal, untilSeq, filterSubjects = [] } = options;
   let progressMs = Date.now();
   while (!signal?.aborted) {
     if (connection.isClosed()) throw new LogUnavailableError(`${stream}: the broker connection was closed`);
@@ -58,7 +60,7 @@ export async function* followStream(
       for await (const message of closing(connection, messages, signal)) {
         if (message.seq <= seq) continue;
         seq = message.seq;
-        yield message;
+        if (filterSubjects.length <= 1 || matchesAny(filterSubjects, message.subject)) yield message;
         progressMs = Date.now();
         // A filtered reading may have nothing more to wait for: the last message says how many are left.
         if (untilSeq !== undefined && (seq >= untilSeq || message.info.pending === 0)) return;
@@ -74,18 +76,25 @@ export async function* followStream(
   }
 }
 
+/** Servers before 2.10 know one filter for a consumer: with more, everything is sent and what is not wanted is dropped here. */
+const filtersFor = (connection: NatsConnection, [first, ...more]: readonly string[]): object => {
+  if (first === undefined) return {};
+  if (more.length === 0) return { filter_subjects: first };
+  return hasSeveralFilters(connection.info?.version ?? '') ? { filter_subjects: [first, ...more] } : {};
+};
+
 const open = async (
   connection: NatsConnection,
   stream: string,
   afterSeq: number,
   options: FollowOptions,
 ): Promise<{ messages: ConsumerMessages; pending: number }> => {
-  const { filterSubject, bufferMax = AHEAD_MAX } = options;
+  const { filterSubjects = [], bufferMax = AHEAD_MAX } = options;
   const consumer = await jetstream(connection, { timeout: API_TIMEOUT_MS }).consumers.get(stream, {
     deliver_policy: DeliverPolicy.StartSequence,
     opt_start_seq: afterSeq + 1,
     inactive_threshold: FORGET_MS,
-    ...(filterSubject === undefined ? {} : { filter_subjects: filterSubject }),
+    ...filtersFor(connection, filterSubjects),
   });
   const { num_pending: pending } = await consumer.info(true);
   return { messages: await consumer.consume({ max_messages: bufferMax, expires: PULL_MS }), pending };
