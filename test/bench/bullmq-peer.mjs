@@ -8,9 +8,23 @@ import { join } from 'node:path';
 const require = createRequire(join(process.cwd(), 'package.json'));
 const { Queue, QueueEvents, Worker } = require('bullmq');
 
-const [, , role, port, jobsText, inFlightText] = process.argv;
+const [, , role, port, loadsText] = process.argv;
 const connection = { host: '127.0.0.1', port: Number(port), maxRetriesPerRequest: null };
 const NAME = 'bench';
+
+/** Runs `count` calls of `work`, `lanes` at once; resolves with the seconds that it took. */
+const inLanes = async (count, lanes, work) => {
+  const began = performance.now();
+  let next = 0;
+  const lane = async () => {
+    while (next < count) {
+      next += 1;
+      await work();
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return (performance.now() - began) / 1000;
+};
 
 if (role === 'worker') {
   // 100 is the concurrency that BullMQ's own benchmark uses for jobs that wait on nothing.
@@ -22,40 +36,43 @@ if (role === 'worker') {
   await worker.waitUntilReady();
   process.send({ ready: true });
 } else {
-  const jobs = Number(jobsText);
-  const inFlight = Number(inFlightText);
   // Its events stream is trimmed to 10,000 entries by default, four or five a job: completions would be lost to the count.
   const queue = new Queue(NAME, { connection, streams: { events: { maxLen: 1_000_000 } } });
   // From the start of the stream: "from now on" may begin after the first completions.
   const events = new QueueEvents(NAME, { connection, lastEventId: '0-0' });
+  // Each job that is waited for listens.
+  for (const emitter of [queue, events]) emitter.setMaxListeners(0);
   await Promise.all([queue.waitUntilReady(), events.waitUntilReady()]);
-  const run = async (count, lanes) => {
+  const add = () => queue.add('noop', { atMs: Date.now() });
+  /** Each lane waits for its job's result before it adds the next. */
+  const endToEnd = async (count, lanes) => {
     const waits = [];
-    let completed = 0;
-    const all = new Promise((resolve) => {
-      events.removeAllListeners('completed');
-      events.on('completed', ({ returnvalue }) => {
-        waits.push(returnvalue.startedMs - returnvalue.addedMs);
-        completed += 1;
-        if (completed === count) resolve();
-      });
+    const seconds = await inLanes(count, lanes, async () => {
+      const job = await add();
+      const { startedMs, addedMs } = await job.waitUntilFinished(events);
+      waits.push(startedMs - addedMs);
     });
-    const began = performance.now();
-    let next = 0;
-    const lane = async () => {
-      while (next < count) {
-        next += 1;
-        await queue.add('noop', { atMs: Date.now() });
-      }
+    return { seconds, waits };
+  };
+  /** Each lane adds the next job as soon as the one before is stored. */
+  const queued = async (count, lanes) => {
+    const waits = [];
+    const { promise: all, resolve } = Promise.withResolvers();
+    const completed = ({ returnvalue: { startedMs, addedMs } }) => {
+      waits.push(startedMs - addedMs);
+      if (waits.length === count) resolve();
     };
-    await Promise.all([Promise.all(Array.from({ length: lanes }, lane)), all]);
+    events.on('completed', completed);
+    const began = performance.now();
+    await Promise.all([inLanes(count, lanes, add), all]);
+    events.off('completed', completed);
     return { seconds: (performance.now() - began) / 1000, waits };
   };
-  await run(Math.min(1000, jobs), inFlight);
-  const full = await run(jobs, inFlight);
-  const idle = [];
-  for (let n = 0; n < 200; n += 1) idle.push(...(await run(1, 1)).waits);
-  process.send({ seconds: full.seconds, waits: full.waits, idle });
+  const results = [];
+  for (const { kind, count, lanes } of JSON.parse(loadsText)) {
+    results.push(kind === 'queued' ? await queued(count, lanes) : await endToEnd(count, lanes));
+  }
+  process.send(results);
   await events.close();
   await queue.close();
   process.disconnect();

@@ -5,12 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { once } from 'node:events';
-
-export type PeerRun = {
-  readonly jobsPerSecond: number;
-  readonly waitsMs: readonly number[];
-  readonly idleWaitsMs: readonly number[];
-};
+import type { Load, LoadRun } from './load.js';
 
 export type PeerVersions = { readonly bullmq: string; readonly redis: string };
 
@@ -61,13 +56,12 @@ const freePort = async (): Promise<number> => {
   return typeof address === 'object' && address ? address.port : 0;
 };
 
-/** One BullMQ run: its own Redis, one worker process, one producer process. */
+/** BullMQ under each load in turn: its own Redis, one worker process, one producer process. */
 export const runPeer = async (
   folder: string,
   fsync: 'everysec' | 'always',
-  jobs: number,
-  inFlight: number,
-): Promise<PeerRun> => {
+  loads: readonly Load[],
+): Promise<readonly LoadRun[]> => {
   const port = await freePort();
   const data = mkdtempSync(join(tmpdir(), 'bench-redis-'));
   const args = [
@@ -92,10 +86,10 @@ export const runPeer = async (
     const worker = fork(PEER, ['worker', String(port)], { cwd: folder });
     children.push(worker);
     await answer(worker);
-    const producer = fork(PEER, ['producer', String(port), String(jobs), String(inFlight)], { cwd: folder });
+    const producer = fork(PEER, ['producer', String(port), JSON.stringify(loads)], { cwd: folder });
     children.push(producer);
-    const [result] = (await answer(producer)) as [{ seconds: number; waits: number[]; idle: number[] }];
-    return { jobsPerSecond: jobs / result.seconds, waitsMs: result.waits, idleWaitsMs: result.idle };
+    const [results] = (await answer(producer)) as [{ seconds: number; waits: number[] }[]];
+    return results.map(({ seconds, waits }) => ({ seconds, waitsMs: waits }));
   } finally {
     for (const child of children) child.kill();
     redis.kill();

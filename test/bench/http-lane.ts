@@ -6,7 +6,7 @@ type Answer = { readonly status: number; readonly body: string };
  * One keep-alive connection with one request at a time, JSON in and out: as little as a client can cost, because it shares the
  * processors with what it measures. Understands only answers with a content length, which are all that the gateway gives to a POST.
  */
-class Lane {
+export class HttpLane {
   readonly #socket: Socket;
   #received = '';
   #settle: { readonly resolve: (answer: Answer) => void; readonly reject: (error: Error) => void } | null =
@@ -51,36 +51,5 @@ class Lane {
     const settle = this.#settle;
     this.#settle = null;
     settle?.resolve({ status: Number(head.slice('HTTP/1.1 '.length, 'HTTP/1.1 000'.length)), body });
-  }
-}
-
-/** A client for load: as many connections as it has lanes, no redirects, no retries. */
-export class HttpLoad {
-  readonly #lanes: readonly Lane[];
-
-  constructor(base: URL, lanes: number) {
-    this.#lanes = Array.from({ length: lanes }, () => new Lane(base));
-  }
-
-  /** Sends `count` requests, each lane one after another, and hands every answer over. */
-  async postAll(
-    count: number,
-    request: () => { readonly path: string; readonly body: string },
-    answered: (answer: Answer, sentMs: number) => void,
-  ): Promise<void> {
-    let next = 0;
-    const run = async (lane: Lane): Promise<void> => {
-      while (next < count) {
-        next += 1;
-        const sentMs = Date.now();
-        const { path, body } = request();
-        answered(await lane.post(path, body), sentMs);
-      }
-    };
-    await Promise.all(this.#lanes.map(run));
-  }
-
-  close(): void {
-    for (const lane of this.#lanes) lane.close();
   }
 }
