@@ -1,5 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { Command, CommandAnswer } from '#libs/contracts/commands.js';
+import type { Command, CommandAnswer, CommandAnswers } from '#libs/contracts/commands.js';
 import { SUBJECTS } from '#libs/contracts/subjects.js';
 import type { Inbox } from '#libs/event-log/inbox.js';
 import { ApiError } from './http/problem.js';
@@ -29,7 +29,7 @@ export class SchedulerClient {
     this.#answerTo = SUBJECTS.answers(gatewayId);
     connection.subscribe(this.#answerTo, {
       callback: (error, message) => {
-        if (!error) this.#answered(message.json<CommandAnswer>());
+        if (!error) for (const answer of message.json<CommandAnswers>()) this.#answered(answer);
       },
     });
   }

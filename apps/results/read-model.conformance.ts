@@ -521,6 +521,7 @@ export const readModelConformance = (
         expect(await results.reply({ kind: 'task', taskId: `more-${more}`, atLeastSeq: last })).toMatchObject(
           { ok: true },
         );
+        await nextTurn();
       }
       expect(last).toBeGreaterThan(0);
       await results.caughtUp();

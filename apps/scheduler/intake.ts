@@ -17,6 +17,7 @@ import type { ReceivedMessage } from '#libs/event-log/inbox.js';
 import { renderResult } from '#libs/template/render.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
+import type { Answers } from './answers.js';
 import type { Cause, Recorded, Recorder } from './recorder.js';
 
 export type IntakeOptions = {
@@ -24,7 +25,7 @@ export type IntakeOptions = {
   readonly clock: Clock;
   readonly random: () => number;
   readonly openTasksMax: number;
-  readonly answer: (to: string, answer: CommandAnswer) => void;
+  readonly answers: Answers;
 };
 
 /** Turns what arrives on the request streams into facts. Each message is decided and recorded in one turn. */
@@ -172,7 +173,7 @@ export class Intake {
     if (answerTo === undefined) return;
     // Not stored: no answer. The command is still in its stream, and the next leader decides it.
     recorded.acknowledged.then(
-      () => this.options.answer(answerTo, answer),
+      () => this.options.answers.add(answerTo, answer),
       () => undefined,
     );
   }

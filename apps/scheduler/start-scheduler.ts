@@ -11,6 +11,7 @@ import { rfc3339, systemClock } from '#libs/runtime/clock.js';
 import { rpcRequest } from '#libs/runtime/rpc-client.js';
 import { createRpcApp } from '#libs/runtime/rpc-app.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
+import { Answers } from './answers.js';
 import type { SchedulerConfig } from './scheduler.config.js';
 import { SchedulerModule } from './scheduler.module.js';
 import { SchedulerService } from './scheduler.service.js';
@@ -38,7 +39,7 @@ export const startScheduler = async (
       ensureResident: (request) =>
         rpcRequest<EnsureResidentReply>(connection, RPC.ensureResident, request, ENSURE_TIMEOUT_MS),
     },
-    answer: (to, answer) => connection.publish(to, JSON.stringify(answer)),
+    answers: new Answers((to, answers) => connection.publish(to, JSON.stringify(answers))),
     clock: systemClock,
     random: Math.random,
     newLeaseId: randomUUID,

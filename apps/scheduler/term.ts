@@ -1,4 +1,3 @@
-import type { CommandAnswer } from '#libs/contracts/commands.js';
 import { emptyLedger, type Ledger } from '#libs/domain/gpu/gpu.js';
 import { dependencyEnded, loseLease } from '#libs/domain/task/outcome.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
@@ -14,6 +13,7 @@ import {
 import type { Inbox, InboxGap } from '#libs/event-log/inbox.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
+import type { Answers } from './answers.js';
 import { foldLease } from './fold.js';
 import { Intake } from './intake.js';
 import { Recorder } from './recorder.js';
@@ -27,7 +27,7 @@ export type TermOptions = {
   readonly commands: Inbox;
   readonly reports: Inbox;
   readonly allocator: Allocator;
-  readonly answer: (to: string, answer: CommandAnswer) => void;
+  readonly answers: Answers;
   readonly clock: Clock;
   readonly random: () => number;
   readonly newLeaseId: () => string;

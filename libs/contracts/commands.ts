@@ -56,3 +56,6 @@ export type CommandAnswer =
       readonly repeated?: boolean;
     }
   | { readonly commandId: string; readonly ok: false; readonly failure: Failure };
+
+/** What one message on an `answerTo` subject holds: the answers that became due together. */
+export type CommandAnswers = readonly CommandAnswer[];

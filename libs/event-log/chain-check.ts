@@ -36,3 +36,19 @@ export class ChainCheck {
     return event;
   }
 }
+
+/** Hands the events over up to the first that is damaged, then throws what is wrong with that one. */
+export function* soundPart<Raw>(
+  batch: readonly Raw[],
+  decode: (raw: Raw) => StoredEvent,
+  check: ChainCheck,
+): Generator<readonly StoredEvent[], void, void> {
+  const events: StoredEvent[] = [];
+  try {
+    for (const raw of batch) events.push(check.next(decode(raw)));
+  } catch (error) {
+    if (events.length > 0) yield events;
+    throw error;
+  }
+  yield events;
+}

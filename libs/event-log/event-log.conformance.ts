@@ -305,6 +305,98 @@ export const describeEventLog = (name: string, harness: EventLogHarness): void =
       });
     });
 
+    describe('reading in batches', () => {
+      const atOnce = async (): Promise<void> => undefined;
+
+      /** Sequences of the batches up to an event. */
+      const read = async (
+        upToSeq: number,
+        { sizeMax = 100, gather = atOnce, from = START } = {},
+      ): Promise<number[][]> => {
+        const stop = new AbortController();
+        const batches: number[][] = [];
+        for await (const batch of log.followBatches(from, { signal: stop.signal, sizeMax, gather })) {
+          batches.push(seqs(batch));
+          if (batch.some(({ seq }) => seq === upToSeq)) stop.abort();
+        }
+        return batches;
+      };
+
+      it('hands over what is there, in order, up to the size, then what comes', async () => {
+        const { writer, events } = await opened(6);
+        expect(await read(7, { sizeMax: 3 })).toEqual([[1, 2, 3], [4, 5, 6], [7]]);
+        const reading = read(9, { from: endOf(events.slice(0, 5)) });
+        await turns(5);
+        await writer.append(facts(2)).acknowledged;
+        expect((await reading).flat()).toEqual([6, 7, 8, 9]);
+      });
+
+      it('hands over events as the other readings do', async () => {
+        const { events } = await opened(5);
+        for await (const batch of log.followBatches(START, {
+          signal: new AbortController().signal,
+          sizeMax: 10,
+          gather: atOnce,
+        })) {
+          expect(batch).toEqual(events);
+          break;
+        }
+      });
+
+      it('takes along what comes while it gathers', async () => {
+        const { writer } = await opened(1);
+        const gather = async (): Promise<void> => {
+          if (writer.position.seq < 12) await writer.append(facts(10)).acknowledged;
+        };
+        expect(await read(12, { gather })).toEqual([upTo(12)]);
+      });
+
+      it('does not gather for a batch that is full already', async () => {
+        await opened(9);
+        const never = async (): Promise<void> => await new Promise(() => undefined);
+        expect(await read(10, { sizeMax: 5, gather: never })).toEqual([upTo(5), [6, 7, 8, 9, 10]]);
+      });
+
+      it('waits for the first event of a log that has none, and ends when it is aborted', async () => {
+        const stop = new AbortController();
+        const found: number[] = [];
+        const reading = (async () => {
+          const options = { signal: stop.signal, sizeMax: 10, gather: atOnce };
+          for await (const batch of log.followBatches(START, options)) found.push(...seqs(batch));
+        })();
+        await turns(5);
+        const writer = await under.other.openWriter(START, fact());
+        await writer.append(facts(1)).acknowledged;
+        while (found.length < 2) await turns(1);
+        stop.abort();
+        await reading;
+        expect(found).toEqual([1, 2]);
+      });
+
+      it('hands over what is sound and stops at the damage', async () => {
+        await opened(3);
+        await under.plant(fact(), 1, 'a'.repeat(64));
+        const found: number[] = [];
+        const reading = (async () => {
+          const options = { signal: AbortSignal.timeout(20_000), sizeMax: 10, gather: atOnce };
+          for await (const batch of log.followBatches(START, options)) found.push(...seqs(batch));
+        })();
+        await expect(reading).rejects.toThrow(/names a{64} as its predecessor/);
+        expect(found).toEqual([1, 2, 3, 4]);
+      });
+
+      it('stops at a hole', async () => {
+        await opened(5);
+        await under.lose(3);
+        await expect(read(6, { sizeMax: 3 })).rejects.toThrow(/event 3 is missing/);
+      });
+
+      it('refuses a log that is not the one that was read', async () => {
+        const { events } = await opened(2);
+        await expect(read(9, { from: { ...endOf(events), seq: 9 } })).rejects.toThrow(LogCorruptError);
+      });
+    });
+
     describe('damage', () => {
       it('stops at an event whose predecessor has another hash', async () => {
         await opened(3);

@@ -23,6 +23,12 @@ export interface EventLog {
     options: ReadOptions & { readonly signal: AbortSignal },
   ): AsyncIterable<StoredEvent>;
   /**
+   * Like `follow`, but hands over everything that is there at once, for readers whose work is cheaper that way. `gather` is awaited
+   * when the first event of a batch is there and the others are yet to be fetched: whoever can wait a moment gets more
+   * events for the same price.
+   */
+  followBatches(from: LogPosition, options: BatchOptions): AsyncIterable<readonly StoredEvent[]>;
+  /**
    * Takes the log over. Appends `opening` right behind `at`; its sequence becomes the epoch of every later append.
    * Rejects with `WriterDeposedError` when the log has moved past `at`: read on from there and try again.
    */
@@ -42,6 +48,13 @@ export type ReadOptions = {
   /** Events fetched ahead of the reader. Default 2000: replay speed stops growing there (2,000 gives 72 k/s, 500 gives 45 k/s). */
   readonly bufferMax?: number;
   readonly signal?: AbortSignal;
+};
+
+export type BatchOptions = {
+  readonly signal: AbortSignal;
+  /** Events in one batch. One that is known to be full does not wait for `gather`. */
+  readonly sizeMax: number;
+  readonly gather: () => Promise<void>;
 };
 
 /** A fact about to be written. Becomes a CloudEvent in binary mode. */

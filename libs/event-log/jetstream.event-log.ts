@@ -1,12 +1,13 @@
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { ChainCheck } from './chain-check.js';
+import { ChainCheck, soundPart } from './chain-check.js';
 import { checkedPayload, cloudPayload, decodeEvent, eventHeaders } from './cloud-event.js';
 import { eventHash } from './event-hash.js';
 import {
   LogCorruptError,
   LogUnavailableError,
   WriterDeposedError,
+  type BatchOptions,
   type EventLog,
   type LogPosition,
   type LogTail,
@@ -15,10 +16,12 @@ import {
   type ReadOptions,
   type StoredEvent,
 } from './event-log.js';
+import { followBatches } from './jetstream/follow-batches.js';
 import { followStream, type StreamMessage } from './jetstream/follow-stream.js';
 import { JetStreamLogWriter, WRITER_LIMITS, type WriterLimits } from './jetstream/log-writer.js';
 import { headersOf, lookupIn } from './jetstream/message-headers.js';
 import { PubAcks, type PubAck } from './jetstream/pub-acks.js';
+import type { PulledMessage } from './jetstream/pull-reader.js';
 import { onReconnect, untilReconnect } from './jetstream/reconnects.js';
 import { isTransient } from './jetstream/transient-error.js';
 import { pause } from './pause.js';
@@ -72,16 +75,16 @@ class JetStreamEventLog implements EventLog {
     from: LogPosition,
     options: ReadOptions & { readonly signal: AbortSignal },
   ): AsyncIterable<StoredEvent> {
-    while (!options.signal.aborted) {
-      try {
-        await this.#checked(from);
-        break;
-      } catch (error) {
-        if (!(error instanceof LogUnavailableError) || this.connection.isClosed()) throw error;
-        await pause(AGAIN_MS, options.signal);
-      }
-    }
+    await this.#checkedInTime(from, options.signal);
     yield* this.#decoded(from, options);
+  }
+
+  async *followBatches(from: LogPosition, options: BatchOptions): AsyncIterable<readonly StoredEvent[]> {
+    await this.#checkedInTime(from, options.signal);
+    const check = new ChainCheck(this.name, from);
+    for await (const batch of followBatches(this.connection, this.name, from.seq, options)) {
+      yield* soundPart(batch, (message) => decodeEvent(rawOf(message), this.name), check);
+    }
   }
 
   async openWriter(at: LogPosition, opening: NewEvent): Promise<LogWriter> {
@@ -135,6 +138,19 @@ class JetStreamEventLog implements EventLog {
       }
     }
     return tail;
+  }
+
+  /** A follower waits for a broker that is away. */
+  async #checkedInTime(at: LogPosition, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#checked(at);
+        return;
+      } catch (error) {
+        if (!(error instanceof LogUnavailableError) || this.connection.isClosed()) throw error;
+        await pause(AGAIN_MS, signal);
+      }
+    }
   }
 
   async #eventAt(seq: number): Promise<StoredEvent | null> {
@@ -192,7 +208,7 @@ class JetStreamEventLog implements EventLog {
 const movedOn = (name: string, lastSeq: number, at: number): Error =>
   new WriterDeposedError(`${name}: has moved on to ${lastSeq}, past ${at}`);
 
-const rawOf = (message: StreamMessage) => ({
+const rawOf = (message: StreamMessage | PulledMessage) => ({
   seq: message.seq,
   subject: message.subject,
   header: headersOf(message),

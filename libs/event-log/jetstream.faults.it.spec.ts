@@ -104,6 +104,33 @@ describe('a broker in trouble', () => {
     expect(seen).toEqual(Array.from({ length: 61 }, (_, n) => n + 1));
   });
 
+  it('follows in batches across restarts and a freeze, each event once', async () => {
+    const writer = await log.openWriter(START, fact());
+    const stop = new AbortController();
+    const seen: number[] = [];
+    const following = (async () => {
+      const gather = async (): Promise<void> => await new Promise((resolve) => setTimeout(resolve, 20));
+      const options = { signal: stop.signal, sizeMax: 50, gather };
+      for await (const batch of log.followBatches(START, options)) {
+        seen.push(...batch.map(({ seq }) => seq));
+        if (seen.length === 401) stop.abort();
+      }
+    })();
+    for (let round = 0; round < 3; round += 1) {
+      // The reader is anywhere: waiting, gathering, fetching.
+      await writer.append(facts(100)).acknowledged;
+      await server.kill();
+      await server.start();
+    }
+    server.freeze();
+    const { acknowledged } = writer.append(facts(100));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    server.thaw();
+    await acknowledged;
+    await following;
+    expect(seen).toEqual(Array.from({ length: 401 }, (_, n) => n + 1));
+  });
+
   it('stores once what is put into an inbox around a restart, and its readers go on', async () => {
     const inbox = jetStreamInbox(connection, { name: 'BOX' });
     const stop = new AbortController();

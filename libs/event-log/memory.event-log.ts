@@ -1,10 +1,11 @@
-import { ChainCheck } from './chain-check.js';
+import { ChainCheck, soundPart } from './chain-check.js';
 import { checkedPayload, cloudPayload } from './cloud-event.js';
 import { eventHash } from './event-hash.js';
 import {
   LogCorruptError,
   WriterDeposedError,
   type Appended,
+  type BatchOptions,
   type EventLog,
   type LogPosition,
   type LogTail,
@@ -48,6 +49,27 @@ export class MemoryEventLog implements EventLog {
   ): AsyncIterable<StoredEvent> {
     this.#check(from);
     yield* this.#read(from, options, null);
+  }
+
+  async *followBatches(
+    from: LogPosition,
+    { signal, sizeMax, gather }: BatchOptions,
+  ): AsyncIterable<readonly StoredEvent[]> {
+    this.#check(from);
+    const check = new ChainCheck(this.name, from);
+    let after = from.seq;
+    const there = (): readonly StoredEvent[] =>
+      this.stored.filter(({ seq }) => seq > after).slice(0, sizeMax);
+    while (!signal.aborted) {
+      if (there().length === 0) {
+        await this.#grown.next(signal);
+        continue;
+      }
+      if (there().length < sizeMax) await gather();
+      const batch = there();
+      after = batch.at(-1)?.seq ?? after;
+      yield* soundPart(batch, asRead, check);
+    }
   }
 
   async openWriter(at: LogPosition, opening: NewEvent): Promise<LogWriter> {

@@ -85,7 +85,10 @@ export const parseExpression = (source: string): Expression => {
       : null;
   if (plain === null) return { source, references, plain, evaluate: (scope) => rawValue(value, scope, true) };
   // Most expressions are plain, and going there directly is ten times as fast as asking Liquid.
-  const evaluate = (scope: Scope): unknown => read(scope, plain) ?? rawValue(value, scope, false);
+  const evaluate = (scope: Scope): unknown => {
+    const found = read(scope, plain);
+    return found === undefined ? rawValue(value, scope, false) : found;
+  };
   return { source, references, plain, evaluate };
 };
 
@@ -130,7 +133,7 @@ const renderText = (templates: Template[], scope: Scope): unknown => {
   }
 };
 
-/** Own properties only; undefined or null where Liquid has to be asked (it knows `.size`, and says what is missing). */
+/** Own properties only; undefined where Liquid has to be asked (it knows `.size`, and says what is missing). */
 const read = (scope: Scope, reference: Reference): unknown => {
   let value: unknown = scope;
   for (const name of reference) {

@@ -4,13 +4,12 @@ import type { Logger } from '#libs/runtime/logger.js';
 import type { Orm } from '../database/database.js';
 import { applyBatch } from './apply-batch.js';
 import { CheckpointMismatchError, compareWithLog, readCheckpoint } from './checkpoint.js';
-import { batches } from './intake.js';
 import { Pace, TICK_MS } from './pace.js';
 import type { Progress } from './progress.js';
 import type { StreamFold } from './stream-fold.js';
 
 /** Events in one transaction. Beyond some hundred a commit is no longer what costs, and the process answers queries in between. */
-const BATCH_MAX = 500;
+const BATCH_MAX = 1_000;
 
 /** First and longest wait after a failure: a lock is gone soon, a full disk is not. */
 const BACKOFF_MIN_MS = 100;
@@ -88,12 +87,13 @@ export class StreamProjector {
     this.progress.set(included.seq);
     await this.#tick();
     this.#left = new AbortController();
-    const events = this.log.follow(from, {
+    const batches = this.log.followBatches(from, {
       signal: AbortSignal.any([signal, this.#left.signal]),
-      bufferMax: BATCH_MAX * 2,
+      sizeMax: BATCH_MAX,
+      gather: () => this.#gather(),
     });
     try {
-      for await (const batch of batches(events, BATCH_MAX, () => this.#gather())) {
+      for await (const batch of batches) {
         included = await applyBatch(this.orm, this.log.name, this.fold, included, batch);
         this.#committedAtMs = performance.now();
         this.progress.set(included.seq);

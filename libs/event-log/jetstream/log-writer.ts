@@ -31,6 +31,9 @@ export const WRITER_LIMITS: WriterLimits = {
   giveUpMs: 30_000,
 };
 
+/** Appends sent at most before one asks for an answer: a full window must not wait for its last one. */
+const ASK_EVERY = 64;
+
 /** Pause between two looks at the log, growing to the second figure while nothing comes of them. */
 const LOOK_PAUSE_MS = { first: 50, most: 1_000 };
 
@@ -41,6 +44,7 @@ type Pending = {
   readonly event: StoredEvent;
   readonly payload: string;
   readonly settle: { readonly resolve: () => void; readonly reject: (error: Error) => void } | null;
+  /** By which its answer is known; empty where none was asked for. */
   token: string;
 };
 
@@ -70,6 +74,10 @@ export type WriterOptions = {
  * append that goes out behind another one also names that one's id (the chain rule): one refusal refuses the whole tail. With an
  * empty pipeline the sequence alone is sent, because a restarted server may not remember the last id.
  *
+ * The same rule saves answers: an append that is stored where it was expected, behind the one that it names, proves that all before
+ * it are. So only the last of those that go out together asks for an answer, and appends of one turn of the event loop go out
+ * together unless nothing is in flight, when nothing is gained by waiting.
+ *
  * Modes: `open` sends and counts; `resolving` sends nothing and asks the log what became of the appends whose answer did
  * not come; `over` refuses everything. Sending an append again is safe: a copy that is stored already, or that is still on
  * its way, has the same id and the same fence, so only one of the two is ever stored. Only `#enter` changes the mode.
@@ -77,6 +85,7 @@ export type WriterOptions = {
 export class JetStreamLogWriter implements LogWriter {
   #mode: 'open' | 'resolving' | 'over' = 'open';
   readonly #queue: Pending[] = [];
+  #pumpDue = false;
   #inFlight: Pending[] = [];
   #position: LogPosition;
   #heardMs = Date.now();
@@ -122,7 +131,7 @@ export class JetStreamLogWriter implements LogWriter {
       stored.push(this.#enqueue(event, payloads[place] ?? '', settle));
     }
     this.#lastAcknowledged = handled(promise);
-    this.#pump();
+    this.#pumpSoon();
     return { events: stored, acknowledged: promise };
   }
 
@@ -145,17 +154,28 @@ export class JetStreamLogWriter implements LogWriter {
     return stored;
   }
 
+  #pumpSoon(): void {
+    if (this.#mode === 'open' && this.#inFlight.length === 0) {
+      this.#progressMs = Date.now();
+      return this.#pump();
+    }
+    if (this.#pumpDue) return;
+    this.#pumpDue = true;
+    setImmediate(() => {
+      this.#pumpDue = false;
+      this.#pump();
+    });
+  }
+
   #pump(): void {
-    const { windowMax } = this.options.limits;
-    while (this.#mode === 'open' && this.#queue.length > 0 && this.#inFlight.length < windowMax) {
+    const room = this.options.limits.windowMax - this.#inFlight.length;
+    for (let left = Math.min(room, this.#queue.length); left > 0 && this.#mode === 'open'; left -= 1) {
       const next = this.#queue.shift();
-      if (next === undefined) return;
-      if (this.#inFlight.length === 0) this.#progressMs = Date.now();
-      this.#send(next);
+      if (next) this.#send(next, left % ASK_EVERY === 1);
     }
   }
 
-  #send(pending: Pending): void {
+  #send(pending: Pending, asks: boolean): void {
     const { event, payload } = pending;
     const before = this.#inFlight.at(-1);
     if (before === undefined) this.#heardMs = Date.now();
@@ -164,10 +184,9 @@ export class JetStreamLogWriter implements LogWriter {
       lastSeq: event.seq - 1,
       lastMsgId: before?.event.id ?? null,
     });
+    const heard = asks ? (ack: PubAck): void => this.#heard(pending, ack) : null;
     try {
-      pending.token = this.options.acks.publish(event.subject, payload, headers, (ack) =>
-        this.#heard(pending, ack),
-      );
+      pending.token = this.options.acks.publish(event.subject, payload, headers, heard);
     } catch (error) {
       // The client refuses when its connection is closed or draining: nothing can be asked any more either.
       this.#enter('over', new LogUnavailableError(`${this.options.stream}: ${String(error)}`));
@@ -177,18 +196,19 @@ export class JetStreamLogWriter implements LogWriter {
   #heard(pending: Pending, ack: PubAck): void {
     if (this.#mode !== 'open') return;
     this.#heardMs = Date.now();
-    // Answers come in order; one that does not leaves a doubt, and the log itself knows.
     if (!ack.ok) {
       this.#doubt(RACE_LOST.has(ack.code) ? 'another writer was first' : `refused: ${ack.message}`);
       return;
     }
-    if (ack.seq !== pending.event.seq || this.#inFlight[0] !== pending) {
-      this.#doubt(`event ${pending.event.seq} was confirmed as ${ack.seq}, out of turn`);
+    if (ack.seq !== pending.event.seq) {
+      this.#doubt(`event ${pending.event.seq} was confirmed as ${ack.seq}`);
       return;
     }
-    this.#inFlight.shift();
+    for (const settled of this.#inFlight.splice(0, this.#inFlight.indexOf(pending) + 1)) {
+      this.options.acks.forget(settled.token);
+      settled.settle?.resolve();
+    }
     this.#progressed();
-    pending.settle?.resolve();
     this.#pump();
   }
 
@@ -233,10 +253,9 @@ export class JetStreamLogWriter implements LogWriter {
   }
 
   #resume(): void {
-    const again = this.#inFlight;
+    this.#queue.unshift(...this.#inFlight);
     this.#inFlight = [];
     this.#enter('open');
-    for (const pending of again) if (this.#mode === 'open') this.#send(pending);
     this.#pump();
   }
 

@@ -1,4 +1,5 @@
-import { createInbox, type NatsConnection, type MsgHdrs } from '@nats-io/transport-node';
+import type { NatsConnection, MsgHdrs } from '@nats-io/transport-node';
+import { inboxOf } from './inbox-subject.js';
 
 /** What the server said to one publish. */
 export type PubAck =
@@ -18,9 +19,7 @@ export class PubAcks {
   #next = 0;
 
   constructor(private readonly connection: NatsConnection) {
-    this.#inbox = createInbox(
-      (connection as unknown as { options?: { inboxPrefix?: string } }).options?.inboxPrefix,
-    );
+    this.#inbox = inboxOf(connection);
     connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
         if (error) return;
@@ -32,8 +31,12 @@ export class PubAcks {
     });
   }
 
-  /** Answers with the token, by which `forget` stops waiting. */
-  publish(subject: string, payload: string, headers: MsgHdrs, heard: Heard): string {
+  /** Answers with the token, by which `forget` stops waiting. Where nobody wants to hear, the server is not asked, and there is none. */
+  publish(subject: string, payload: string, headers: MsgHdrs, heard: Heard | null): string {
+    if (heard === null) {
+      this.connection.publish(subject, payload, { headers });
+      return '';
+    }
     this.#next += 1;
     const token = this.#next.toString(36);
     this.#waiting.set(token, heard);
