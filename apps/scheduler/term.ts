@@ -1,4 +1,4 @@
-import { emptyLedger, type Ledger } from '#libs/domain/gpu/gpu.js';
+import { emptyLedger, type Lease, type Ledger } from '#libs/domain/gpu/gpu.js';
 import { dependencyEnded, loseLease } from '#libs/domain/task/outcome.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
@@ -152,10 +152,10 @@ export class Term {
 
   /** Attempts whose lease was closed while nobody led. */
   #reconcile(): void {
-    const live = new Set([...this.#ledger.servers.values()].flatMap((server) => [...server.leases.keys()]));
+    const live = liveLeases(this.#ledger);
     for (const task of this.options.book.open.values()) {
       for (const { lease } of activeSteps(task))
-        if (!live.has(lease.leaseId)) this.#loseLease(task.id, lease.leaseId);
+        if (live.get(lease.leaseId)?.token !== lease.token) this.#loseLease(task.id, lease);
     }
   }
 
@@ -167,7 +167,7 @@ export class Term {
   }
 
   #lease(stored: StoredEvent): void {
-    const holders = stored.type === 'lease.expired' ? leaseHolders(this.#ledger) : null;
+    const before = stored.type === 'lease.expired' ? liveLeases(this.#ledger) : null;
     const event = foldLease(this.#ledger, stored);
     this.seen.leases = stored.seq;
     if (event.type === 'lease.granted') this.cycle.granted(event.leases.map(({ leaseId }) => leaseId));
@@ -176,19 +176,19 @@ export class Term {
     }
     if (event.type === 'lease.expired') {
       for (const leaseId of event.leaseIds) {
-        const taskId = holders?.get(leaseId);
-        if (taskId !== undefined) this.#loseLease(taskId, leaseId);
+        const lease = before?.get(leaseId);
+        if (lease) this.#loseLease(lease.taskId, lease);
       }
     }
     this.cycle.wake();
   }
 
-  #loseLease(taskId: string, leaseId: string): void {
+  #loseLease(taskId: string, lease: { readonly leaseId: string; readonly token: number }): void {
     const { book, clock, random } = this.options;
     const given = { at: rfc3339(clock.nowMs()), random: random(), result: () => null };
-    const events = loseLease(book.open.get(taskId), leaseId, given);
+    const events = loseLease(book.open.get(taskId), lease, given);
     if (events.length === 0) return;
-    this.options.logger.warn({ taskId, leaseId }, 'lease lost');
+    this.options.logger.warn({ taskId, leaseId: lease.leaseId }, 'lease lost');
     this.recorder.record(events);
   }
 
@@ -205,13 +205,12 @@ export class Term {
   }
 }
 
-/** Task by lease, taken before the event that closes leases is folded. */
-const leaseHolders = (ledger: Ledger): ReadonlyMap<string, string> => {
-  const holders = new Map<string, string>();
+const liveLeases = (ledger: Ledger): ReadonlyMap<string, Lease> => {
+  const live = new Map<string, Lease>();
   for (const server of ledger.servers.values()) {
-    for (const { leaseId, taskId } of server.leases.values()) holders.set(leaseId, taskId);
+    for (const lease of server.leases.values()) live.set(lease.leaseId, lease);
   }
-  return holders;
+  return live;
 };
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -60,7 +60,7 @@ export const grantLeases = (ledger: Ledger, requests: readonly LeaseRequest[], a
   return { events, repeated, refused };
 };
 
-/** Wherever it is: a lease id names one right, so it is never live twice. */
+/** Wherever it is: a lease id names one right, so it is never live twice, and never again once it has expired. */
 const liveLease = (ledger: Ledger, leaseId: LeaseId): Lease | undefined => {
   for (const { leases } of ledger.servers.values()) {
     const lease = leases.get(leaseId);
@@ -70,6 +70,10 @@ const liveLease = (ledger: Ledger, leaseId: LeaseId): Lease | undefined => {
 };
 
 const slotProblem = (ledger: Ledger, request: LeaseRequest, alreadyTaken: number): Failure | null => {
+  if (ledger.expired.has(request.leaseId)) {
+    const message = `Lease ${request.leaseId} was granted before and has expired; ask for another one.`;
+    return failure('LEASE_LOST', message);
+  }
   const server = ledger.servers.get(request.serverId);
   if (server === undefined) return failure('SERVER_UNKNOWN', `There is no server '${request.serverId}'.`);
   if (server.state !== 'up')

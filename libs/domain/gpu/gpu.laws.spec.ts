@@ -44,6 +44,13 @@ describe('at every point of any history', () => {
       }
     }));
 
+  it('a lease that has expired is never live again', () =>
+    always(250, ({ servers, expired }) => {
+      for (const { leases } of servers.values()) {
+        for (const leaseId of leases.keys()) expect(expired.has(leaseId)).toBe(false);
+      }
+    }));
+
   it('residencies fit the memory, those that are loading or unloading included', () =>
     always(250, ({ servers }) => {
       for (const { spec, residencies } of servers.values()) {

@@ -8,6 +8,8 @@ export type Ledger = {
   seq: number;
   logId: string;
   readonly servers: Map<ServerId, Server>;
+  /** Leases that expired last, oldest first: whoever asks for one of them again gets no second one of that name. */
+  readonly expired: Set<LeaseId>;
   /** How far the allocator has followed `TASKS`. */
   readonly positions: { tasks: number };
 };
@@ -38,7 +40,16 @@ export type Lease = GrantedLease & { readonly token: number };
 
 export type LoadFailure = { readonly failure: Failure; readonly at: string; readonly count: number };
 
-export const emptyLedger = (): Ledger => ({ seq: 0, logId: '', servers: new Map(), positions: { tasks: 0 } });
+export const emptyLedger = (): Ledger => ({
+  seq: 0,
+  logId: '',
+  servers: new Map(),
+  expired: new Set(),
+  positions: { tasks: 0 },
+});
+
+/** A grant whose answer got lost is asked for again within seconds; this many leases do not expire meanwhile. */
+const EXPIRED_REMEMBERED_MAX = 10_000;
 
 export type GpuRecord = {
   readonly seq: number;
@@ -123,10 +134,20 @@ const applyToServer = (ledger: Ledger, event: ServerEvent, seq: number): void =>
     case 'lease.granted':
       for (const lease of event.leases) server.leases.set(lease.leaseId, { ...lease, token: seq });
       return;
-    case 'lease.released':
     case 'lease.expired':
       for (const leaseId of event.leaseIds) server.leases.delete(leaseId);
+      return remember(ledger.expired, event.leaseIds);
+    case 'lease.released':
+      for (const leaseId of event.leaseIds) server.leases.delete(leaseId);
       return;
+  }
+};
+
+const remember = (expired: Set<LeaseId>, leaseIds: readonly LeaseId[]): void => {
+  for (const leaseId of leaseIds) expired.add(leaseId);
+  for (const oldest of expired) {
+    if (expired.size <= EXPIRED_REMEMBERED_MAX) break;
+    expired.delete(oldest);
   }
 };
 

@@ -113,6 +113,28 @@ describe('granting leases', () => {
     });
   });
 
+  it('gives none of a name that has expired: who asks again did not hear that it had it', () => {
+    const expired = {
+      type: 'lease.expired',
+      serverId: 'gpu1',
+      leaseIds: ['l1'],
+      ttlMs: 9000,
+      at: NOW,
+    } as const;
+    const ledger = ledgerOf(...loadedServer, granted('gpu1', lease('l1', 'r1')), expired);
+    const decision = grant(ledger, ask('gpu1', 'l1', 'r1'), ask('gpu1', 'l2', 'r1'));
+    expect(decision.events).toEqual([granted('gpu1', lease('l2', 'r1'))]);
+    expect(decision.refused).toMatchObject([{ leaseId: 'l1', failure: { code: 'LEASE_LOST' } }]);
+  });
+
+  it('remembers ten thousand expired names and no more', () => {
+    const ids = Array.from({ length: 10_001 }, (_, n) => `l${n}`);
+    const expired = { type: 'lease.expired', serverId: 'gpu1', leaseIds: ids, ttlMs: 9000, at: NOW } as const;
+    const ledger = ledgerOf(...loadedServer, expired);
+    expect(ledger.expired.size).toBe(10_000);
+    expect([ledger.expired.has('l0'), ledger.expired.has('l1')]).toEqual([false, true]);
+  });
+
   it('answers the same for a lease that is live on another server than the one asked for', () => {
     const ledger = ledgerOf(cpu, ...loadedServer, granted('gpu1', lease('l1', 'r1')));
     expect(grant(ledger, ask('cpu', 'l1'))).toEqual({

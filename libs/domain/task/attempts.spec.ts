@@ -70,7 +70,10 @@ const take =
   (given: Report, random = 0.5) =>
   (task: OpenTask | undefined) =>
     recordReport(task, given, circumstances({ random }));
-const lose = (leaseId: string) => (task: OpenTask | undefined) => loseLease(task, leaseId, circumstances());
+const lose =
+  (stepId = 'a', attempt = 1) =>
+  (task: OpenTask | undefined) =>
+    loseLease(task, leaseOf(stepId, attempt), circumstances());
 const dispatch =
   (stepId = 'a', attempt = 1) =>
   (task: OpenTask | undefined) =>
@@ -392,7 +395,7 @@ describe('a report that the attempt was stopped', () => {
 describe('a lost lease', () => {
   it('makes another attempt', () => {
     const task = bookOf([one, dispatched()]).open.get('t1');
-    expect(loseLease(task, 'lease-a-1', circumstances())).toEqual([
+    expect(loseLease(task, leaseOf('a', 1), circumstances())).toEqual([
       {
         type: 'step.failed',
         taskId: 't1',
@@ -406,9 +409,16 @@ describe('a lost lease', () => {
     ]);
   });
 
+  it('has no effect on an attempt that holds another grant of the same name', () => {
+    const stale = { ...leaseOf('a', 1), token: leaseOf('a', 1).token - 1 };
+    given(one, dispatched())
+      .whenTask('t1', (task) => loseLease(task, stale, circumstances()))
+      .thenNothing();
+  });
+
   it('proves that a cancelled attempt has stopped', () =>
     given(one, dispatched(), cancelRequested)
-      .whenTask('t1', lose('lease-a-1'))
+      .whenTask('t1', lose())
       .then({
         type: 'task.cancelled',
         taskId: 't1',
@@ -419,10 +429,10 @@ describe('a lost lease', () => {
 
   it('has no effect when it was the lease of an earlier attempt', () =>
     given(retried(3), dispatched(), stepFailed(1, BROKEN), dispatched('a', 2))
-      .whenTask('t1', lose('lease-a-1'))
+      .whenTask('t1', lose())
       .thenNothing());
 
-  it('has no effect when the task is over', () => given().whenTask('t1', lose('lease-a-1')).thenNothing());
+  it('has no effect when the task is over', () => given().whenTask('t1', lose()).thenNothing());
 });
 
 describe('steps that run at the same time', () => {
@@ -498,7 +508,7 @@ describe('steps that run at the same time', () => {
       .whenTask('t1', take(report(ABORTED, 'a')))
       .then(stopOf('confirmed', 'a'));
     given(...both, cancelRequested, stopOf('confirmed', 'a'))
-      .whenTask('t1', lose('lease-b-1'))
+      .whenTask('t1', lose('b'))
       .then({
         type: 'task.cancelled',
         taskId: 't1',

@@ -63,11 +63,11 @@ const unasked = ({ spec, attempt }: ActiveStep): Failure => ({
 /** The allocator gave the lease up because nobody renewed it: the one recovery path for every death. */
 export const loseLease = (
   task: OpenTask | undefined,
-  leaseId: LeaseId,
+  { leaseId, token }: { readonly leaseId: LeaseId; readonly token: number },
   given: Circumstances,
 ): readonly TaskEvent[] => {
   const active = task && activeSteps(task).find(({ lease }) => lease.leaseId === leaseId);
-  if (!task || !active) return [];
+  if (!task || active?.lease.token !== token) return [];
   if (task.ending) return stopped(task, task.ending, active, 'lease-expired', given.at);
   const message = `Lease ${leaseId} on ${active.lease.serverId} was not renewed in time: its executor or its server is gone.`;
   return failed(task, active, { failure: { code: 'LEASE_LOST', message }, endedAt: given.at }, given);

@@ -160,9 +160,9 @@ class World {
     return events;
   }
 
-  lose({ taskId, report: { leaseId } }: Attempt): readonly TaskEvent[] {
+  lose({ taskId, report }: Attempt): readonly TaskEvent[] {
     const given = { at: this.#at, random: 0.5, result: () => null };
-    const events = loseLease(this.book.open.get(taskId), leaseId, given);
+    const events = loseLease(this.book.open.get(taskId), report, given);
     this.append(events);
     return events;
   }
