@@ -1,4 +1,4 @@
-import { COMMON_SETTINGS } from '#libs/runtime/common.settings.js';
+import { COMMON_SETTINGS, SNAPSHOT_EVERY_EVENTS } from '#libs/runtime/common.settings.js';
 import { flag, integer, loadSettings, optionalText, type Loaded } from '#libs/runtime/settings.js';
 
 export const ALLOCATOR_SETTINGS = {
@@ -38,6 +38,7 @@ export const ALLOCATOR_SETTINGS = {
     max: 600_000,
     unit: 'milliseconds',
   }),
+  snapshotEveryEvents: SNAPSHOT_EVERY_EVENTS,
 };
 
 export type AllocatorConfig = Loaded<typeof ALLOCATOR_SETTINGS>;

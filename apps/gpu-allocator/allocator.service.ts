@@ -3,14 +3,20 @@ import { readFile } from 'node:fs/promises';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
 import { LEASE_STREAM_TYPES, type AllocatorEvent, type GpuEvent } from '#libs/domain/gpu/events.js';
 import { applyToLedger, emptyLedger, type Ledger } from '#libs/domain/gpu/gpu.js';
-import type { LogWriter, StoredEvent } from '#libs/event-log/event-log.js';
+import { LEDGER_FOLD_VERSION, ledgerLines, ledgerOfLines } from '#libs/domain/gpu/ledger-state.js';
+import type { LogPosition, LogWriter, StoredEvent } from '#libs/event-log/event-log.js';
+import { restored, SnapshotKeeper, type Keepable } from '#libs/event-log/snapshot-keeper.js';
+import type { SnapshotStore } from '#libs/event-log/snapshot-store.js';
 import { assertKnown, typedEvent } from '#libs/event-log/typed-event.js';
 import type { HealthCheck } from '#libs/runtime/health.js';
 import { NotLeadingError } from '#libs/runtime/not-leading-error.js';
 import { parseServersFile } from './servers-file.js';
 import { Term, type TermOptions } from './term.js';
 
-export type AllocatorServiceOptions = Omit<TermOptions, 'ledger' | 'writer' | 'servers'>;
+export type AllocatorServiceOptions = Omit<TermOptions, 'ledger' | 'writer' | 'servers' | 'snapshots'> & {
+  /** Folded states of `LEASES`. */
+  readonly store: SnapshotStore;
+};
 
 /** The allocator as a candidate, like the scheduler: stands by, folds `LEASES`, leads for a term, starts over. */
 export class AllocatorService {
@@ -18,11 +24,20 @@ export class AllocatorService {
   #term: Term | null = null;
   #servers: readonly ServerSpec[] = [];
   #fileProblems: readonly string[] = [];
+  #restoredSeq = 0;
 
   constructor(private readonly options: AllocatorServiceOptions) {}
 
   reset(): void {
     this.#ledger = emptyLedger();
+    this.#restoredSeq = 0;
+  }
+
+  /** Takes up what was put aside, if there is anything. */
+  async restore(): Promise<LogPosition> {
+    const position = await restored(this.#keepable(), (lines) => (this.#ledger = ledgerOfLines(lines)));
+    this.#restoredSeq = position.seq;
+    return position;
   }
 
   fold(stored: StoredEvent): void {
@@ -36,8 +51,15 @@ export class AllocatorService {
 
   async lead(writer: LogWriter, opening: StoredEvent, signal: AbortSignal): Promise<Error> {
     this.fold(opening);
-    this.options.logger.info({ epoch: writer.epoch, seq: this.#ledger.seq }, 'leading');
-    const term = new Term({ ...this.options, ledger: this.#ledger, writer, servers: this.#servers });
+    const restoredSeq = this.#restoredSeq;
+    this.options.logger.info({ epoch: writer.epoch, seq: this.#ledger.seq, restoredSeq }, 'leading');
+    const term = new Term({
+      ...this.options,
+      ledger: this.#ledger,
+      writer,
+      servers: this.#servers,
+      snapshots: new SnapshotKeeper(this.#keepable(), restoredSeq),
+    });
     this.#term = term;
     const stop = (): void => void term.stop();
     signal.addEventListener('abort', stop, { once: true });
@@ -47,6 +69,18 @@ export class AllocatorService {
       signal.removeEventListener('abort', stop);
       this.#term = null;
     }
+  }
+
+  #keepable(): Keepable {
+    const { store, config, logger } = this.options;
+    return {
+      store,
+      foldVersion: LEDGER_FOLD_VERSION,
+      lines: () => ledgerLines(this.#ledger),
+      everyEvents: config.snapshotEveryEvents,
+      onFailure: (error) =>
+        logger.warn({ error: String(error) }, 'a snapshot was not saved or not read; the log has everything'),
+    };
   }
 
   /** Unloads what was loaded to stay, if this allocator leads. */

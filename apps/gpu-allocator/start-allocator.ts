@@ -4,10 +4,12 @@ import { SUBJECTS } from '#libs/contracts/subjects.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
 import { jetStreamCandidacy } from '#libs/event-log/jetstream.candidacy.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
+import { jetStreamSnapshotStore } from '#libs/event-log/jetstream.snapshot-store.js';
 import { openingEvent } from '#libs/event-log/opening-event.js';
 import { standForElection } from '#libs/event-log/leadership.js';
 import { OllamaModelRunner } from '#libs/model-runner/ollama/ollama.model-runner.js';
 import { rfc3339, systemClock } from '#libs/runtime/clock.js';
+import { inboxPrefixOf } from '#libs/runtime/broker-client.js';
 import { createRpcApp } from '#libs/runtime/rpc-app.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
 import type { AllocatorConfig } from './allocator.config.js';
@@ -24,6 +26,11 @@ export const startAllocator = async (
     tasks: jetStreamEventLog(connection, STREAMS.tasks),
     runnerFor: ({ url = '' }: ServerSpec) => new OllamaModelRunner({ baseUrl: url }),
     newResidencyId: randomUUID,
+    store: jetStreamSnapshotStore(connection, {
+      bucket: BUCKETS.snapshots.name,
+      log: STREAMS.leases.name,
+      inboxPrefix: inboxPrefixOf('gpu-allocator'),
+    }),
     clock: systemClock,
     config,
     logger,
@@ -41,6 +48,7 @@ export const startAllocator = async (
       random: Math.random,
     }),
     reset: () => allocator.reset(),
+    restore: () => allocator.restore(),
     fold: (event) => allocator.fold(event),
     opening: (at) =>
       openingEvent(

@@ -4,6 +4,7 @@ import type { GpuEvent, ServerSpec } from '#libs/domain/gpu/events.js';
 import { busySlots, freeBytes, type Ledger, type Server } from '#libs/domain/gpu/gpu.js';
 import type { ServerId } from '#libs/domain/ids.js';
 import { START, type EventLog, type LogPosition, type LogWriter } from '#libs/event-log/event-log.js';
+import type { SnapshotKeeper } from '#libs/event-log/snapshot-keeper.js';
 import type { ModelRunner } from '#libs/model-runner/model-runner.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
@@ -21,6 +22,7 @@ export type TermOptions = {
   readonly servers: readonly ServerSpec[];
   readonly runnerFor: (spec: ServerSpec) => ModelRunner;
   readonly newResidencyId: () => string;
+  readonly snapshots: SnapshotKeeper;
   readonly clock: Clock;
   readonly config: AllocatorConfig;
   readonly logger: Logger;
@@ -73,7 +75,7 @@ export class Term {
         resolve(error instanceof Error ? error : new Error(String(error))),
       );
     });
-    this.#expiry = setInterval(() => this.desk.expire(), config.leaseTtlMs / EXPIRY_CHECKS_PER_TTL);
+    this.#expiry = setInterval(() => this.#tick(), config.leaseTtlMs / EXPIRY_CHECKS_PER_TTL);
     this.#watch.start();
     const reason = await Promise.race([writer.over, failed, this.#stopped]);
     await this.stop();
@@ -109,6 +111,13 @@ export class Term {
 
   views(): readonly ServerView[] {
     return [...this.options.ledger.servers.values()].map((server) => this.#view(server));
+  }
+
+  #tick(): void {
+    const { snapshots, writer } = this.options;
+    this.desk.expire();
+    // Between two turns the ledger holds exactly what was handed to the writer.
+    snapshots.offer(writer.position, () => writer.flush());
   }
 
   async #followTasks(from: LogPosition): Promise<void> {

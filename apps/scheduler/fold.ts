@@ -1,8 +1,12 @@
 import { LEASE_STREAM_TYPES, type AllocatorEvent, type GpuEvent } from '#libs/domain/gpu/events.js';
-import { applyToLedger, type Ledger } from '#libs/domain/gpu/gpu.js';
+import { applyToLedger, emptyLedger, type Ledger } from '#libs/domain/gpu/gpu.js';
+import { LEDGER_FOLD_VERSION, ledgerOfLines } from '#libs/domain/gpu/ledger-state.js';
 import { TASK_STREAM_TYPES, type SchedulerEvent, type TaskEvent } from '#libs/domain/task/events.js';
 import { applyToBook, type TaskBook } from '#libs/domain/task/task-book.js';
-import type { StoredEvent } from '#libs/event-log/event-log.js';
+import type { EventLog, LogPosition, StoredEvent } from '#libs/event-log/event-log.js';
+import { foldAll } from '#libs/event-log/fold-log.js';
+import { restored } from '#libs/event-log/snapshot-keeper.js';
+import type { SnapshotStore } from '#libs/event-log/snapshot-store.js';
 import { assertKnown, typedEvent } from '#libs/event-log/typed-event.js';
 
 /** One stored event of `TASKS` into the book. */
@@ -25,4 +29,28 @@ export const foldLease = (ledger: Ledger, stored: StoredEvent): GpuEvent | Alloc
     ...(stored.causationId === undefined ? {} : { causationId: stored.causationId }),
   });
   return event;
+};
+
+export type FoldedLedger = { readonly ledger: Ledger; readonly leasesAt: LogPosition };
+
+/** The scheduler's copy of the ledger, from what the allocator put aside and the log behind it. */
+export const foldLedger = async (
+  log: EventLog,
+  store: SnapshotStore,
+  signal: AbortSignal,
+  onFailure: (error: unknown) => void,
+): Promise<FoldedLedger> => {
+  let ledger = emptyLedger();
+  const leasesAt = await foldAll({
+    log,
+    reset: () => (ledger = emptyLedger()),
+    restore: () =>
+      restored(
+        { store, foldVersion: LEDGER_FOLD_VERSION, onFailure },
+        (lines) => (ledger = ledgerOfLines(lines)),
+      ),
+    fold: (stored) => void foldLease(ledger, stored),
+    signal,
+  });
+  return { ledger, leasesAt };
 };

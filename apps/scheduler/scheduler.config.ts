@@ -1,4 +1,4 @@
-import { COMMON_SETTINGS } from '#libs/runtime/common.settings.js';
+import { COMMON_SETTINGS, SNAPSHOT_EVERY_EVENTS } from '#libs/runtime/common.settings.js';
 import { integer, loadSettings, type Loaded } from '#libs/runtime/settings.js';
 
 export const SCHEDULER_SETTINGS = {
@@ -36,6 +36,7 @@ export const SCHEDULER_SETTINGS = {
     min: 1,
     max: 100,
   }),
+  snapshotEveryEvents: SNAPSHOT_EVERY_EVENTS,
 };
 
 export type SchedulerConfig = Loaded<typeof SCHEDULER_SETTINGS>;

@@ -1,11 +1,20 @@
 import { emptyBook, type TaskBook } from '#libs/domain/task/task-book.js';
-import type { LogWriter, StoredEvent } from '#libs/event-log/event-log.js';
+import { BOOK_FOLD_VERSION, bookLines, bookOf } from '#libs/domain/task/book-state.js';
+import type { LogPosition, LogWriter, StoredEvent } from '#libs/event-log/event-log.js';
+import { restored, SnapshotKeeper, type Keepable } from '#libs/event-log/snapshot-keeper.js';
+import type { SnapshotStore } from '#libs/event-log/snapshot-store.js';
 import type { HealthCheck } from '#libs/runtime/health.js';
 import { NotLeadingError } from '#libs/runtime/not-leading-error.js';
-import { foldTask } from './fold.js';
+import { foldLedger, foldTask, type FoldedLedger } from './fold.js';
 import { Term, type TermOptions } from './term.js';
 
-export type SchedulerServiceOptions = Omit<TermOptions, 'book' | 'writer'>;
+export type SchedulerServiceOptions = Omit<
+  TermOptions,
+  'book' | 'writer' | 'ledger' | 'leasesAt' | 'snapshots'
+> & {
+  /** Folded states of `TASKS`, and of `LEASES` as the allocator puts them aside. */
+  readonly snapshots: { readonly tasks: SnapshotStore; readonly leases: SnapshotStore };
+};
 
 /** A command that waits this long for its decision means that the scheduler does not get on. */
 const LAG_MAX = 1_000;
@@ -19,6 +28,7 @@ export class SchedulerService {
   #writer: LogWriter | null = null;
   #term: Term | null = null;
   #folding = false;
+  #restoredSeq = 0;
 
   constructor(private readonly options: SchedulerServiceOptions) {}
 
@@ -26,6 +36,14 @@ export class SchedulerService {
   reset(): void {
     this.#book = emptyBook();
     this.#folding = true;
+    this.#restoredSeq = 0;
+  }
+
+  /** Takes up what was put aside, if there is anything. */
+  async restore(): Promise<LogPosition> {
+    const position = await restored(this.#keepable(), (lines) => (this.#book = bookOf(lines)));
+    this.#restoredSeq = position.seq;
+    return position;
   }
 
   fold(stored: StoredEvent): void {
@@ -35,14 +53,29 @@ export class SchedulerService {
   /** Leads until the term is over. `opening` is the event that the writer began with. */
   async lead(writer: LogWriter, opening: StoredEvent, signal: AbortSignal): Promise<Error> {
     this.fold(opening);
+    const { leases, snapshots, logger } = this.options;
+    let folded: FoldedLedger;
+    try {
+      folded = await foldLedger(leases, snapshots.leases, signal, this.#onSnapshotFailure);
+    } catch (error) {
+      if (signal.aborted) return new Error('stopped');
+      throw error;
+    }
     this.#folding = false;
-    const { book, logger } = { book: this.#book, logger: this.options.logger };
-    logger.info({ epoch: writer.epoch, seq: book.seq, open: book.open.size }, 'leading');
-    const term = new Term({ ...this.options, book, writer });
+    const { seq, open } = this.#book;
+    logger.info({ epoch: writer.epoch, seq, open: open.size, restoredSeq: this.#restoredSeq }, 'leading');
+    const term = new Term({
+      ...this.options,
+      ...folded,
+      writer,
+      book: this.#book,
+      snapshots: new SnapshotKeeper(this.#keepable(), this.#restoredSeq),
+    });
     this.#writer = writer;
     this.#term = term;
     const stop = (): void => void term.stop();
     signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
     try {
       return await term.run();
     } finally {
@@ -51,6 +84,22 @@ export class SchedulerService {
       this.#writer = null;
     }
   }
+
+  #keepable(): Keepable {
+    return {
+      store: this.options.snapshots.tasks,
+      foldVersion: BOOK_FOLD_VERSION,
+      lines: () => bookLines(this.#book),
+      everyEvents: this.options.config.snapshotEveryEvents,
+      onFailure: this.#onSnapshotFailure,
+    };
+  }
+
+  readonly #onSnapshotFailure = (error: unknown): void =>
+    this.options.logger.warn(
+      { error: String(error) },
+      'a snapshot was not saved or not read; the log has everything',
+    );
 
   /** The book with everything that is in it acknowledged by the log. */
   async settledBook(): Promise<TaskBook> {

@@ -5,9 +5,11 @@ import { RPC, SUBJECTS } from '#libs/contracts/subjects.js';
 import { jetStreamCandidacy } from '#libs/event-log/jetstream.candidacy.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
+import { jetStreamSnapshotStore } from '#libs/event-log/jetstream.snapshot-store.js';
 import { openingEvent } from '#libs/event-log/opening-event.js';
 import { standForElection } from '#libs/event-log/leadership.js';
 import { rfc3339, systemClock } from '#libs/runtime/clock.js';
+import { inboxPrefixOf } from '#libs/runtime/broker-client.js';
 import { rpcRequest } from '#libs/runtime/rpc-client.js';
 import { createRpcApp } from '#libs/runtime/rpc-app.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
@@ -29,6 +31,12 @@ export const startScheduler = async (
   const { connection, instance, logger, health } = context;
   const stopping = new AbortController();
   const tasks = jetStreamEventLog(connection, STREAMS.tasks);
+  const snapshotsOf = (log: { readonly name: string }) =>
+    jetStreamSnapshotStore(connection, {
+      bucket: BUCKETS.snapshots.name,
+      log: log.name,
+      inboxPrefix: inboxPrefixOf('scheduler'),
+    });
   const scheduler = new SchedulerService({
     leases: jetStreamEventLog(connection, STREAMS.leases),
     commands: jetStreamInbox(connection, STREAMS.commands),
@@ -43,6 +51,7 @@ export const startScheduler = async (
     clock: systemClock,
     random: Math.random,
     newLeaseId: randomUUID,
+    snapshots: { tasks: snapshotsOf(STREAMS.tasks), leases: snapshotsOf(STREAMS.leases) },
     config,
     logger,
   });
@@ -58,6 +67,7 @@ export const startScheduler = async (
       random: Math.random,
     }),
     reset: () => scheduler.reset(),
+    restore: () => scheduler.restore(),
     fold: (event) => scheduler.fold(event),
     opening: (at) =>
       openingEvent(

@@ -1,16 +1,11 @@
-import { emptyLedger, type Lease, type Ledger } from '#libs/domain/gpu/gpu.js';
+import type { Lease, Ledger } from '#libs/domain/gpu/gpu.js';
 import { dependencyEnded, loseLease } from '#libs/domain/task/outcome.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
 import { activeSteps } from '#libs/domain/task/task.js';
-import {
-  START,
-  type EventLog,
-  type LogPosition,
-  type LogWriter,
-  type StoredEvent,
-} from '#libs/event-log/event-log.js';
+import type { EventLog, LogPosition, LogWriter, StoredEvent } from '#libs/event-log/event-log.js';
 import type { Inbox, InboxGap } from '#libs/event-log/inbox.js';
+import type { SnapshotKeeper } from '#libs/event-log/snapshot-keeper.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
 import type { Answers } from './answers.js';
@@ -23,11 +18,15 @@ import type { SchedulerConfig } from './scheduler.config.js';
 export type TermOptions = {
   readonly book: TaskBook;
   readonly writer: LogWriter;
+  /** The fold of `LEASES` up to `leasesAt`. */
+  readonly ledger: Ledger;
+  readonly leasesAt: LogPosition;
   readonly leases: EventLog;
   readonly commands: Inbox;
   readonly reports: Inbox;
   readonly allocator: Allocator;
   readonly answers: Answers;
+  readonly snapshots: SnapshotKeeper;
   readonly clock: Clock;
   readonly random: () => number;
   readonly newLeaseId: () => string;
@@ -52,24 +51,26 @@ export class Term {
   readonly #stopped = new Promise<Error>((resolve) => {
     this.#stop.signal.addEventListener('abort', () => resolve(new Error('stopped')), { once: true });
   });
-  readonly #ledger: Ledger = emptyLedger();
+  readonly #ledger: Ledger;
   readonly recorder: Recorder;
   readonly cycle: ScheduleCycle;
   readonly #intake: Intake;
   #ticker: ReturnType<typeof setInterval> | undefined;
   #streams: Promise<void>[] = [];
   /** Position of the last message taken from each stream, for the health report. */
-  readonly seen = { commands: 0, reports: 0, leases: 0 };
+  readonly seen: { commands: number; reports: number; leases: number };
 
   constructor(private readonly options: TermOptions) {
-    const { book, writer, clock, config, logger } = options;
+    const { book, writer, ledger, clock, config, logger } = options;
+    this.#ledger = ledger;
+    this.seen = { ...book.positions, leases: options.leasesAt.seq };
     const index = new TaskIndex(book);
     index.rebuild(clock.nowMs());
     this.recorder = new Recorder(writer, book, index, clock, (taskId) => this.#closeDependents(taskId));
     this.#intake = new Intake({ ...options, recorder: this.recorder, openTasksMax: config.openTasksMax });
     this.cycle = new ScheduleCycle({
       recorder: this.recorder,
-      ledger: this.#ledger,
+      ledger,
       allocator: options.allocator,
       clock,
       settings: {
@@ -86,16 +87,13 @@ export class Term {
 
   /** Resolves when the term is over, with the reason. */
   async run(): Promise<Error> {
-    const { book, leases, commands, reports, writer } = this.options;
+    const { book, leases, leasesAt, commands, reports, writer } = this.options;
     const signal = this.#stop.signal;
-    const position = await this.#foldLeases();
     this.#reconcile();
     this.#failOrphans();
-    this.seen.commands = book.positions.commands;
-    this.seen.reports = book.positions.reports;
     const failed = new Promise<Error>((resolve) => {
       this.#streams = [
-        this.#each(leases.follow(position, { signal }), (stored) => this.#lease(stored)),
+        this.#each(leases.follow(leasesAt, { signal }), (stored) => this.#lease(stored)),
         this.#each(
           commands.follow(book.positions.commands, { signal, onGap: this.#lost('COMMANDS') }),
           (message) => {
@@ -114,7 +112,7 @@ export class Term {
         ),
       ].map((stream) => stream.catch((error: unknown) => resolve(asError(error))));
     });
-    this.#ticker = setInterval(() => this.cycle.wake(), TICK_MS);
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     this.cycle.wake();
     const reason = await Promise.race([writer.over, failed, this.#stopped]);
     await this.stop();
@@ -133,21 +131,18 @@ export class Term {
     await Promise.allSettled(this.#streams);
   }
 
+  #tick(): void {
+    const { snapshots, writer } = this.options;
+    this.cycle.wake();
+    // Between two turns the book holds exactly what was handed to the writer.
+    snapshots.offer(writer.position, () => writer.flush());
+  }
+
   async #each<T>(source: AsyncIterable<T>, take: (item: T) => void): Promise<void> {
     for await (const item of source) {
       if (this.#stop.signal.aborted) return;
       take(item);
     }
-  }
-
-  async #foldLeases(): Promise<LogPosition> {
-    let position = START;
-    for await (const stored of this.options.leases.replay(START, { signal: this.#stop.signal })) {
-      foldLease(this.#ledger, stored);
-      position = { seq: stored.seq, hash: stored.hash };
-    }
-    this.seen.leases = position.seq;
-    return position;
   }
 
   /** Attempts whose lease was closed while nobody led. */

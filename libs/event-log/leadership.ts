@@ -1,14 +1,12 @@
 import {
-  LogCorruptError,
   LogUnavailableError,
-  START,
   WriterDeposedError,
-  type EventLog,
   type LogPosition,
   type LogWriter,
   type NewEvent,
   type StoredEvent,
 } from './event-log.js';
+import { foldAll, foldOn, type FoldOptions } from './fold-log.js';
 import { pause } from './pause.js';
 
 /** Says who may try to lead. It is about liveness alone: two holders at once do no harm, because the log fences. */
@@ -24,20 +22,13 @@ export interface Held {
   release(): Promise<void>;
 }
 
-export type LeadOptions = {
-  readonly log: EventLog;
+export type LeadOptions = FoldOptions & {
   readonly candidacy: Candidacy;
-  /** A new fold begins: forget everything. */
-  readonly reset: () => void;
-  /** Takes up a snapshot after `reset` and says what position it stands for; `START` when there is none that can be used. */
-  readonly restore?: () => Promise<LogPosition>;
-  readonly fold: (event: StoredEvent) => void;
   /** What the writer begins with at this position: `START` for a log without any event. */
   readonly opening: (at: LogPosition) => NewEvent;
   /** Leads until its writer is over or `signal` aborts; the opening event is not folded yet. */
   readonly term: (writer: LogWriter, opening: StoredEvent, signal: AbortSignal) => Promise<Error>;
   readonly onTermOver: (reason: Error) => void;
-  readonly signal: AbortSignal;
 };
 
 /** Newcomers that lose the race for the opening read on and try again; a log that moves on this often is led by someone. */
@@ -112,28 +103,4 @@ const takeOver = async (options: LeadOptions): Promise<{ writer: LogWriter; open
   throw new WriterDeposedError(
     `${options.log.name}: moved on at each of ${OPENINGS_MAX} attempts to open it`,
   );
-};
-
-/** From the snapshot if there is one that fits the log, else from the start. A bad snapshot costs time and nothing else. */
-const foldAll = async (options: LeadOptions): Promise<LogPosition> => {
-  options.reset();
-  const from = (await options.restore?.()) ?? START;
-  if (from.seq === 0) return await foldOn(options, START);
-  try {
-    return await foldOn(options, from);
-  } catch (error) {
-    if (!(error instanceof LogCorruptError)) throw error;
-    // Either the snapshot is of another log or the log is damaged: from the start, the log itself says which.
-    options.reset();
-    return await foldOn(options, START);
-  }
-};
-
-const foldOn = async ({ log, fold, signal }: LeadOptions, from: LogPosition): Promise<LogPosition> => {
-  let at = from;
-  for await (const event of log.replay(from, { signal })) {
-    fold(event);
-    at = { seq: event.seq, hash: event.hash };
-  }
-  return at;
 };

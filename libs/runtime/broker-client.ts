@@ -18,6 +18,9 @@ export type BrokerOptions = {
  * One connection per process. Reconnects for ever: a broker restart is an interruption, not an end. Replies come to an
  * inbox of the service's own, so that no other user of the broker can read them.
  */
+/** Each service hears answers under a prefix of its own, and may hear no other. */
+export const inboxPrefixOf = (service: string): string => `_INBOX_${service}`;
+
 export const connectBroker = async (options: BrokerOptions): Promise<NatsConnection> => {
   const seed = options.nkeyFile === undefined ? undefined : await readFile(options.nkeyFile);
   const connection = await connect({
@@ -29,7 +32,7 @@ export const connectBroker = async (options: BrokerOptions): Promise<NatsConnect
     reconnectTimeWait: 250,
     pingInterval: 10_000,
     maxPingOut: 3,
-    inboxPrefix: `_INBOX_${options.service}`,
+    inboxPrefix: inboxPrefixOf(options.service),
     // A stack trace for every request, made before it is known whether it fails.
     noAsyncTraces: true,
     ...(seed === undefined ? {} : { authenticator: nkeyAuthenticator(new Uint8Array(seed)) }),

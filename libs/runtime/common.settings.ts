@@ -34,3 +34,14 @@ export const COMMON_SETTINGS = {
     unit: 'milliseconds',
   }),
 };
+
+/** Of the services that fold a log. */
+export const SNAPSHOT_EVERY_EVENTS = integer({
+  env: 'ORCHESTRA_SNAPSHOT_EVERY_EVENTS',
+  meaning:
+    'Events between two snapshots of a folded state, from which a restarted service goes on instead of reading the whole log. A state of more lines than this waits for as many events as it has lines.',
+  fallback: 20_000,
+  min: 10,
+  max: 10_000_000,
+  unit: 'events',
+});

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
-import { rm, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StatusCounts, TaskPage, TaskView } from '#libs/contracts/queries.js';
 import { RPC } from '#libs/contracts/subjects.js';
@@ -20,8 +20,12 @@ const ids: string[] = [];
 /** Beside them: one that runs on, one that waits for it, one cancelled, and one that failed for that. */
 const TASKS = 30;
 
+/** Few enough that there is a snapshot before the scheduler is killed, so that its follower begins from one. */
+const SNAPSHOT_EVERY_EVENTS = 20;
+
 beforeAll(async () => {
-  platform = await RunningPlatform.start();
+  const env = { ORCHESTRA_SNAPSHOT_EVERY_EVENTS: String(SNAPSHOT_EVERY_EVENTS) };
+  platform = await RunningPlatform.start({ env });
   for (let n = 0; n < TASKS; n += 1) {
     const parameters = { echo: `answer ${n}`, delay_ms: n % 3 === 0 ? 20 : 0 };
     ids.push(
@@ -74,6 +78,14 @@ const digest = async (): Promise<Digest> => {
   }
 };
 
+/** What the second one to lead said when it began to. */
+const secondTerm = async (service: string): Promise<{ restoredSeq: number; seq: number }> =>
+  await until(async () => {
+    const log = await readFile(join(platform.dataDir, 'logs', `${service}.log`), 'utf8');
+    const [, second] = log.split('\n').filter((text) => text.includes('"leading"'));
+    return second === undefined ? undefined : (JSON.parse(second) as { restoredSeq: number; seq: number });
+  }, `another ${service} to lead`);
+
 describe('a scheduler that is killed', () => {
   it('is followed by one with the same state, byte for byte, and so is the fold of the log by anyone', async () => {
     const before = await digest();
@@ -81,6 +93,9 @@ describe('a scheduler that is killed', () => {
     const after = await digest();
     expect(after.seq).toBeGreaterThan(before.seq);
     expect(after.sha256).toBe(before.sha256);
+    const { restoredSeq, seq } = await secondTerm('scheduler');
+    expect(restoredSeq).toBeGreaterThanOrEqual(before.seq - 2 * SNAPSHOT_EVERY_EVENTS);
+    expect(restoredSeq).toBeLessThan(seq);
 
     const book = emptyBook();
     const connection = await platform.connect('observer');
@@ -137,4 +152,14 @@ describe('a read model that is lost', () => {
     const after = await stat(file);
     expect([after.ino, after.birthtimeMs]).not.toEqual([ino, birthtimeMs]);
   }, 120_000);
+});
+
+describe('an allocator that is killed', () => {
+  it('goes on from what it had put aside', async () => {
+    await platform.killAndWait('gpu-allocator');
+    const { restoredSeq, seq } = await secondTerm('gpu-allocator');
+    expect(restoredSeq).toBeGreaterThanOrEqual(SNAPSHOT_EVERY_EVENTS);
+    expect(restoredSeq).toBeLessThan(seq);
+    await platform.api.ended(await platform.api.submit({ template: 'noop' }, 'r-after-allocator'));
+  }, 60_000);
 });

@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { canonicalJson } from '#libs/domain/canonical.js';
+import { BOOK_FOLD_VERSION, bookLines, bookOf as bookOfLines } from '#libs/domain/task/book-state.js';
+import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
+import { later, submitted, templateRegistered } from '#libs/testing/builders.js';
+import { taskStories } from '#libs/testing/task-stories.js';
+
+/** Tasks of every kind, with templates, keys and causes, as a scheduler folds them. */
+const records = (tasks: number, seed: number): readonly TaskRecord[] => [
+  { seq: 1, event: { type: 'log.started', logId: 'log-1', at: later(0) } },
+  { seq: 2, event: templateRegistered },
+  ...taskStories(tasks, seed).tasks.map((event, place) => ({
+    seq: place + 3,
+    causationId: `${place % 2 === 0 ? 'cmd' : 'rpt'}:${place}`,
+    event:
+      event.type === 'task.submitted' && place % 3 === 0
+        ? { ...event, idempotency: { key: `key-${place}`, requestHash: 'h' } }
+        : event,
+  })),
+];
+
+const folded = (from: TaskBook, more: readonly TaskRecord[]): TaskBook => {
+  for (const record of more) applyToBook(from, record);
+  return from;
+};
+
+const digestOf = (book: TaskBook): string => createHash('sha256').update(canonicalJson(book)).digest('hex');
+
+describe('a task book that is put aside', () => {
+  it('comes back byte for byte, at any point of any history, and so does what is folded behind it', () =>
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 60 }),
+        fc.integer({ min: 1, max: 9 }),
+        fc.nat(),
+        (tasks, seed, cut) => {
+          const all = records(tasks, seed);
+          const at = cut % (all.length + 1);
+          const before = folded(emptyBook(), all.slice(0, at));
+          const back = bookOfLines([...bookLines(before)]);
+          expect(canonicalJson(back)).toBe(canonicalJson(before));
+          expect(canonicalJson(folded(back, all.slice(at)))).toBe(
+            canonicalJson(folded(before, all.slice(at))),
+          );
+        },
+      ),
+      { numRuns: 60 },
+    ));
+
+  it('is what it was when it was begun, whatever happens while it is written', () => {
+    const all = records(200, 1);
+    const half = Math.floor(all.length / 2);
+    const book = folded(emptyBook(), all.slice(0, half));
+    const want = canonicalJson(book);
+    const lines: string[] = [];
+    let next = half;
+    for (const line of bookLines(book)) {
+      lines.push(line);
+      for (let n = 0; n < 20 && next < all.length; n += 1) folded(book, all.slice(next, (next += 1)));
+    }
+    expect(next).toBeGreaterThan(half);
+    expect(canonicalJson(book)).not.toBe(want);
+    expect(canonicalJson(bookOfLines(lines))).toBe(want);
+  });
+
+  it('has short lines, however many tasks have ended', () => {
+    const book = emptyBook();
+    for (let n = 0; n < 10_000; n += 1) {
+      const taskId = `t${n}`;
+      applyToBook(book, { seq: 2 * n + 1, event: submitted({ taskId }) });
+      applyToBook(book, {
+        seq: 2 * n + 2,
+        event: { type: 'task.cancelled', taskId, reason: 'x', stopped: [], at: later(0) },
+      });
+    }
+    const lines = [...bookLines(book)];
+    expect(lines.length).toBeLessThan(200);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(4_000);
+    expect(bookOfLines(lines).closed.size).toBe(10_000);
+  });
+
+  it('refuses lines that are none of it', () =>
+    expect(() => bookOfLines(['{"is":"something"}'])).toThrow(/a line of a task book is "something"/));
+
+  it('has another version when the fold makes another book of the same events', () =>
+    // Another digest here means that books put aside before are not those that this fold makes: raise the version, then
+    // put the new digest beside it.
+    expect({ [BOOK_FOLD_VERSION]: digestOf(folded(emptyBook(), records(300, 7))) }).toEqual({
+      'tasks-1': '7a92a2041cf027ab2c20385aca7395fd087b5573f4dc70adc644318e19b0c416',
+    }));
+});

@@ -1,0 +1,89 @@
+import { emptyBook, type IdempotencyRecord, type TaskBook } from './task-book.js';
+import type { ClosedTask, OpenTask } from './task.js';
+
+/**
+ * Raise it when the fold makes another book of the same events: a state that was put aside by other code is not taken up. A spec
+ * holds the two together.
+ */
+export const BOOK_FOLD_VERSION = 'tasks-1';
+
+/** Small entries in one line: a line is what one turn of the event loop is spent on. */
+const ENTRIES_PER_LINE = 64;
+
+type Line =
+  | { readonly is: 'book'; readonly seq: number; readonly logId: string; readonly positions: Positions }
+  | { readonly is: 'template'; readonly entry: Entry<Readonly<Record<string, unknown>>> }
+  | { readonly is: 'open'; readonly task: OpenTask }
+  | { readonly is: 'closed'; readonly entries: readonly Entry<ClosedTask['status']>[] }
+  | { readonly is: 'idempotency'; readonly entries: readonly Entry<IdempotencyRecord>[] };
+type Positions = TaskBook['positions'];
+type Entry<Value> = readonly [key: string, value: Value];
+
+/**
+ * The book as it is at this moment, as lines of JSON. What changes while they are read does not show in them: tasks are never
+ * changed in place, so a copy of the maps is enough, and closed tasks are only ever added, so counting them is.
+ */
+export const bookLines = (book: TaskBook): Iterable<string> => {
+  const { seq, logId, closed } = book;
+  const head: Line = { is: 'book', seq, logId, positions: { ...book.positions } };
+  return written(head, {
+    templates: [...book.templates],
+    open: [...book.open.values()],
+    closed: { entries: closed.entries(), count: closed.size },
+    idempotency: [...book.idempotency],
+  });
+};
+
+type Parts = {
+  readonly templates: readonly Entry<Readonly<Record<string, unknown>>>[];
+  readonly open: readonly OpenTask[];
+  readonly closed: { readonly entries: Iterator<[string, ClosedTask['status']]>; readonly count: number };
+  readonly idempotency: readonly Entry<IdempotencyRecord>[];
+};
+
+function* written(head: Line, { templates, open, closed, idempotency }: Parts): Generator<string> {
+  const line = (value: Line): string => JSON.stringify(value);
+  yield line(head);
+  for (const entry of templates) yield line({ is: 'template', entry });
+  for (const task of open) yield line({ is: 'open', task });
+  for (let left = closed.count; left > 0; left -= ENTRIES_PER_LINE) {
+    const entries: Entry<ClosedTask['status']>[] = [];
+    for (let n = Math.min(left, ENTRIES_PER_LINE); n > 0; n -= 1) entries.push(closed.entries.next().value);
+    yield line({ is: 'closed', entries });
+  }
+  for (let from = 0; from < idempotency.length; from += ENTRIES_PER_LINE) {
+    yield line({ is: 'idempotency', entries: idempotency.slice(from, from + ENTRIES_PER_LINE) });
+  }
+}
+
+/** The book that was written. Throws for lines that are none of it. */
+export const bookOf = (lines: Iterable<string>): TaskBook => {
+  const book = emptyBook();
+  for (const text of lines) take(book, JSON.parse(text) as Line);
+  return book;
+};
+
+const take = (book: TaskBook, line: Line): void => {
+  switch (line.is) {
+    case 'book':
+      book.seq = line.seq;
+      book.logId = line.logId;
+      book.positions.commands = line.positions.commands;
+      book.positions.reports = line.positions.reports;
+      return;
+    case 'template':
+      book.templates.set(...line.entry);
+      return;
+    case 'open':
+      book.open.set(line.task.id, line.task);
+      return;
+    case 'closed':
+      for (const entry of line.entries) book.closed.set(...entry);
+      return;
+    case 'idempotency':
+      for (const entry of line.entries) book.idempotency.set(...entry);
+      return;
+    default:
+      throw new Error(`a line of a task book is ${JSON.stringify((line as { is?: unknown }).is)}`);
+  }
+};
