@@ -29,6 +29,8 @@ const generate = async (prompt: string, tokens: number, priority = 5): Promise<s
     `cancel-${prompt.replaceAll(' ', '-')}`,
   );
 
+type EventPage = { readonly items: readonly { readonly type: string; readonly data: unknown }[] };
+
 const generating = (): number => simulator.state().activeGenerations;
 
 /** Resolves with the time at which the server, which runs in this process, has nothing more to generate. */
@@ -78,6 +80,30 @@ describe('cancelling a task that generates', () => {
     expect(next.resource_usage.tokens_out).toBe(5);
     const again = await cancel(long);
     expect(again.status).toBe(409);
+  }, 120_000);
+
+  it('keeps the slot while the server goes on, and unloads the model before the next one gets it', async () => {
+    simulator.setFault({ kind: 'deaf' });
+    const { unloads } = simulator.state();
+    // Some seconds at the simulated speed: longer than the proof is waited for.
+    const deaf = await generate('a story that nobody can stop', 1_500);
+    await until(async () => (generating() === 1 ? true : undefined), 'the generation to begin');
+    await cancel(deaf);
+    const next = await generate('after the story', 5);
+    const ended = await platform.api.ended(deaf);
+    const { body } = await platform.api.call<EventPage>('GET', `/api/v1/tasks/${deaf}/events`);
+    expect(body.items.at(-1)).toMatchObject({
+      type: 'task.cancelled',
+      data: { stopped: [{ how: 'unconfirmed' }] },
+    });
+    expect(ended.status).toBe('cancelled');
+    expect(generating()).toBe(1);
+    expect(await leases()).toBe(1);
+    const freedMs = await stopOfGeneration();
+    const after = await platform.api.ended(next);
+    expect(after.status).toBe('completed');
+    expect(Date.parse(after.started_at ?? '')).toBeGreaterThanOrEqual(freedMs);
+    expect(simulator.state().unloads).toBe(unloads + 1);
   }, 120_000);
 
   it('is over at once while it is queued, and takes those that wait for it with it', async () => {

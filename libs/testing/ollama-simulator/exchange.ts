@@ -36,6 +36,7 @@ export class Exchange {
 
   /** A line of a stream; the first one sends the header. */
   line(value: unknown): void {
+    if (this.response.destroyed) return;
     if (!this.response.headersSent) this.response.writeHead(200, { 'content-type': 'application/x-ndjson' });
     this.response.write(`${JSON.stringify(value)}\n`);
   }

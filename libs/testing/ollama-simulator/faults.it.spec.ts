@@ -89,6 +89,17 @@ describe('the Ollama adapter when things go wrong', () => {
     await other;
   });
 
+  it('does not take a closed connection for the proof that the server has stopped', async () => {
+    simulator.setFault({ kind: 'deaf' });
+    const abort = new AbortController();
+    const run = runner.run(ask(10_000), { onToken: () => abort.abort() }, abort.signal);
+    await expect(run).rejects.toMatchObject({
+      code: 'RUN_ABORTED',
+      details: { confirmed: false, confirmedBy: 'nothing' },
+    });
+    expect(simulator.state()).toMatchObject({ activeGenerations: 1 });
+  });
+
   it('claims no proof for an abort while the prompt is evaluated, for the slot is still taken', async () => {
     const abort = new AbortController();
     // 7,500 tokens at 24,000/s, fifty times as fast: 6 ms, in which the connection closes.

@@ -11,6 +11,8 @@ export type Fault = {
     | { readonly kind: 'kill-stream'; readonly afterTokens?: number; readonly clean?: boolean }
     | { readonly kind: 'error-line'; readonly afterTokens?: number; readonly message?: string }
     | { readonly kind: 'hang'; readonly afterTokens?: number }
+    /** The client's going is not noticed, as behind a proxy that keeps its own connection: the answer goes on to its end. */
+    | { readonly kind: 'deaf' }
     | { readonly kind: 'busy' }
     | { readonly kind: 'load-failure'; readonly message?: string }
     | { readonly kind: 'stuck-unload' }
@@ -25,6 +27,7 @@ const KINDS: readonly FaultKind[] = [
   'kill-stream',
   'error-line',
   'hang',
+  'deaf',
   'busy',
   'load-failure',
   'stuck-unload',

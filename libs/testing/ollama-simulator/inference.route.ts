@@ -119,7 +119,8 @@ const answer = async (
   const thought = can(model, 'thinking') && body['think'] !== false ? thoughtFor(model, prompt) : [];
   const said = call ? { tokens: [], doneReason: 'stop' } : answerFor(model, prompt, options, body['format']);
   const asked = Math.min(promptTokens(words), options.runner.num_ctx);
-  const tokens = complete(sim, grant.runner, asked, [...thought, ...said.tokens], exchange.signal);
+  const signal = sim.faults.strike('deaf', model.name) ? NEVER : exchange.signal;
+  const tokens = complete(sim, grant.runner, asked, [...thought, ...said.tokens], signal);
   let next = await tokens.next();
   for (let i = 0; !next.done; i += 1, next = await tokens.next()) {
     const part = i < thought.length ? voice.think(next.value) : voice.say(next.value);
@@ -136,6 +137,8 @@ const answer = async (
   exchange.line(last);
   exchange.end();
 };
+
+const NEVER = new AbortController().signal;
 
 /** Figures that are 0 are left out, as Go leaves them out. */
 const figuresOf = (sim: Sim, setting: Setting, asked: number, figures: CompletionFigures) =>

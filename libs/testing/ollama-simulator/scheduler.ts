@@ -47,6 +47,7 @@ export class SimScheduler {
   readonly #line: Pending[] = [];
   /** Runners whose process has ended and whose memory is not back yet. */
   readonly #leaving = new Set<SimRunner>();
+  readonly #stopped = new AbortController();
   #serving = false;
   /** VRAM of what is loaded, loading or unloading. */
   vramUsedBytes = 0;
@@ -88,6 +89,7 @@ export class SimScheduler {
 
   /** Takes every model down at once, as the end of the process does. */
   stop(): void {
+    this.#stopped.abort();
     for (const runner of this.loaded.values()) runner.setGone();
     this.loaded.clear();
   }
@@ -174,7 +176,7 @@ export class SimScheduler {
     this.#leaving.add(runner);
     this.unloads += 1;
     this.onChange();
-    await this.clock.sleep(between(this.random, ...UNLOAD_MS));
+    await this.clock.sleep(between(this.random, ...UNLOAD_MS), this.#stopped.signal).catch(() => undefined);
     this.#occupy(-runner.memory.vramBytes);
     this.#leaving.delete(runner);
     runner.setGone();
