@@ -131,6 +131,34 @@ describe('a broker in trouble', () => {
     expect(seen).toEqual(Array.from({ length: 401 }, (_, n) => n + 1));
   });
 
+  it('reads a batch again from which the delivery lost a message', async () => {
+    const writer = await log.openWriter(START, fact());
+    await writer.append(facts(9)).acknowledged;
+    const leaky = jetStreamEventLog(losingOnce(connection, 5), { name: 'LOG' });
+    const stop = new AbortController();
+    const batches: number[][] = [];
+    const options = { signal: stop.signal, sizeMax: 50, gather: async () => undefined };
+    for await (const batch of leaky.followBatches(START, options)) {
+      batches.push(batch.map(({ seq }) => seq));
+      if (batch.some(({ seq }) => seq === 10)) stop.abort();
+    }
+    expect(batches).toEqual([
+      [1, 2, 3, 4],
+      [5, 6, 7, 8, 9, 10],
+    ]);
+  });
+
+  it('does not take the answer about another event for the storage of this one', async () => {
+    const used = fact();
+    const impatient = jetStreamEventLog(connection, { name: 'LOG' }, { ackTimeoutMs: 100, giveUpMs: 500 });
+    const writer = await impatient.openWriter(START, fact());
+    await writer.append([used]).acknowledged;
+    // The broker knows the id and answers with the place of the first one, as if all were well.
+    const { acknowledged } = writer.append([fact({ n: 'another' }, { id: used.id })]);
+    await expect(acknowledged).rejects.toThrow(LogUnavailableError);
+    expect(await collect(log.replay(START))).toHaveLength(2);
+  });
+
   it('stores once what is put into an inbox around a restart, and its readers go on', async () => {
     const inbox = jetStreamInbox(connection, { name: 'BOX' });
     const stop = new AbortController();
@@ -175,6 +203,27 @@ describe('a broker in trouble', () => {
     expect(confirmed.size).toBeGreaterThan(20_000);
   }, 120_000);
 });
+
+/** The connection, but the first delivery of the message at this sequence gets lost. */
+const losingOnce = (connection: NatsConnection, seq: number): NatsConnection => {
+  let lost = false;
+  const isIt = (reply: string | undefined): boolean => Number(reply?.split('.')[5]) === seq;
+  const subscribe: NatsConnection['subscribe'] = (subject, options) =>
+    connection.subscribe(subject, {
+      ...options,
+      callback: (error, message) => {
+        if (!lost && isIt(message.reply)) lost = true;
+        else options?.callback?.(error, message);
+      },
+    });
+  return new Proxy(connection, {
+    get: (target, name) => {
+      if (name === 'subscribe') return subscribe;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+};
 
 /** Three bursts under way at a time, so that every kill meets a full pipeline. */
 const keepAppending = async (
