@@ -62,7 +62,7 @@ export class LeaseDesk {
         });
       }
     }
-    await acknowledged;
+    await acknowledged();
     return { granted, refused: decision.refused };
   }
 

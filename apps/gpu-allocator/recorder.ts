@@ -21,8 +21,9 @@ export class Recorder {
   record(
     events: readonly GpuEvent[],
     causationId?: string,
-  ): { readonly seqs: readonly number[]; readonly acknowledged: Promise<void> } {
-    if (events.length === 0) return { seqs: [], acknowledged: Promise.resolve() };
+  ): { readonly seqs: readonly number[]; readonly acknowledged: () => Promise<void> } {
+    // What depends on "nothing new" is true once all before it is stored.
+    if (events.length === 0) return { seqs: [], acknowledged: () => this.writer.flush() };
     const time = rfc3339(this.clock.nowMs());
     const { events: stored, acknowledged } = this.writer.append(
       events.map(({ type, ...data }) => {
@@ -49,8 +50,6 @@ export class Recorder {
         ...(causationId === undefined ? {} : { causationId }),
       });
     }
-    // A rejection is handled where the writer's end is awaited; here it must not count as unhandled.
-    acknowledged.catch(() => undefined);
     return { seqs, acknowledged };
   }
 }

@@ -73,10 +73,12 @@ export class ResidencyKeeper {
     const residency = recorder.ledger.servers.get(serverId)?.residencies.get(residencyId);
     if (residency === undefined) return true;
     const at = this.#now();
-    if (residency.state !== 'unloading') {
-      recorder.record([{ type: 'residency.unload-started', serverId, residencyId, reason, at }]);
-    }
+    const begun =
+      residency.state === 'unloading'
+        ? recorder.record([])
+        : recorder.record([{ type: 'residency.unload-started', serverId, residencyId, reason, at }]);
     try {
+      await begun.acknowledged();
       await runnerOf(serverId).unload(residency.profile.model, signal);
     } catch (error) {
       const { code, message } = failureOf(error);
@@ -175,7 +177,7 @@ export class ResidencyKeeper {
     const { recorder, runnerOf, newResidencyId, signal, logger } = this.options;
     const { serverId, slots, device } = server.spec;
     const residencyId = newResidencyId();
-    recorder.record([
+    const begun = recorder.record([
       {
         type: 'residency.load-started',
         serverId,
@@ -187,6 +189,8 @@ export class ResidencyKeeper {
       },
     ]);
     try {
+      // Who was deposed meanwhile has no say any more in what a server holds.
+      await begun.acknowledged();
       const loaded = await runnerOf(serverId).load(profile, signal);
       if (device === 'gpu' && loaded.vramBytes < loaded.sizeBytes)
         return await this.#rejectSpill(serverId, residencyId, loaded);

@@ -172,7 +172,7 @@ export class Intake {
   #answerWhenStored(recorded: Recorded, answerTo: string | undefined, answer: CommandAnswer): void {
     if (answerTo === undefined) return;
     // Not stored: no answer. The command is still in its stream, and the next leader decides it.
-    recorded.acknowledged.then(
+    recorded.acknowledged().then(
       () => this.options.answers.add(answerTo, answer),
       () => undefined,
     );

@@ -8,7 +8,7 @@ import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 /** Where a fact comes from: a command or a report in its stream, and the trace that it belongs to. */
 export type Cause = { readonly id: string; readonly traceparent?: string };
 
-export type Recorded = { readonly seq: number; readonly acknowledged: Promise<void> };
+export type Recorded = { readonly seq: number; readonly acknowledged: () => Promise<void> };
 
 /**
  * Writes facts and folds them, in this order and in one turn: what the scheduler decides next already counts them.
@@ -27,7 +27,7 @@ export class Recorder {
     /** Called after a task has failed or was cancelled. */
     private readonly onGivenUp: (taskId: string) => void,
   ) {
-    this.#last = { seq: book.seq, acknowledged: Promise.resolve() };
+    this.#last = { seq: book.seq, acknowledged: () => Promise.resolve() };
   }
 
   /** The latest fact: an answer that depends on "nothing new" is true once this is acknowledged. */
@@ -48,8 +48,6 @@ export class Recorder {
       applyToBook(this.book, { seq, event, ...(cause ? { causationId: cause.id } : {}) });
       if ('taskId' in event) this.index.refresh(event.taskId, nowMs);
     }
-    // A rejection is handled where the writer's end is awaited; here it must not count as unhandled.
-    acknowledged.catch(() => undefined);
     const recorded = { seq: this.book.seq, acknowledged };
     this.#last = recorded;
     for (const event of events) {

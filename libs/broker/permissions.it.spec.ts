@@ -161,12 +161,12 @@ describe('what each service does, with what it may', () => {
       fact({}, { subject: SUBJECTS.scheduler('log-started') }),
     );
     const dispatched = fact({ attempt: 1 }, { subject: SUBJECTS.task('t1', 'dispatched') });
-    await tasks.append([dispatched]).acknowledged;
+    await tasks.append([dispatched]).acknowledged();
     const leases = await log('gpu-allocator', STREAMS.leases).openWriter(
       START,
       fact({}, { subject: SUBJECTS.allocator('log-started') }),
     );
-    await leases.append([fact({}, { subject: SUBJECTS.lease('s1', 'granted') })]).acknowledged;
+    await leases.append([fact({}, { subject: SUBJECTS.lease('s1', 'granted') })]).acknowledged();
     for (const user of ['gateway', 'scheduler', 'gpu-allocator', 'results', 'executor', 'observer'] as const)
       expect(await collect(log(user, STREAMS.tasks).replay(START))).toHaveLength(2);
     for (const user of ['gateway', 'scheduler', 'gpu-allocator', 'results', 'observer'] as const)
@@ -252,7 +252,7 @@ describe('what would get round the single writer', () => {
       { seq: end?.seq ?? 0, hash: end?.hash ?? '' },
       fact({}, { subject: SUBJECTS.scheduler('leader-elected') }),
     );
-    await writer.append([fact({ done: true }, { subject: SUBJECTS.task('t1', 'completed') })]).acknowledged;
+    await writer.append([fact({ done: true }, { subject: SUBJECTS.task('t1', 'completed') })]).acknowledged();
     for await (const message of heard) {
       expect(message.json()).toEqual({ done: true });
       expect(message.headers?.get('Nats-Sequence')).toBe(String(writer.position.seq));

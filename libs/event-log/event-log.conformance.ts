@@ -76,7 +76,7 @@ export const describeEventLog = (name: string, harness: EventLogHarness): void =
 
     const opened = async (count: number): Promise<{ writer: LogWriter; events: readonly StoredEvent[] }> => {
       const writer = await log.openWriter(START, fact());
-      await writer.append(facts(count)).acknowledged;
+      await writer.append(facts(count)).acknowledged();
       return { writer, events: await collect(log.replay(START)) };
     };
 
@@ -118,7 +118,7 @@ export const describeEventLog = (name: string, harness: EventLogHarness): void =
           },
         );
         const writer = await log.openWriter(START, fact());
-        await writer.append([event]).acknowledged;
+        await writer.append([event]).acknowledged();
         const [stored] = await collect(log.replay(writerStart(await collect(log.replay(START)))));
         expect(stored).toMatchObject(event);
       });
@@ -126,10 +126,27 @@ export const describeEventLog = (name: string, harness: EventLogHarness): void =
       it('stores a thousand events handed in at once, in order', async () => {
         const writer = await log.openWriter(START, fact());
         const { events, acknowledged } = writer.append(facts(1_000));
-        await acknowledged;
+        await acknowledged();
         expect(seqs(events)).toEqual(upTo(1_001).slice(1));
         const stored = await collect(log.replay(START));
         expect(stored.slice(1)).toEqual(events);
+      });
+
+      it('stores what nobody waits for, and tells whoever asks later, in any order', async () => {
+        const writer = await log.openWriter(START, fact());
+        const appended = Array.from({ length: 5 }, () => writer.append(facts(2)));
+        const found = await collect(log.follow(START, { signal: new AbortController().signal }), 11);
+        expect(seqs(found)).toEqual(upTo(11));
+        await turns(3);
+        for (const { acknowledged } of appended.toReversed()) await acknowledged();
+        await writer.flush();
+      });
+
+      it('acknowledges nothing new once everything before is stored', async () => {
+        const writer = await log.openWriter(START, fact());
+        writer.append(facts(3));
+        await writer.append([]).acknowledged();
+        expect(seqs(await collect(log.replay(START)))).toEqual(upTo(4));
       });
 
       it('refuses what does not fit into a message, and goes on', async () => {
@@ -138,14 +155,14 @@ export const describeEventLog = (name: string, harness: EventLogHarness): void =
         expect(() => writer.append([fact({}, { id: 'two words' })])).toThrow(RangeError);
         expect(() => writer.append([fact({}, { id: 'a\r\nb: c' })])).toThrow(RangeError);
         expect(() => writer.append([fact({}, { subject: 'evt.task.*' })])).toThrow(RangeError);
-        await writer.append([fact()]).acknowledged;
+        await writer.append([fact()]).acknowledged();
         expect((await log.tail()).lastSeq).toBe(2);
       });
 
       it('refuses everything once it was closed', async () => {
         const { writer } = await opened(1);
         await writer.close();
-        await expect(writer.append([fact()]).acknowledged).rejects.toThrow(WriterDeposedError);
+        await expect(writer.append([fact()]).acknowledged()).rejects.toThrow(WriterDeposedError);
         expect(await writer.over).toBeInstanceOf(WriterDeposedError);
         expect((await log.tail()).lastSeq).toBe(2);
       });
@@ -168,11 +185,20 @@ export const describeEventLog = (name: string, harness: EventLogHarness): void =
         const { writer: old, events } = await opened(3);
         const next = await under.other.openWriter(endOf(events), fact());
         expect(next.epoch).toBe(5);
-        await expect(old.append([fact()]).acknowledged).rejects.toThrow(WriterDeposedError);
+        await expect(old.append([fact()]).acknowledged()).rejects.toThrow(WriterDeposedError);
         expect(await old.over).toBeInstanceOf(WriterDeposedError);
-        await expect(old.append([fact()]).acknowledged).rejects.toThrow(WriterDeposedError);
-        await next.append([fact()]).acknowledged;
+        await expect(old.append([fact()]).acknowledged()).rejects.toThrow(WriterDeposedError);
+        await next.append([fact()]).acknowledged();
         expect(seqs(await collect(log.replay(START)))).toEqual(upTo(6));
+      });
+
+      it('ends the old writer also when it waits for nothing', async () => {
+        const { writer, events } = await opened(1);
+        await under.other.openWriter(endOf(events), fact());
+        const { acknowledged } = writer.append(facts(3));
+        expect(await writer.over).toBeInstanceOf(WriterDeposedError);
+        await expect(acknowledged()).rejects.toThrow(WriterDeposedError);
+        expect((await log.tail()).lastSeq).toBe(3);
       });
 
       it('lets one of two win that open at the same place', async () => {
@@ -192,13 +218,14 @@ export const describeEventLog = (name: string, harness: EventLogHarness): void =
           const writer = await log.openWriter(at, fact());
           const early = facts(round % 6);
           const [rival, late] = [fact(), facts(5)];
-          // In one turn: some events, the newcomer's, and five more that were under way when it came. Without the chain
-          // rule the second of those five finds the sequence that it expects.
+          // Some events, the newcomer's, and five more that were under way when it came. Without the chain rule the second
+          // of those five finds the sequence that it expects.
           const before = writer.append(early);
+          await Promise.resolve();
           const planted = under.plant(rival, 0, '');
           const behind = writer.append(late);
           await planted;
-          const [kept, lost] = await Promise.allSettled([before.acknowledged, behind.acknowledged]);
+          const [kept, lost] = await Promise.allSettled([before.acknowledged(), behind.acknowledged()]);
           expect(kept.status).toBe('fulfilled');
           if (lost.status === 'rejected') refused += 1;
           expect(await writer.over).toBeInstanceOf(WriterDeposedError);
@@ -217,12 +244,12 @@ export const describeEventLog = (name: string, harness: EventLogHarness): void =
       it('has one winner when a newcomer opens while events are being appended', async () => {
         let writer = await log.openWriter(START, fact());
         for (let round = 0; round < 20; round += 1) {
-          await writer.append(facts(2)).acknowledged;
+          await writer.append(facts(2)).acknowledged();
           const at = writer.position;
           const rival = under.other.openWriter(at, fact());
           await turns(round % 7);
           const zombie = writer.append(facts(5));
-          const [taken, kept] = await Promise.allSettled([rival, zombie.acknowledged]);
+          const [taken, kept] = await Promise.allSettled([rival, zombie.acknowledged()]);
           expect([taken.status, kept.status].toSorted()).toEqual(['fulfilled', 'rejected']);
           if (taken.status === 'fulfilled') writer = taken.value;
         }
@@ -237,7 +264,7 @@ export const describeEventLog = (name: string, harness: EventLogHarness): void =
         const from = endOf(events.slice(0, 8));
         const found: StoredEvent[] = [];
         for await (const event of log.replay(from)) {
-          if (found.length === 0) await writer.append(facts(5)).acknowledged;
+          if (found.length === 0) await writer.append(facts(5)).acknowledged();
           found.push(event);
         }
         expect(found).toEqual(events.slice(8));
@@ -262,11 +289,13 @@ export const describeEventLog = (name: string, harness: EventLogHarness): void =
 
       it('filters by subject, also when nothing or not the last one matches', async () => {
         const writer = await log.openWriter(START, fact());
-        await writer.append([
-          fact({}, { subject: 'evt.task.t1.done' }),
-          fact({}, { subject: 'evt.task.t2.done' }),
-          fact({}, { subject: 'evt.task.t2.noted' }),
-        ]).acknowledged;
+        await writer
+          .append([
+            fact({}, { subject: 'evt.task.t1.done' }),
+            fact({}, { subject: 'evt.task.t2.done' }),
+            fact({}, { subject: 'evt.task.t2.noted' }),
+          ])
+          .acknowledged();
         const read = async (...filterSubjects: string[]): Promise<number[]> =>
           seqs(await collect(log.replay(START, { filterSubjects })));
         expect(await read('evt.task.*.done')).toEqual([2, 3]);
@@ -327,7 +356,7 @@ export const describeEventLog = (name: string, harness: EventLogHarness): void =
         expect(await read(7, { sizeMax: 3 })).toEqual([[1, 2, 3], [4, 5, 6], [7]]);
         const reading = read(9, { from: endOf(events.slice(0, 5)) });
         await turns(5);
-        await writer.append(facts(2)).acknowledged;
+        await writer.append(facts(2)).acknowledged();
         expect((await reading).flat()).toEqual([6, 7, 8, 9]);
       });
 
@@ -346,7 +375,7 @@ export const describeEventLog = (name: string, harness: EventLogHarness): void =
       it('takes along what comes while it gathers', async () => {
         const { writer } = await opened(1);
         const gather = async (): Promise<void> => {
-          if (writer.position.seq < 12) await writer.append(facts(10)).acknowledged;
+          if (writer.position.seq < 12) await writer.append(facts(10)).acknowledged();
         };
         expect(await read(12, { gather })).toEqual([upTo(12)]);
       });
@@ -366,7 +395,7 @@ export const describeEventLog = (name: string, harness: EventLogHarness): void =
         })();
         await turns(5);
         const writer = await under.other.openWriter(START, fact());
-        await writer.append(facts(1)).acknowledged;
+        await writer.append(facts(1)).acknowledged();
         while (found.length < 2) await turns(1);
         stop.abort();
         await reading;

@@ -94,8 +94,9 @@ export interface LogWriter {
   readonly position: LogPosition;
   /**
    * Hands events to the log, in order, without waiting. The returned events carry the sequence they will have;
-   * `acknowledged` resolves when all of them are stored, and rejects with `WriterDeposedError` or `LogUnavailableError`
-   * when that is not so. After one rejection every later append rejects: the writer is over, open a new one.
+   * `acknowledged()` resolves when all of them are stored, and rejects with `WriterDeposedError` or `LogUnavailableError`
+   * when that is not so. After one rejection every later append rejects: the writer is over, open a new one. Ask only
+   * where somebody waits, and in the turn of the append: what nobody asks about costs no answer.
    * Throws `EventTooLargeError` before anything is handed in.
    */
   append(events: readonly NewEvent[]): Appended;
@@ -107,7 +108,10 @@ export interface LogWriter {
   close(): Promise<void>;
 }
 
-export type Appended = { readonly events: readonly StoredEvent[]; readonly acknowledged: Promise<void> };
+export type Appended = {
+  readonly events: readonly StoredEvent[];
+  readonly acknowledged: () => Promise<void>;
+};
 
 /** Another writer has the log, or the log is not where the caller believed it to be. */
 export class WriterDeposedError extends Error {

@@ -18,12 +18,13 @@ import {
 } from './event-log.js';
 import { followBatches } from './jetstream/follow-batches.js';
 import { followStream, type StreamMessage } from './jetstream/follow-stream.js';
-import { JetStreamLogWriter, WRITER_LIMITS, type WriterLimits } from './jetstream/log-writer.js';
+import { JetStreamLogWriter } from './jetstream/log-writer.js';
 import { headersOf, lookupIn } from './jetstream/message-headers.js';
 import { PubAcks, type PubAck } from './jetstream/pub-acks.js';
 import type { PulledMessage } from './jetstream/pull-reader.js';
 import { onReconnect, untilReconnect } from './jetstream/reconnects.js';
 import { isTransient } from './jetstream/transient-error.js';
+import { WRITER_LIMITS, type WriterLimits } from './jetstream/writer-options.js';
 import { pause } from './pause.js';
 
 /** The answer to one opening append; the writer's own time-out for answers is no shorter. */

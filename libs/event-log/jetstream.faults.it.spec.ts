@@ -44,9 +44,9 @@ describe('a broker in trouble', () => {
     // Long enough for the writer to doubt, twice.
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     server.thaw();
-    await acknowledged;
+    await acknowledged();
     const more = facts(3);
-    await writer.append(more).acknowledged;
+    await writer.append(more).acknowledged();
     await expectExactly([opening, ...events, ...more].map(({ id }) => id));
   });
 
@@ -54,12 +54,12 @@ describe('a broker in trouble', () => {
     const opening = fact();
     const writer = await log.openWriter(START, opening);
     const before = facts(100);
-    await writer.append(before).acknowledged;
+    await writer.append(before).acknowledged();
     await server.kill();
     const during = facts(500);
     const { acknowledged } = writer.append(during);
     await server.start();
-    await acknowledged;
+    await acknowledged();
     await expectExactly([opening, ...before, ...during].map(({ id }) => id));
   });
 
@@ -68,12 +68,12 @@ describe('a broker in trouble', () => {
     const writer = await impatient.openWriter(START, fact());
     await server.kill();
     const { acknowledged } = writer.append(facts(10));
-    await expect(acknowledged).rejects.toThrow(LogUnavailableError);
+    await expect(acknowledged()).rejects.toThrow(LogUnavailableError);
     expect((await writer.over).message).toMatch(/LOG: no append was confirmed for 500 ms/);
     await server.start();
     const stored = await readWhenBack(log);
     const next = await log.openWriter(endOf(stored), fact());
-    await next.append(facts(2)).acknowledged;
+    await next.append(facts(2)).acknowledged();
     expect(await collect(log.replay(START))).toHaveLength(stored.length + 3);
   });
 
@@ -81,7 +81,7 @@ describe('a broker in trouble', () => {
     const writer = await log.openWriter(START, fact());
     await server.kill();
     await server.start();
-    await writer.append(facts(2)).acknowledged;
+    await writer.append(facts(2)).acknowledged();
     expect(await collect(log.replay(START))).toHaveLength(3);
   });
 
@@ -96,7 +96,7 @@ describe('a broker in trouble', () => {
       }
     })();
     for (let round = 0; round < 3; round += 1) {
-      await writer.append(facts(20)).acknowledged;
+      await writer.append(facts(20)).acknowledged();
       await server.kill();
       await server.start();
     }
@@ -118,7 +118,7 @@ describe('a broker in trouble', () => {
     })();
     for (let round = 0; round < 3; round += 1) {
       // The reader is anywhere: waiting, gathering, fetching.
-      await writer.append(facts(100)).acknowledged;
+      await writer.append(facts(100)).acknowledged();
       await server.kill();
       await server.start();
     }
@@ -126,14 +126,14 @@ describe('a broker in trouble', () => {
     const { acknowledged } = writer.append(facts(100));
     await new Promise((resolve) => setTimeout(resolve, 500));
     server.thaw();
-    await acknowledged;
+    await acknowledged();
     await following;
     expect(seen).toEqual(Array.from({ length: 401 }, (_, n) => n + 1));
   });
 
   it('reads a batch again from which the delivery lost a message', async () => {
     const writer = await log.openWriter(START, fact());
-    await writer.append(facts(9)).acknowledged;
+    await writer.append(facts(9)).acknowledged();
     const leaky = jetStreamEventLog(losingOnce(connection, 5), { name: 'LOG' });
     const stop = new AbortController();
     const batches: number[][] = [];
@@ -152,10 +152,10 @@ describe('a broker in trouble', () => {
     const used = fact();
     const impatient = jetStreamEventLog(connection, { name: 'LOG' }, { ackTimeoutMs: 100, giveUpMs: 500 });
     const writer = await impatient.openWriter(START, fact());
-    await writer.append([used]).acknowledged;
+    await writer.append([used]).acknowledged();
     // The broker knows the id and answers with the place of the first one, as if all were well.
     const { acknowledged } = writer.append([fact({ n: 'another' }, { id: used.id })]);
-    await expect(acknowledged).rejects.toThrow(LogUnavailableError);
+    await expect(acknowledged()).rejects.toThrow(LogUnavailableError);
     expect(await collect(log.replay(START))).toHaveLength(2);
   });
 
@@ -213,7 +213,7 @@ const losingOnce = (connection: NatsConnection, seq: number): NatsConnection => 
       ...options,
       callback: (error, message) => {
         if (!lost && isIt(message.reply)) lost = true;
-        else options?.callback?.(error, message);
+        else void options?.callback?.(error, message);
       },
     });
   return new Proxy(connection, {
@@ -237,7 +237,10 @@ const keepAppending = async (
     while (!signal.aborted && over === null) {
       const events = facts(100);
       handedIn.push(...events.map(({ id }) => id));
-      await writer.append(events).acknowledged.catch((error: unknown) => (over = error as Error));
+      await writer
+        .append(events)
+        .acknowledged()
+        .catch((error: unknown) => (over = error as Error));
       if (over === null) for (const { id } of events) confirmed.add(id);
     }
   };

@@ -118,7 +118,7 @@ export const describeLeadership = (name: string, harness: LeadershipHarness): vo
     it('hands over at once when the leader lets go, and the next has folded everything', async () => {
       const first = await stand('a');
       const writer = await first.leads();
-      await writer.append([fact(), fact()]).acknowledged;
+      await writer.append([fact(), fact()]).acknowledged();
       const second = await stand('b');
       await first.stop();
       const next = await second.leads();
@@ -131,14 +131,14 @@ export const describeLeadership = (name: string, harness: LeadershipHarness): vo
       const first = await stand('a');
       first.stubborn = true;
       const old = await first.leads();
-      await old.append([fact()]).acknowledged;
+      await old.append([fact()]).acknowledged();
       const second = await stand('b');
       await office.silence('a');
       const next = await second.leads();
       const zombie = old.append(Array.from({ length: 50 }, () => fact()));
-      await expect(zombie.acknowledged).rejects.toThrow(/another writer/);
+      await expect(zombie.acknowledged()).rejects.toThrow(/another writer/);
       expect(await old.over).toBeInstanceOf(WriterDeposedError);
-      await next.append([fact()]).acknowledged;
+      await next.append([fact()]).acknowledged();
       const { log } = await office.node('c');
       const stored = await collect(log.replay(START));
       expect(stored.map(({ epoch }) => epoch)).toEqual([1, 1, 3, 3]);
@@ -159,11 +159,11 @@ export const describeLeadership = (name: string, harness: LeadershipHarness): vo
       const old = await first.leads();
       const { log } = await office.node('c');
       const rival = await log.openWriter(old.position, fact());
-      await expect(old.append([fact()]).acknowledged).rejects.toThrow(WriterDeposedError);
+      await expect(old.append([fact()]).acknowledged()).rejects.toThrow(WriterDeposedError);
       const again = await first.leads(2);
       expect(first.reasons[0]).toBeInstanceOf(WriterDeposedError);
-      await expect(rival.append([fact()]).acknowledged).rejects.toThrow(WriterDeposedError);
-      await again.append([fact()]).acknowledged;
+      await expect(rival.append([fact()]).acknowledged()).rejects.toThrow(WriterDeposedError);
+      await again.append([fact()]).acknowledged();
     });
   });
 };

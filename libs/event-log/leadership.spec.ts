@@ -47,7 +47,7 @@ describe('a snapshot at the begin of a term', () => {
   const logOf = async (count: number): Promise<MemoryEventLog> => {
     const log = new MemoryEventLog('TEST');
     const writer = await log.openWriter(START, fact());
-    await writer.append(facts(count - 1)).acknowledged;
+    await writer.append(facts(count - 1)).acknowledged();
     return log;
   };
 

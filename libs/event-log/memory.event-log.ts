@@ -154,7 +154,8 @@ class MemoryLogWriter implements LogWriter {
   }
 
   append(events: readonly NewEvent[]): Appended {
-    if (this.#reason) return { events: [], acknowledged: handled(Promise.reject(this.#reason)) };
+    const reason = this.#reason;
+    if (reason) return { events: [], acknowledged: async () => await Promise.reject(reason) };
     let at = this.#position;
     const stored = events.map((event) => {
       const next = sealed(this.log.name, event, this.epoch, at);
@@ -162,8 +163,9 @@ class MemoryLogWriter implements LogWriter {
       return next;
     });
     this.#position = { seq: at.seq, hash: at.hash };
-    this.#storing = handled(this.#storing.then(() => this.#store(stored)));
-    return { events: stored, acknowledged: this.#storing };
+    const storing = handled(this.#storing.then(() => this.#store(stored)));
+    this.#storing = storing;
+    return { events: stored, acknowledged: () => storing };
   }
 
   async flush(): Promise<void> {

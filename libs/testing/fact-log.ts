@@ -40,7 +40,7 @@ export class FactLog {
         data,
       })),
     );
-    await acknowledged;
+    await acknowledged();
     return events.at(-1)?.seq ?? from;
   }
 }

@@ -46,7 +46,7 @@ const appendRate = async (log: EventLog, count: number): Promise<number> => {
   for (let sent = 0; sent < count; sent += BATCH) {
     const { acknowledged } = writer.append(Array.from({ length: BATCH }, event));
     // A few thousand in hand keep the pipeline full; more would only measure memory.
-    if (sent % 4_096 === 0) await acknowledged;
+    if (sent % 4_096 === 0) await acknowledged();
   }
   await writer.flush();
   const rate = perSecond(count, sinceMs);
@@ -59,7 +59,7 @@ const singleAppendMs = async (log: EventLog): Promise<number[]> => {
   const waitsMs: number[] = [];
   for (let n = 0; n < SINGLE_EVENTS; n += 1) {
     const sinceMs = performance.now();
-    await writer.append([event()]).acknowledged;
+    await writer.append([event()]).acknowledged();
     waitsMs.push(performance.now() - sinceMs);
   }
   await writer.close();

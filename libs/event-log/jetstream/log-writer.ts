@@ -9,30 +9,11 @@ import {
   type NewEvent,
   type StoredEvent,
 } from '../event-log.js';
-import { handled } from '../handled.js';
+import { HandIn } from '../hand-in.js';
 import { pause } from '../pause.js';
-import type { PubAck, PubAcks } from './pub-acks.js';
-
-export type WriterLimits = {
-  /** Appends under way at once. The rate stops growing at 64 to 256 (measured on 2.9.10). */
-  readonly windowMax: number;
-  /** Appends handed in and not sent yet; beyond it the caller is out of control. */
-  readonly queueMax: number;
-  /** Silence after which the fate of what is in flight is looked up in the log itself. */
-  readonly ackTimeoutMs: number;
-  /** Time without any progress after which the log counts as unavailable and the writer is over. */
-  readonly giveUpMs: number;
-};
-
-export const WRITER_LIMITS: WriterLimits = {
-  windowMax: 256,
-  queueMax: 100_000,
-  ackTimeoutMs: 3_000,
-  giveUpMs: 30_000,
-};
-
-/** Appends sent at most before one asks for an answer: a full window must not wait for its last one. */
-const ASK_EVERY = 64;
+import { AskedAnswers, LOOK_AFTER_MS } from './asked-answers.js';
+import type { PubAck } from './pub-acks.js';
+import type { WriterOptions } from './writer-options.js';
 
 /** Pause between two looks at the log, growing to the second figure while nothing comes of them. */
 const LOOK_PAUSE_MS = { first: 50, most: 1_000 };
@@ -43,27 +24,10 @@ const RACE_LOST: ReadonlySet<number> = new Set([10_071, 10_070, 10_164]);
 type Pending = {
   readonly event: StoredEvent;
   readonly payload: string;
-  readonly settle: { readonly resolve: () => void; readonly reject: (error: Error) => void } | null;
+  /** What it is the last event of, if it is. */
+  readonly completes: HandIn | null;
   /** By which its answer is known; empty where none was asked for. */
   token: string;
-};
-
-/** What the writer needs of the stream besides publishing: who wrote what behind a sequence. */
-export type TailReader = {
-  readonly lastSeq: () => Promise<number>;
-  /** Event id at a sequence; empty when the message is none of ours. */
-  readonly idAt: (seq: number) => Promise<string>;
-};
-
-export type WriterOptions = {
-  readonly stream: string;
-  readonly acks: PubAcks;
-  readonly tail: TailReader;
-  readonly epoch: number;
-  readonly at: LogPosition;
-  readonly limits: WriterLimits;
-  /** Calls back after each reconnection, until the returned function is called. */
-  readonly onReconnect: (listener: () => void) => () => void;
 };
 
 /**
@@ -75,8 +39,8 @@ export type WriterOptions = {
  * empty pipeline the sequence alone is sent, because a restarted server may not remember the last id.
  *
  * The same rule saves answers: an append that is stored where it was expected, behind the one that it names, proves that all before
- * it are. So only the last of those that go out together asks for an answer, and appends of one turn of the event loop go out
- * together unless nothing is in flight, when nothing is gained by waiting.
+ * it are. So appends of one turn of the event loop go out together, and only the last of them asks for an answer, and only if somebody
+ * waits for one. What nobody waits for is proven by a later answer, or by a look at the log.
  *
  * Modes: `open` sends and counts; `resolving` sends nothing and asks the log what became of the appends whose answer did
  * not come; `over` refuses everything. Sending an append again is safe: a copy that is stored already, or that is still on
@@ -87,11 +51,12 @@ export class JetStreamLogWriter implements LogWriter {
   readonly #queue: Pending[] = [];
   #pumpDue = false;
   #inFlight: Pending[] = [];
+  readonly #answers = new AskedAnswers();
   #position: LogPosition;
   #heardMs = Date.now();
   #progressMs = Date.now();
   #fruitless = 0;
-  #lastAcknowledged: Promise<void> = Promise.resolve();
+  #last: HandIn | null = null;
   #reason: Error | null = null;
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #forgetReconnects: () => void;
@@ -103,7 +68,7 @@ export class JetStreamLogWriter implements LogWriter {
     this.epoch = options.epoch;
     this.#position = options.at;
     this.over = new Promise((resolve) => (this.#end = resolve));
-    this.#timer = setInterval(() => this.#checkSilence(), options.limits.ackTimeoutMs / 3);
+    this.#timer = setInterval(() => this.#checkSilence(), LOOK_AFTER_MS);
     this.#timer.unref();
     // What was sent to the lost connection may be stored or not, and its answers will not come.
     this.#forgetReconnects = options.onReconnect(() => {
@@ -122,57 +87,74 @@ export class JetStreamLogWriter implements LogWriter {
       const waiting = `${this.#queue.length} appends wait, ${limits.queueMax} are allowed`;
       this.#enter('over', new LogUnavailableError(`${stream}: ${waiting}`));
     }
-    if (this.#mode === 'over') return { events: [], acknowledged: handled(Promise.reject(this.#reason)) };
-    if (events.length === 0) return { events: [], acknowledged: this.#lastAcknowledged };
-    const stored: StoredEvent[] = [];
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    for (const [place, event] of events.entries()) {
-      const settle = place === events.length - 1 ? { resolve, reject } : null;
-      stored.push(this.#enqueue(event, payloads[place] ?? '', settle));
-    }
-    this.#lastAcknowledged = handled(promise);
+    const before = this.#last;
+    if (this.#reason) return { events: [], acknowledged: async () => await Promise.reject(this.#reason) };
+    if (events.length === 0) return { events: [], acknowledged: async () => await before?.acknowledged() };
+    if (this.#inFlight.length === 0 && this.#queue.length === 0) this.#progressMs = Date.now();
+    const endSeq = this.#position.seq + events.length;
+    const together = new HandIn(() => this.#awaited(endSeq));
+    const stored = events.map((event, place) =>
+      this.#enqueue(event, payloads[place] ?? '', place === events.length - 1 ? together : null),
+    );
+    this.#last = together;
     this.#pumpSoon();
-    return { events: stored, acknowledged: promise };
+    return { events: stored, acknowledged: () => together.acknowledged() };
   }
 
   async flush(): Promise<void> {
-    await this.#lastAcknowledged;
+    await this.#last?.acknowledged();
   }
 
   async close(): Promise<void> {
-    await this.#lastAcknowledged.catch(() => undefined);
+    await this.flush().catch(() => undefined);
     this.#enter('over', new WriterDeposedError(`${this.options.stream}: the writer was closed`));
   }
 
-  #enqueue(event: NewEvent, payload: string, settle: Pending['settle']): StoredEvent {
+  #enqueue(event: NewEvent, payload: string, completes: HandIn | null): StoredEvent {
     const seq = this.#position.seq + 1;
     const prevHash = this.#position.hash;
     const hash = eventHash(prevHash, event, this.epoch, payload);
     const stored: StoredEvent = { ...event, seq, epoch: this.epoch, prevHash, hash };
     this.#position = { seq, hash };
-    this.#queue.push({ event: stored, payload, settle, token: '' });
+    this.#queue.push({ event: stored, payload, completes, token: '' });
     return stored;
   }
 
   #pumpSoon(): void {
-    if (this.#mode === 'open' && this.#inFlight.length === 0) {
-      this.#progressMs = Date.now();
-      return this.#pump();
-    }
     if (this.#pumpDue) return;
     this.#pumpDue = true;
-    setImmediate(() => {
+    const pump = (): void => {
       this.#pumpDue = false;
       this.#pump();
-    });
+    };
+    // With nothing in flight nothing is gained by waiting, except for the caller to say whether it waits.
+    if (this.#inFlight.length > 0) setImmediate(pump);
+    else queueMicrotask(pump);
   }
 
   #pump(): void {
     const room = this.options.limits.windowMax - this.#inFlight.length;
     for (let left = Math.min(room, this.#queue.length); left > 0 && this.#mode === 'open'; left -= 1) {
       const next = this.#queue.shift();
-      if (next) this.#send(next, left % ASK_EVERY === 1);
+      if (next) this.#send(next, this.#answers.areDue || (left === 1 && this.#isAnyAwaited(next)));
     }
+  }
+
+  /** Whether somebody waits for this one, or for one in flight that no answer is coming for. */
+  #isAnyAwaited(next: Pending): boolean {
+    return (
+      next.completes?.isAwaited === true ||
+      this.#inFlight.some(
+        ({ event, completes }) => completes?.isAwaited === true && !this.#answers.prove(event.seq),
+      )
+    );
+  }
+
+  /** Somebody waits for what ends at this sequence. If it has gone out without asking, only the log can tell. */
+  #awaited(endSeq: number): void {
+    const isSent = (this.#inFlight.at(-1)?.event.seq ?? 0) >= endSeq;
+    const isAskedFor = this.#answers.prove(endSeq) || this.#queue.length > 0;
+    if (this.#mode === 'open' && isSent && !isAskedFor) this.#doubt('no answer was asked for');
   }
 
   #send(pending: Pending, asks: boolean): void {
@@ -185,6 +167,7 @@ export class JetStreamLogWriter implements LogWriter {
       lastMsgId: before?.event.id ?? null,
     });
     const heard = asks ? (ack: PubAck): void => this.#heard(pending, ack) : null;
+    this.#answers.sent(event.seq, asks, Date.now());
     try {
       pending.token = this.options.acks.publish(event.subject, payload, headers, heard);
     } catch (error) {
@@ -206,7 +189,7 @@ export class JetStreamLogWriter implements LogWriter {
     }
     for (const settled of this.#inFlight.splice(0, this.#inFlight.indexOf(pending) + 1)) {
       this.options.acks.forget(settled.token);
-      settled.settle?.resolve();
+      settled.completes?.stored();
     }
     this.#progressed();
     this.#pump();
@@ -220,7 +203,9 @@ export class JetStreamLogWriter implements LogWriter {
   #checkSilence(): void {
     if (this.#mode !== 'open' || this.#inFlight.length === 0) return;
     const { ackTimeoutMs } = this.options.limits;
-    if (Date.now() - this.#heardMs >= ackTimeoutMs) this.#doubt(`no answer within ${ackTimeoutMs} ms`);
+    const nowMs = Date.now();
+    if (nowMs - this.#heardMs >= ackTimeoutMs) this.#doubt(`no answer within ${ackTimeoutMs} ms`);
+    else if (this.#answers.areMissing(nowMs)) this.#doubt('no answer was asked for');
   }
 
   #doubt(why: string): void {
@@ -255,6 +240,7 @@ export class JetStreamLogWriter implements LogWriter {
   #resume(): void {
     this.#queue.unshift(...this.#inFlight);
     this.#inFlight = [];
+    this.#answers.forget();
     this.#enter('open');
     this.#pump();
   }
@@ -269,15 +255,18 @@ export class JetStreamLogWriter implements LogWriter {
       this.#enter('over', new LogUnavailableError(text));
       return false;
     }
-    for (let first = this.#inFlight[0]; first && first.event.seq <= lastSeq; first = this.#inFlight[0]) {
-      const { seq, id } = first.event;
-      if ((await tail.idAt(seq)) !== id) {
-        this.#enter('over', new WriterDeposedError(`${stream}: another writer wrote ${seq}`));
+    // By the chain rule the newest proves the others; only where it is not ours are they looked at one by one.
+    const stored = this.#inFlight.filter(({ event }) => event.seq <= lastSeq);
+    const newest = stored.at(-1);
+    const areOurs = newest !== undefined && (await tail.idAt(newest.event.seq)) === newest.event.id;
+    for (const { event, completes } of stored) {
+      if (!areOurs && (await tail.idAt(event.seq)) !== event.id) {
+        this.#enter('over', new WriterDeposedError(`${stream}: another writer wrote ${event.seq}`));
         return false;
       }
       this.#inFlight.shift();
       this.#progressed();
-      first.settle?.resolve();
+      completes?.stored();
     }
     if (lastSeq < this.#nextSeq()) return true;
     this.#enter('over', new WriterDeposedError(`${stream}: another writer wrote up to ${lastSeq}`));
@@ -297,9 +286,9 @@ export class JetStreamLogWriter implements LogWriter {
     clearInterval(this.#timer);
     this.#forgetReconnects();
     this.#reason = reason ?? new WriterDeposedError(`${this.options.stream}: the writer is over`);
-    for (const { settle, token } of [...this.#inFlight, ...this.#queue]) {
+    for (const { completes, token } of [...this.#inFlight, ...this.#queue]) {
       this.options.acks.forget(token);
-      settle?.reject(this.#reason);
+      completes?.failed(this.#reason);
     }
     this.#inFlight = [];
     this.#queue.length = 0;
