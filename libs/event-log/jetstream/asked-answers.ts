@@ -1,9 +1,6 @@
 /** Appends sent at most before one asks for an answer, whoever waits: the window must not fill up. */
 const ASK_EVERY = 64;
 
-/** Without an answer under way for this long the log is looked at: a deposed writer must find out. */
-export const LOOK_AFTER_MS = 100;
-
 /** Which of the appends that went out have an answer coming. One answer proves all appends up to its own. */
 export class AskedAnswers {
   #seq = 0;
@@ -20,9 +17,9 @@ export class AskedAnswers {
     return this.#unasked >= ASK_EVERY - 1;
   }
 
-  /** Appends went out a while ago and no answer is coming for them. */
-  areMissing(nowMs: number): boolean {
-    return this.#unasked > 0 && nowMs - this.#unaskedSinceMs >= LOOK_AFTER_MS;
+  /** Appends went out so long ago and no answer is coming for them. */
+  areMissing(nowMs: number, lookAfterMs: number): boolean {
+    return this.#unasked > 0 && nowMs - this.#unaskedSinceMs >= lookAfterMs;
   }
 
   sent(seq: number, asks: boolean, nowMs: number): void {

@@ -15,7 +15,8 @@ beforeAll(async () => {
   server = await startNatsServer();
   connection = await connect({ servers: server.url });
   await (await jetstreamManager(connection)).streams.add({ name: 'LOG', subjects: ['evt.task.>'] });
-  log = jetStreamEventLog(connection, { name: 'LOG' });
+  // No look at the log but the one that somebody waits for: on a busy machine others would add to what is counted.
+  log = jetStreamEventLog(connection, { name: 'LOG' }, { lookAfterMs: 60_000 });
   writer = await log.openWriter(START, fact());
 });
 afterAll(async () => {
@@ -51,10 +52,9 @@ describe('the answers that a writer asks for', () => {
         writer.append(facts(1));
         await nextTurn();
       }
+      await writer.flush();
     });
-    expect(heard).toBeGreaterThanOrEqual(4);
-    expect(heard).toBeLessThanOrEqual(8);
-    await writer.flush();
+    expect(heard).toBe(4);
   });
 
   it('prove what went out before without one', async () => {

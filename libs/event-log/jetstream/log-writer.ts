@@ -11,7 +11,7 @@ import {
 } from '../event-log.js';
 import { HandIn } from '../hand-in.js';
 import { pause } from '../pause.js';
-import { AskedAnswers, LOOK_AFTER_MS } from './asked-answers.js';
+import { AskedAnswers } from './asked-answers.js';
 import type { PubAck } from './pub-acks.js';
 import type { WriterOptions } from './writer-options.js';
 
@@ -68,7 +68,7 @@ export class JetStreamLogWriter implements LogWriter {
     this.epoch = options.epoch;
     this.#position = options.at;
     this.over = new Promise((resolve) => (this.#end = resolve));
-    this.#timer = setInterval(() => this.#checkSilence(), LOOK_AFTER_MS);
+    this.#timer = setInterval(() => this.#checkSilence(), options.limits.lookAfterMs);
     this.#timer.unref();
     // What was sent to the lost connection may be stored or not, and its answers will not come.
     this.#forgetReconnects = options.onReconnect(() => {
@@ -202,10 +202,10 @@ export class JetStreamLogWriter implements LogWriter {
 
   #checkSilence(): void {
     if (this.#mode !== 'open' || this.#inFlight.length === 0) return;
-    const { ackTimeoutMs } = this.options.limits;
+    const { ackTimeoutMs, lookAfterMs } = this.options.limits;
     const nowMs = Date.now();
     if (nowMs - this.#heardMs >= ackTimeoutMs) this.#doubt(`no answer within ${ackTimeoutMs} ms`);
-    else if (this.#answers.areMissing(nowMs)) this.#doubt('no answer was asked for');
+    else if (this.#answers.areMissing(nowMs, lookAfterMs)) this.#doubt('no answer was asked for');
   }
 
   #doubt(why: string): void {

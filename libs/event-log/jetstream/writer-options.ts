@@ -6,6 +6,8 @@ export type WriterLimits = {
   readonly windowMax: number;
   /** Appends handed in and not sent yet; beyond it the caller is out of control. */
   readonly queueMax: number;
+  /** Without an answer under way for this long the log is looked at: a deposed writer must find out. */
+  readonly lookAfterMs: number;
   /** Silence after which the fate of what is in flight is looked up in the log itself. */
   readonly ackTimeoutMs: number;
   /** Time without any progress after which the log counts as unavailable and the writer is over. */
@@ -15,6 +17,7 @@ export type WriterLimits = {
 export const WRITER_LIMITS: WriterLimits = {
   windowMax: 256,
   queueMax: 100_000,
+  lookAfterMs: 100,
   ackTimeoutMs: 3_000,
   giveUpMs: 30_000,
 };
