@@ -46,6 +46,12 @@ export default {
       'NATS lives here.',
     ),
     only(
+      'audit',
+      'libs/audit',
+      ['^libs/(domain|contracts|audit)/', '^crypto$'],
+      'Folds of its own; of the domain it takes shapes, and the one digest of its state.',
+    ),
+    only(
       'broker',
       'libs/broker',
       ['^libs/(domain|contracts|broker)/', '^[a-z_/]+$', ...npm('@nats-io')],

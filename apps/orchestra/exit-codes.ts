@@ -9,6 +9,7 @@ export const EXIT = {
   taskFailed: 6,
   taskCancelled: 7,
   notStarted: 8,
+  unsound: 9,
   interrupted: 130,
 } as const;
 
@@ -22,6 +23,7 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   taskFailed: 'the task that was waited for has failed',
   taskCancelled: 'the task that was waited for was cancelled',
   notStarted: 'the platform could not be started; what was started is stopped again',
+  unsound: 'the log breaks what the platform promises of it',
   interrupted: 'ended by Ctrl-C',
 };
 

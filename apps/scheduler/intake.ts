@@ -118,6 +118,8 @@ export class Intake {
 
   #record(events: readonly TaskEvent[], command: Command, cause: Cause): Recorded {
     const { recorder, clock } = this.options;
+    // The log's last cause says how far commands were decided: a refusal must not come behind it.
+    this.#recordRefused();
     if (command.kind !== 'template') return recorder.record(events, cause);
     if (recorder.book.templates.has(templateKey(command.template))) return recorder.last;
     const { template, definition } = command;
@@ -147,7 +149,7 @@ export class Intake {
 
   /**
    * Refusals are facts too, so that a restarted scheduler does not decide the same command anew and differently; those of
-   * one turn share one event, so that a flood of bad requests is not a flood of events.
+   * one turn and without an accepted one between them share one event: a flood of bad requests is no flood of events.
    */
   #refuse(command: Command, failure: Failure, answerTo: string | undefined, cause: Cause): void {
     if (this.#refused.length === 0) setImmediate(() => this.#recordRefused());
@@ -158,6 +160,7 @@ export class Intake {
   #recordRefused(): void {
     const { recorder, clock } = this.options;
     const batch = this.#refused;
+    if (batch.length === 0) return;
     this.#refused = [];
     const refused = batch.map(({ command: { commandId, kind }, failure }) => ({ commandId, kind, failure }));
     const recorded = recorder.record(

@@ -2,7 +2,7 @@ import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import { RPC } from '#libs/contracts/subjects.js';
 import { SchedulerService } from './scheduler.service.js';
-import { stateDigest, type StateDigest } from './state-digest.js';
+import { stateDigest, type StateDigest } from '#libs/audit/state-digest.js';
 
 /** What others may ask the scheduler that leads. */
 @Controller()

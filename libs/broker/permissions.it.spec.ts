@@ -98,7 +98,8 @@ const WRITERS: readonly (readonly [subject: string, ...users: BrokerUser[]])[] =
   [`$JS.API.STREAM.PURGE.${STREAMS.tasks.name}`, 'admin'],
   [`$JS.API.STREAM.UPDATE.${STREAMS.tasks.name}`, 'admin'],
   [`$JS.API.STREAM.MSG.DELETE.${STREAMS.tasks.name}`, 'admin'],
-  [`$JS.API.CONSUMER.CREATE.${STREAMS.commands.name}.x`, 'scheduler', 'admin'],
+  [RPC.stateDigest, 'gateway', 'observer'],
+  [`$JS.API.CONSUMER.CREATE.${STREAMS.commands.name}.x`, 'scheduler', 'observer', 'admin'],
   [`$JS.API.STREAM.MSG.GET.${STREAMS.reports.name}`, 'scheduler', 'admin'],
   ['pub.evt.task.t1.completed'],
   [
@@ -180,7 +181,7 @@ describe('what each service does, with what it may', () => {
     await Promise.all([tasks.close(), leases.close()]);
   });
 
-  it('the gateway sends commands and executors reports, and the scheduler reads both', async () => {
+  it('the gateway sends commands and executors reports, and the scheduler reads both, the operator the former', async () => {
     await jetStreamInbox(connections.gateway, STREAMS.commands).put({
       id: 'c1',
       subject: SUBJECTS.command('submit', 'c1'),
@@ -191,12 +192,13 @@ describe('what each service does, with what it may', () => {
       subject: SUBJECTS.report('t1'),
       data: 2,
     });
-    for (const [stream, data] of [
-      [STREAMS.commands, 1],
-      [STREAMS.reports, 2],
+    for (const [stream, data, reader] of [
+      [STREAMS.commands, 1, 'scheduler'],
+      [STREAMS.commands, 1, 'observer'],
+      [STREAMS.reports, 2, 'scheduler'],
     ] as const) {
       const stop = new AbortController();
-      for await (const message of jetStreamInbox(connections.scheduler, stream).follow(0, stop)) {
+      for await (const message of jetStreamInbox(connections[reader], stream).follow(0, stop)) {
         expect(message.data).toBe(data);
         stop.abort();
       }
@@ -220,18 +222,19 @@ describe('what each service does, with what it may', () => {
     },
   );
 
-  it('the gateway asks, the others answer', async () => {
-    for (const [user, subject] of [
-      ['results', RPC.query],
-      ['gpu-allocator', RPC.listServers],
-      ['scheduler', RPC.stateDigest],
-      ['executor', RPC.health('executor')],
+  it('the gateway and the operator ask, the others answer', async () => {
+    for (const [user, subject, asker] of [
+      ['results', RPC.query, 'gateway'],
+      ['gpu-allocator', RPC.listServers, 'gateway'],
+      ['scheduler', RPC.stateDigest, 'gateway'],
+      ['scheduler', RPC.stateDigest, 'observer'],
+      ['executor', RPC.health('executor'), 'gateway'],
     ] as const) {
       const serving = connections[user].subscribe(subject, {
         callback: (_, message) => void message.respond('"here"'),
       });
       await connections[user].flush();
-      const reply = await connections.gateway.request(subject, '{}', { timeout: 2_000 });
+      const reply = await connections[asker].request(subject, '{}', { timeout: 2_000 });
       expect(reply.json()).toBe('here');
       serving.unsubscribe();
     }

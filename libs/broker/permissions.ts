@@ -58,7 +58,7 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
       'evt.scheduler.>',
       'rpc.allocator.>',
       'rpl.gateway.>',
-      ...answersTo('gateway'),
+      ...answersTo('gateway', 'observer'),
       ...reads(tasks, leases, commands, reports),
       ...leads(),
       ...snapshots(),
@@ -116,7 +116,10 @@ export const permissionsOf = (user: BrokerUser): Permissions => {
     case 'admin':
       return { publish: ['$JS.API.>', '$KV.>', '$O.>', RPC.rebuildResults], subscribe: [inbox(user)] };
     case 'observer':
-      return { publish: reads(tasks, leases), subscribe: [inbox(user), ...OUTSIDE.heard] };
+      return {
+        publish: [...reads(tasks, leases, commands), RPC.stateDigest],
+        subscribe: [inbox(user), ...OUTSIDE.heard],
+      };
     case 'subscriber':
       return { publish: OUTSIDE.asked, subscribe: [inbox(user), ...OUTSIDE.heard] };
     default: {

@@ -6,6 +6,7 @@ import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import { startOllamaSimulator } from '#libs/testing/ollama-simulator/ollama-simulator.js';
 import type { StatusCounts } from '#libs/contracts/queries.js';
 import { until } from './api-client.js';
+import { orchestra } from './run-orchestra.js';
 import { RunningPlatform } from './running-platform.js';
 
 /**
@@ -47,26 +48,14 @@ const requestOf = (n: number, earlier: readonly string[]): object => {
   };
 };
 
-/** What a grant in the `LEASES` stream says. */
-type Granted = {
-  readonly serverId: string;
-  readonly leases: readonly (LeaseOf & { readonly residencyId?: string })[];
-};
-type LeaseOf = {
-  readonly leaseId: string;
-  readonly taskId: string;
-  readonly stepId: string;
-  readonly attempt: number;
-};
-
 const counts = async (): Promise<StatusCounts> =>
   (await platform.api.call<StatusCounts>('GET', '/api/v1/tasks/status')).body;
 
-const logged = async (stream: { readonly name: string }): Promise<readonly StoredEvent[]> => {
+const logged = async (): Promise<readonly StoredEvent[]> => {
   const connection = await platform.connect('observer');
   try {
     const found: StoredEvent[] = [];
-    for await (const event of jetStreamEventLog(connection, stream).replay(START)) found.push(event);
+    for await (const event of jetStreamEventLog(connection, STREAMS.tasks).replay(START)) found.push(event);
     return found;
   } finally {
     await connection.close();
@@ -114,7 +103,7 @@ describe('a run in which everything dies once', () => {
   }, 180_000);
 
   it('has every accepted task in the log, with one beginning and one end', async () => {
-    events = await logged(STREAMS.tasks);
+    events = await logged();
     const inOrder = ids.toSorted((a, b) => a.localeCompare(b));
     for (const fits of [(type: string) => type === 'task.submitted', (type: string) => OVER.has(type)]) {
       const found = events.filter(({ type }) => fits(type)).map(({ taskId }) => taskId ?? '');
@@ -140,35 +129,6 @@ describe('a run in which everything dies once', () => {
     expect(effects).toHaveLength(TASKS);
   });
 
-  it('lets no attempt begin before the one before it was given up', () => {
-    const last = new Map<string, { readonly attempt: number; readonly open: boolean }>();
-    for (const { type, taskId, data } of events) {
-      if (type === 'step.dispatched') {
-        const { stepId, attempt } = data as LeaseOf;
-        const key = `${taskId}/${stepId}`;
-        const previous = last.get(key) ?? { attempt: 0, open: false };
-        expect([key, attempt, previous.open]).toEqual([key, previous.attempt + 1, false]);
-        last.set(key, { attempt, open: true });
-      }
-      if (type !== 'step.failed' && type !== 'task.completed') continue;
-      const { step } = data as { step: LeaseOf };
-      const key = `${taskId}/${step.stepId}`;
-      expect(last.get(key)).toEqual({ attempt: step.attempt, open: true });
-      last.set(key, { attempt: step.attempt, open: false });
-    }
-  });
-
-  it('starts nothing before what it depends on is done', () => {
-    const done = new Set<string>();
-    const needs = new Map<string, readonly string[]>();
-    for (const { type, taskId = '', data } of events) {
-      if (type === 'task.submitted') needs.set(taskId, (data as { dependsOn: readonly string[] }).dependsOn);
-      if (type === 'task.completed') done.add(taskId);
-      if (type === 'step.dispatched')
-        expect((needs.get(taskId) ?? []).filter((id) => !done.has(id))).toEqual([]);
-    }
-  });
-
   it('leaves no slot taken', async () => {
     await until(async () => {
       const { body } = await platform.api.call<{ items: { leases: unknown[] }[] }>('GET', '/api/v1/servers');
@@ -177,45 +137,19 @@ describe('a run in which everything dies once', () => {
     }, 'all leases to be closed');
   }, 60_000);
 
-  it('gave every attempt a lease of its own, none of them twice at a time, and never more than there are slots', async () => {
-    const live = new Map<string, string>();
-    const slots = new Map<string, number>();
-    const fullest = new Map<string, number>();
-    const grants = new Map<number, readonly LeaseOf[]>();
-    for (const { type, seq, data } of await logged(STREAMS.leases)) {
-      if (type === 'server.configured') {
-        const { server } = data as { server: { serverId: string; slots: number } };
-        slots.set(server.serverId, server.slots);
-      }
-      if (type === 'lease.granted') {
-        const { serverId, leases } = data as Granted;
-        grants.set(seq, leases);
-        for (const lease of leases) {
-          // An answer that was lost is asked for again by the same id, which has another token if the first grant expired.
-          expect([lease.leaseId, live.has(lease.leaseId)]).toEqual([lease.leaseId, false]);
-          // A model has slots of its own on its server.
-          const place = `${serverId}/${lease.residencyId ?? 'cpu'}`;
-          live.set(lease.leaseId, place);
-          const taken = [...live.values()].filter((other) => other === place).length;
-          expect([place, taken <= (slots.get(serverId) ?? 0)]).toEqual([place, true]);
-          fullest.set(serverId, Math.max(taken, fullest.get(serverId) ?? 0));
-        }
-      }
-      if (type !== 'lease.released' && type !== 'lease.expired') continue;
-      for (const leaseId of (data as { leaseIds: readonly string[] }).leaseIds)
-        expect([leaseId, live.delete(leaseId)]).toEqual([leaseId, true]);
-    }
-    expect([...live.keys()]).toEqual([]);
-    // Else this run could not have shown it.
-    expect(fullest.get('sim')).toBe(slots.get('sim'));
-    const used = events.flatMap(({ type, data }) =>
-      type === 'step.dispatched' ? [data as LeaseOf & { lease: { leaseId: string; token: number } }] : [],
-    );
-    expect(new Set(used.map(({ lease }) => lease.leaseId)).size).toBe(used.length);
-    for (const { taskId, stepId, attempt, lease } of used) {
-      const granted = grants.get(lease.token)?.find(({ leaseId }) => leaseId === lease.leaseId);
-      expect(granted).toMatchObject({ taskId, stepId, attempt });
-    }
-    expect(simulator.state().activeGenerationsMax).toBeLessThanOrEqual(2 * MODEL_SLOTS);
+  it('keeps every promise in the log, as an audit of it finds', async () => {
+    const args = ['--json', 'verify', '--settled', '--data', platform.dataDir];
+    const { code, stdout, stderr } = await orchestra(args).ended;
+    const { findings, ...found } = JSON.parse(stdout) as { findings: unknown };
+    expect([code, findings, stderr]).toEqual([0, [], '']);
+    const attempts = events.filter(({ type }) => type === 'step.dispatched').length;
+    expect(found).toMatchObject({ tasks: { open: 0, over: TASKS }, attempts, notChecked: [] });
+    expect(found).toMatchObject({ submissions: expect.any(Number), servers: 2 });
   }, 60_000);
+
+  it('kept the server busy, and never more than it has slots for two models', () => {
+    const { activeGenerationsMax } = simulator.state();
+    expect(activeGenerationsMax).toBeGreaterThanOrEqual(MODEL_SLOTS);
+    expect(activeGenerationsMax).toBeLessThanOrEqual(2 * MODEL_SLOTS);
+  });
 });

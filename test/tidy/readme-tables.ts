@@ -1,3 +1,4 @@
+import { PROMISES, RULES } from '#libs/audit/rules.js';
 import { EVENT_CATALOGUE } from '#libs/contracts/event-catalogue.js';
 import { ERRORS } from '#libs/domain/errors.js';
 import type { Settings } from '#libs/runtime/settings.js';
@@ -30,6 +31,10 @@ export const readmeTables = (services: Readonly<Record<string, Settings>>): Tabl
       `\`${cell(subject)}\``,
       cell(says),
     ]),
+  ),
+  rules: table(
+    ['finding', 'means', 'broken promise'],
+    Object.entries(RULES).map(([rule, { promise, says }]) => [`\`${rule}\``, cell(says), PROMISES[promise]]),
   ),
   settings: table(['variable', 'default', 'accepted', 'meaning', 'read by'], settingRows(services)),
 });

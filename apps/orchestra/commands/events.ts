@@ -1,48 +1,36 @@
 import type { Command } from 'commander';
-import { access, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { SUBJECTS } from '#libs/contracts/subjects.js';
 import { STREAMS } from '#libs/contracts/streams.js';
 import { isId } from '#libs/domain/ids.js';
 import type { EventLog, LogPosition, StoredEvent } from '#libs/event-log/event-log.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
-import { oneOf, optionWithEnv, pointInTime, wholeNumber } from '../arguments.js';
+import { oneOf, pointInTime, wholeNumber } from '../arguments.js';
 import { connectObserver, lastSeqBefore } from '../client/observer.js';
 import { CommandError, EXIT } from '../exit-codes.js';
-import { brokerUrlFileIn } from '../launch/broker-for.js';
 import type { Output } from '../output.js';
 import { stopSignal } from '../stop-signal.js';
+import { addBrokerOptions, observerOf, type BrokerOptions } from './broker-options.js';
 import { eventText } from './event-text.js';
 
-type EventsOptions = {
+type EventsOptions = BrokerOptions & {
   readonly stream: 'tasks' | 'leases';
   readonly fromSeq?: number;
   readonly since?: string;
   readonly task?: string;
   readonly follow?: boolean;
-  readonly data: string;
-  readonly nats?: string;
 };
 
 /** `orchestra events`: the log itself, as an auditor or a subscriber reads it. */
 export const addEventsCommand = (program: Command, output: () => Output): void => {
-  program
+  const command = program
     .command('events')
     .description('read the event log from the broker: from a sequence or a time, and on as it grows')
     .option('--stream <name>', 'tasks or leases', oneOf(['tasks', 'leases']), 'tasks')
     .option('--from-seq <n>', 'from this sequence; 1 is the start', wholeNumber(0, Number.MAX_SAFE_INTEGER))
     .option('--since <time>', 'from this time on (UTC), or how long ago, such as 15m', pointInTime())
     .option('--task <id>', 'only this task')
-    .option('-f, --follow', 'go on as events come; alone it begins at the end of the log')
-    .addOption(
-      optionWithEnv(
-        '--data <dir>',
-        "data folder of the platform, where the broker's address and the reader's key are",
-        'ORCHESTRA_DATA_DIR',
-      ).default('data'),
-    )
-    .addOption(optionWithEnv('--nats <url>', 'broker; default: that of the data folder', 'NATS_URL'))
-    .action(async (options: EventsOptions) => await events(options, output()));
+    .option('-f, --follow', 'go on as events come; alone it begins at the end of the log');
+  addBrokerOptions(command).action(async (options: EventsOptions) => await events(options, output()));
 };
 
 const events = async (options: EventsOptions, out: Output): Promise<void> => {
@@ -89,21 +77,4 @@ const show = (event: StoredEvent, out: Output): void => {
   const { seq, taskId } = event;
   const text = `${String(seq).padStart(8)}  ${event.time.slice(0, 10)} ${eventText(event.type, event)}`;
   out.line(event, taskId === undefined ? text : `${text}  ${out.colour('dim', taskId)}`);
-};
-
-type Where = { readonly url: string; readonly keyFile: string | undefined };
-
-const observerOf = async ({ data, nats }: EventsOptions): Promise<Where> => {
-  const url = nats ?? (await readFile(brokerUrlFileIn(data), 'utf8').catch(() => '')).trim();
-  if (url === '')
-    throw new CommandError(
-      EXIT.unreachable,
-      `No platform has run on ${data}; name its data folder with --data, or its broker with --nats.`,
-    );
-  const keyFile = join(data, 'keys', 'observer.nk');
-  const there = await access(keyFile).then(
-    () => true,
-    () => false,
-  );
-  return { url, keyFile: there ? keyFile : undefined };
 };

@@ -1,229 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { canonicalJson } from '#libs/domain/canonical.js';
-import {
-  cancelTask,
-  changePriority,
-  dispatchStep,
-  failTask,
-  isRefused,
-  submitTask,
-} from '#libs/domain/task/decide.js';
-import {
-  dependencyEnded,
-  loseLease,
-  recordReport,
-  type Outcome,
-  type Report,
-} from '#libs/domain/task/outcome.js';
-import {
-  TASK_STREAM_TYPES,
-  type StepSpec,
-  type TaskEvent,
-  type TaskSubmitted,
-} from '#libs/domain/task/events.js';
+import { cancelTask, dispatchStep, isRefused } from '#libs/domain/task/decide.js';
+import { TASK_STREAM_TYPES, type StepSpec, type TaskEvent } from '#libs/domain/task/events.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { activeSteps } from '#libs/domain/task/task.js';
-import { later, stepSpec, submission, templateRegistered } from '#libs/testing/builders.js';
+import { stepSpec, submission } from '#libs/testing/builders.js';
+import { OUTCOMES, STEP_IDS, taskActions, TaskWorld, type TaskAction } from '#libs/testing/task-world.js';
 
-/** Every way in which steps can hang together: alone, in a row, side by side, and a diamond. */
-const SHAPES: readonly (readonly StepSpec[])[] = [
-  [stepSpec('a')],
-  [stepSpec('a', { retry: { attemptsMax: 3, backoffMs: 100 } }), stepSpec('b', { needs: ['a'] })],
-  [stepSpec('a', { retry: { attemptsMax: 2, backoffMs: 100 } }), stepSpec('b'), stepSpec('c')],
-  [
-    stepSpec('a'),
-    stepSpec('b', { needs: ['a'], retry: { attemptsMax: 2, backoffMs: 100 } }),
-    stepSpec('c', { needs: ['a'] }),
-    stepSpec('d', { needs: ['b', 'c'] }),
-  ],
-];
-const OUTCOMES: readonly Outcome[] = [
-  { kind: 'completed', output: { text: 'done' } },
-  { kind: 'failed', failure: { code: 'MODEL_ERROR', message: 'broken' } },
-  { kind: 'failed', failure: { code: 'STEP_INPUT_INVALID', message: 'wrong' } },
-  { kind: 'failed', failure: { code: 'SERVER_UNREACHABLE', message: 'gone' } },
-  { kind: 'cancelled', confirmed: true },
-  { kind: 'cancelled', confirmed: false },
-];
-const STEP_IDS = ['a', 'b', 'c', 'd'] as const;
-
-const task = fc.integer({ min: 0, max: 4 });
-const anything = fc.oneof(
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      do: fc.constant('submit' as const),
-      task,
-      shape: fc.nat(SHAPES.length - 1),
-      dependsOn: fc.uniqueArray(task, { maxLength: 2 }),
-      key: fc.option(fc.constantFrom('k1', 'k2')),
-    }),
-  },
-  {
-    weight: 8,
-    arbitrary: fc.record({
-      do: fc.constant('dispatch' as const),
-      task,
-      step: fc.constantFrom(...STEP_IDS, 'all' as const),
-      // Mostly the attempt that is due; else one that was made, or is not due yet.
-      attemptOff: fc.constantFrom(0, 0, 0, 0, -1, 1),
-    }),
-  },
-  {
-    weight: 9,
-    arbitrary: fc.record({
-      do: fc.constant('report' as const),
-      // Counted back from the newest attempt, so that late and repeated reports are common.
-      back: fc.nat(5),
-      outcome: fc.constantFrom(...OUTCOMES),
-      forged: fc.constantFrom(false, false, false, true),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), back: fc.nat(5) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel' as const), task }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('impossible' as const), task }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      do: fc.constant('priority' as const),
-      task,
-      priority: fc.integer({ min: 1, max: 10 }),
-    }),
-  },
-);
-type Action = typeof anything extends fc.Arbitrary<infer A> ? A : never;
-const actions = fc.array(anything, { maxLength: 70, size: 'max' });
-
-type Attempt = { readonly taskId: string; readonly report: Omit<Report, 'outcome'> };
-
-/** The shell around the deciders, without its streams: it keeps the log and folds what it appends. */
-class World {
-  readonly book: TaskBook = emptyBook();
-  readonly log: TaskRecord[] = [];
-  readonly attempts: Attempt[] = [];
-  #leases = 0;
-
-  constructor() {
-    this.append([templateRegistered]);
-  }
-
-  get #at(): string {
-    return later(this.log.length * 1000);
-  }
-
-  append(events: readonly TaskRecord['event'][]): void {
-    for (const event of events) {
-      const record = { seq: this.log.length + 1, event };
-      this.log.push(record);
-      applyToBook(this.book, record);
-      if (event.type !== 'task.completed' && event.type !== 'task.failed' && event.type !== 'task.cancelled')
-        continue;
-      for (const open of this.book.open.values()) {
-        if (open.dependsOn.includes(event.taskId)) {
-          this.append(dependencyEnded(open, event.taskId, this.book, this.#at));
-        }
-      }
-    }
-  }
-
-  submit(wanted: Omit<TaskSubmitted, 'type'>): ReturnType<typeof submitTask> {
-    const outcome = submitTask(wanted, this.book, { openTasksMax: 4 });
-    if (Array.isArray(outcome)) this.append(outcome);
-    return outcome;
-  }
-
-  /** As the scheduler asks for it: only what waits for no other task. */
-  dispatch(taskId: string, stepId: string, attemptOff = 0): readonly TaskEvent[] {
-    const open = this.book.open.get(taskId);
-    if (!open?.dependsOn.every((id) => this.book.closed.get(id) === 'completed')) return [];
-    const progress = open.steps.find(({ spec }) => spec.id === stepId)?.progress;
-    const due =
-      progress === undefined ? 1 : progress.status === 'pending' ? progress.attempts + 1 : progress.attempt;
-    const attempt = due + attemptOff;
-    this.#leases += 1;
-    const lease = { leaseId: `lease-${this.#leases}`, token: 1000 + this.#leases, serverId: 'gpu1' };
-    const at = this.#at;
-    const events = dispatchStep(open, { stepId, attempt, lease, input: { n: this.#leases }, at });
-    if (events.length > 0) {
-      const { leaseId, token } = lease;
-      this.attempts.push({ taskId, report: { stepId, attempt, leaseId, token, startedAt: at, endedAt: at } });
-    }
-    this.append(events);
-    return events;
-  }
-
-  report({ taskId, report }: Attempt, outcome: Outcome): readonly TaskEvent[] {
-    const given = { at: this.#at, random: 0.5, result: () => ({ result: taskId }) };
-    const events = recordReport(this.book.open.get(taskId), { ...report, outcome }, given);
-    this.append(events);
-    return events;
-  }
-
-  lose({ taskId, report }: Attempt): readonly TaskEvent[] {
-    const given = { at: this.#at, random: 0.5, result: () => null };
-    const events = loseLease(this.book.open.get(taskId), report, given);
-    this.append(events);
-    return events;
-  }
-
-  cancel(taskId: string): void {
-    const decision = cancelTask(taskId, 'not needed', this.book, this.#at);
-    if (!isRefused(decision)) this.append(decision);
-  }
-
-  act(action: Action): void {
-    switch (action.do) {
-      case 'submit':
-        this.submit(
-          submission({
-            taskId: `t${action.task}`,
-            steps: SHAPES[action.shape] ?? [],
-            dependsOn: action.dependsOn.map((id) => `t${id}`),
-            submittedAt: this.#at,
-            ...(action.key === null
-              ? {}
-              : { idempotency: { key: action.key, requestHash: `h${action.shape}` } }),
-          }),
-        );
-        return;
-      case 'dispatch':
-        for (const stepId of action.step === 'all' ? STEP_IDS : [action.step]) {
-          this.dispatch(`t${action.task}`, stepId, action.attemptOff);
-        }
-        return;
-      case 'report': {
-        const attempt = this.attempts.at(-1 - action.back);
-        if (attempt === undefined) return;
-        const report = action.forged
-          ? { ...attempt.report, token: attempt.report.token + 1 }
-          : attempt.report;
-        this.report({ ...attempt, report }, action.outcome);
-        return;
-      }
-      case 'lose': {
-        const attempt = this.attempts.at(-1 - action.back);
-        if (attempt) this.lose(attempt);
-        return;
-      }
-      case 'cancel':
-        return this.cancel(`t${action.task}`);
-      case 'impossible': {
-        const open = this.book.open.get(`t${action.task}`);
-        if (open) this.append(failTask(open, { code: 'NO_SERVER_FITS', message: 'too large' }, this.#at));
-        return;
-      }
-      case 'priority': {
-        const decision = changePriority(`t${action.task}`, action.priority, this.book, this.#at);
-        if (!isRefused(decision)) this.append(decision);
-        return;
-      }
-    }
-  }
-}
-
-const worldAfter = (made: readonly Action[]): World => {
-  const world = new World();
+const worldAfter = (made: readonly TaskAction[]): TaskWorld => {
+  const world = new TaskWorld();
   for (const action of made) world.act(action);
   return world;
 };
@@ -245,15 +31,15 @@ const stoppedIn = ({ event }: TaskRecord): readonly string[] => {
   return leases;
 };
 
-const law = (runs: number, check: (world: World, extra: number) => void): void =>
+const law = (runs: number, check: (world: TaskWorld, extra: number) => void): void =>
   fc.assert(
-    fc.property(actions, fc.nat(), (made, extra) => check(worldAfter(made), extra)),
+    fc.property(taskActions, fc.nat(), (made, extra) => check(worldAfter(made), extra)),
     { numRuns: runs },
   );
 
 describe('the histories that are tried here', () => {
   it('contain every fact about a task, and tasks that end in each way', () => {
-    const worlds = fc.sample(actions, { numRuns: 300, seed: 1 }).map(worldAfter);
+    const worlds = fc.sample(taskActions, { numRuns: 300, seed: 1 }).map(worldAfter);
     const types = new Set(worlds.flatMap(({ log }) => log.map(({ event }) => event.type)));
     const aboutTasks = [...TASK_STREAM_TYPES].filter(
       (type) => type.startsWith('task.') || type.startsWith('step.'),
@@ -457,7 +243,7 @@ describe('the order of reports', () => {
     const order = fc.shuffledSubarray([...STEP_IDS], { minLength: STEP_IDS.length });
     fc.assert(
       fc.property(order, fc.array(fc.nat(3)), (reports, repeated) => {
-        const world = new World();
+        const world = new TaskWorld();
         world.submit(submission({ steps }));
         for (const stepId of STEP_IDS) world.dispatch('t1', stepId);
         for (const [place, stepId] of reports.entries()) {

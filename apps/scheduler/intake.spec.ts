@@ -1,0 +1,60 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Command } from '#libs/contracts/commands.js';
+import { emptyBook } from '#libs/domain/task/task-book.js';
+import { TaskIndex } from '#libs/domain/task/task-index.js';
+import { START } from '#libs/event-log/event-log.js';
+import { MemoryEventLog } from '#libs/event-log/memory.event-log.js';
+import { openingEvent } from '#libs/event-log/opening-event.js';
+import { NOW, NOW_MS, submission, TEMPLATE } from '#libs/testing/builders.js';
+import { Answers } from './answers.js';
+import { Intake } from './intake.js';
+import { Recorder } from './recorder.js';
+
+const registration: Command = { kind: 'template', commandId: 'c-0', template: TEMPLATE, definition: {} };
+const accepted = (commandId: string): Command => ({
+  kind: 'submit',
+  commandId,
+  ...submission({ taskId: `t-${commandId}` }),
+});
+const refused = (commandId: string): Command => ({
+  kind: 'cancel',
+  commandId,
+  taskId: 'nobody',
+  reason: 'enough',
+});
+
+/** What the log holds of commands that arrive in one turn: type and cause. */
+const recordedOf = async (...commands: readonly Command[]): Promise<readonly string[]> => {
+  const log = new MemoryEventLog('TASKS');
+  const opening = openingEvent(
+    START,
+    { id: 'log-1', node: 'n', time: NOW },
+    () => 'evt.scheduler.log-started',
+  );
+  const writer = await log.openWriter(START, opening);
+  const book = emptyBook();
+  const clock = { nowMs: () => NOW_MS };
+  const recorder = new Recorder(writer, book, new TaskIndex(book), clock, () => undefined);
+  const answers = new Answers(() => undefined);
+  const intake = new Intake({ recorder, clock, random: () => 0.5, openTasksMax: 10, answers });
+  for (const [place, data] of commands.entries())
+    intake.command({ id: data.commandId, subject: 'cmd.x', data, seq: place + 1, storedAtMs: NOW_MS });
+  await new Promise((resolve) => setImmediate(resolve));
+  await writer.flush();
+  return log.stored.slice(1).map(({ type, causationId }) => `${type} ${causationId}`);
+};
+
+describe('commands of one turn', () => {
+  it('are refused together', async () =>
+    expect(await recordedOf(refused('c-1'), refused('c-2'))).toEqual(['commands.refused cmd:2']));
+
+  it('never leave a refusal behind a later decision: a leader that dies between them would pass it over', async () =>
+    expect(
+      await recordedOf(registration, refused('c-1'), refused('c-2'), accepted('c-3'), refused('c-4')),
+    ).toEqual([
+      'template.registered cmd:1',
+      'commands.refused cmd:3',
+      'task.submitted cmd:4',
+      'commands.refused cmd:5',
+    ]));
+});

@@ -1,0 +1,383 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { eventHash } from '#libs/event-log/event-hash.js';
+import type { AuditRecord } from './audit-record.js';
+import { LogAudit, type AuditedStream, type AuditReport } from './log-audit.js';
+import { RULES, type RuleName } from './rules.js';
+
+/**
+ * A log that a platform really wrote: eight tasks on two servers, among them one of two steps, one that waits for another, one cancelled
+ * while it ran, one whose model is unknown, and one whose executor was killed; models were swapped, and a submission refused.
+ */
+type Log = Record<AuditedStream, AuditRecord[]>;
+
+const lines = (stream: AuditedStream): AuditRecord[] =>
+  readFileSync(`test/fixtures/log/${stream}.ndjson`, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const event = JSON.parse(line) as AuditRecord;
+      return { ...event, payload: JSON.stringify(event.data) };
+    });
+
+const log = (): Log => ({ tasks: lines('tasks'), leases: lines('leases') });
+
+type Given = {
+  readonly settled?: boolean;
+  readonly nowMs?: number;
+  readonly also?: (audit: LogAudit) => void;
+};
+
+const audited = ({ tasks, leases }: Log, { settled = false, nowMs, also }: Given = {}): AuditReport => {
+  const audit = new LogAudit();
+  for (const record of tasks) audit.take('tasks', record);
+  for (const record of leases) audit.take('leases', record);
+  also?.(audit);
+  return audit.report({ nowMs: nowMs ?? Date.parse(leases.at(-1)?.time ?? ''), settled });
+};
+
+/** The log as writers would have written it: places, writers and hashes fit, so that only what was planted is wrong. */
+const written = (records: readonly AuditRecord[]): AuditRecord[] => {
+  let epoch = 0;
+  return chained(
+    records.map((record, place) => {
+      const seq = place + 1;
+      if (record.type === 'log.started' || record.type === 'leader.elected') epoch = seq;
+      return { ...record, seq, epoch };
+    }),
+  );
+};
+
+const chained = (records: readonly AuditRecord[]): AuditRecord[] => {
+  let prevHash = '';
+  return records.map((record) => {
+    const next = { ...record, prevHash, payload: JSON.stringify(record.data) };
+    prevHash = eventHash(prevHash, next, next.epoch, next.payload);
+    return next;
+  });
+};
+
+const at = (records: readonly AuditRecord[], seq: number): AuditRecord => {
+  const record = records[seq - 1];
+  if (record === undefined) throw new Error(`the log has no event ${seq}`);
+  return record;
+};
+
+/** The same log with one event changed. */
+const changed = (stream: AuditedStream, seq: number, change: (record: AuditRecord) => AuditRecord): Log => {
+  const found = log();
+  found[stream] = written(found[stream].map((record) => (record.seq === seq ? change(record) : record)));
+  return found;
+};
+
+const data =
+  (more: object) =>
+  (record: AuditRecord): AuditRecord => ({
+    ...record,
+    data: { ...record.data, ...more },
+  });
+
+/** As if it had never been written, without moving what comes behind it. */
+const unsaid = (stream: AuditedStream, record: AuditRecord): AuditRecord => ({
+  ...record,
+  ...(stream === 'tasks'
+    ? { type: 'commands.refused', data: { refused: [] } }
+    : { type: 'server.state-changed', data: { serverId: 'cpu', state: 'up', foreign: [] } }),
+});
+
+const without = (stream: AuditedStream, ...seqs: readonly number[]): Log => {
+  const found = log();
+  found[stream] = written(
+    found[stream].map((record) => (seqs.includes(record.seq) ? unsaid(stream, record) : record)),
+  );
+  return found;
+};
+
+/** Once more at the end. */
+const again = (stream: AuditedStream, seq: number): Log => {
+  const found = log();
+  found[stream] = written([...found[stream], at(found[stream], seq)]);
+  return found;
+};
+
+const raw = (stream: AuditedStream, seq: number, change: (record: AuditRecord) => AuditRecord): Log => {
+  const found = log();
+  found[stream] = found[stream].map((record) => (record.seq === seq ? change(record) : record));
+  return found;
+};
+
+const HOUR_MS = 3_600_000;
+const anHourLater = Date.parse(at(lines('leases'), 33).time) + HOUR_MS;
+
+type Plant = readonly [rule: RuleName, what: string, log: () => Log, given?: Given];
+
+const lease = at(lines('tasks'), 10).data['lease'] as { readonly token: number };
+const zombie = { leaseId: (at(lines('tasks'), 20).data['lease'] as { leaseId: string }).leaseId, attempt: 1 };
+const step33 = at(lines('tasks'), 33).data['step'] as object;
+const sim = at(lines('leases'), 3).data['server'] as object;
+const first = at(lines('leases'), 7).data;
+
+const swapped = (stream: AuditedStream, one: number, other: number): Log => {
+  const found = log();
+  const records = [...found[stream]];
+  [records[one - 1], records[other - 1]] = [at(records, other), at(records, one)];
+  found[stream] = written(records);
+  return found;
+};
+
+const PLANTS: readonly Plant[] = [
+  [
+    'SUBMISSION_LOST',
+    'a stored submission that nobody decided, before one that was',
+    log,
+    {
+      also: (audit) => audit.submission({ seq: 5, commandId: 'c-5', taskId: 'nobody', workspace: 'default' }),
+    },
+  ],
+  ['SUBMITTED_TWICE', 'an ended task that begins again', () => again('tasks', 9)],
+  [
+    'SUBMITTED_TWICE',
+    'an open task that begins again',
+    () => changed('tasks', 8, () => at(lines('tasks'), 5)),
+  ],
+  ['NOT_SUBMITTED', 'a task without its beginning', () => without('tasks', 9)],
+  [
+    'NOT_SUBMITTED',
+    'an attempt of a step that the task does not have',
+    () => changed('tasks', 10, data({ stepId: 'other' })),
+  ],
+  ['ENDED_TWICE', 'a second end', () => again('tasks', 11)],
+  [
+    'ENDED_TOO_EARLY',
+    'an end after the first of two steps',
+    () => changed('tasks', 24, (record) => ({ ...record, type: 'task.completed' })),
+  ],
+  ['STILL_OPEN', 'a task without an end, in a log at rest', () => without('tasks', 33), { settled: true }],
+  [
+    'NEEDS_NOT_DONE',
+    'a task that starts before the one that it depends on has ended',
+    () => changed('tasks', 12, data({ dependsOn: [at(lines('tasks'), 5).taskId] })),
+  ],
+  [
+    'NEEDS_NOT_DONE',
+    'a task that depends on none that is known',
+    () => changed('tasks', 19, data({ dependsOn: ['nobody'] })),
+  ],
+  ['NEEDS_NOT_DONE', 'a step that starts before the one it needs', () => without('tasks', 24)],
+  [
+    'MEMORY_OVERCOMMITTED',
+    'a load of more than there is',
+    () => changed('leases', 21, data({ bytes: 4 * 1024 ** 3 })),
+  ],
+  [
+    'MEMORY_OVERCOMMITTED',
+    'a model that turns out larger than what is left',
+    () => changed('leases', 22, data({ bytes: 4 * 1024 ** 3 })),
+  ],
+  ['MEMORY_OVERCOMMITTED', 'a load before the other model is gone', () => without('leases', 20)],
+  [
+    'MEMORY_OVERCOMMITTED',
+    "a load beside somebody else's model",
+    () => changed('leases', 4, data({ foreign: [{ model: 'other:7b', bytes: 2.5 * 1024 ** 3 }] })),
+  ],
+  ['SLOTS_OVERCOMMITTED', 'two leases of one slot', () => changed('leases', 5, data({ slots: 1 }))],
+  ['PLACE_NOT_OPEN', 'leases of a model that is still being loaded', () => without('leases', 6)],
+  [
+    'PLACE_NOT_OPEN',
+    'a CPU slot on a server that has none',
+    () =>
+      changed('leases', 8, (record) => data({ serverId: (sim as { serverId: string }).serverId })(record)),
+  ],
+  [
+    'UNLOADED_IN_USE',
+    'an unload under a lease',
+    () =>
+      changed('leases', 9, (record) => ({
+        ...record,
+        type: 'residency.unload-started',
+        data: {
+          serverId: first['serverId'],
+          residencyId: (first['leases'] as readonly { residencyId: string }[])[0]?.residencyId,
+          reason: 'room',
+        },
+      })),
+  ],
+  [
+    'UNLOADED_IN_USE',
+    'a server that goes under a lease',
+    () =>
+      changed('leases', 9, (record) => ({
+        ...record,
+        type: 'server.removed',
+        data: { serverId: first['serverId'] },
+      })),
+  ],
+  ['STARTED_TWICE', 'a second attempt while the first one counts', () => without('tasks', 31)],
+  ['ATTEMPTS_OUT_OF_ORDER', 'an attempt that is left out', () => changed('tasks', 32, data({ attempt: 3 }))],
+  [
+    'ATTEMPTS_OUT_OF_ORDER',
+    'a token that is older than the last',
+    () =>
+      changed(
+        'tasks',
+        20,
+        data({ lease: { ...(at(lines('tasks'), 20).data['lease'] as object), token: 99 } }),
+      ),
+  ],
+  [
+    'NOT_THE_CURRENT_ATTEMPT',
+    'the outcome of an attempt that was given up',
+    () => changed('tasks', 33, data({ step: { ...step33, ...zombie } })),
+  ],
+  [
+    'NOT_GRANTED',
+    'a token that no grant has',
+    () => changed('tasks', 10, data({ lease: { ...lease, token: lease.token + 1 } })),
+  ],
+  ['NOT_GRANTED', 'an attempt without any grant', () => without('leases', 8)],
+  ['GRANTED_TWICE', 'a lease that expired and is granted again', () => again('leases', 13)],
+  [
+    'GRANTED_TWICE',
+    'a lease that is granted while it is live',
+    () => changed('leases', 9, () => at(lines('leases'), 8)),
+  ],
+  [
+    'GRANTED_TWICE',
+    'two attempts under one lease',
+    () => changed('tasks', 32, data({ lease: at(lines('tasks'), 20).data['lease'] })),
+  ],
+  ['NOT_LIVE', 'a lease that is released twice', () => again('leases', 9)],
+  ['STARTED_WHILE_ENDING', 'an attempt after a cancel', () => swapped('tasks', 7, 25)],
+  ['ENDED_WHILE_RUNNING', 'a cancel that stops nothing', () => changed('tasks', 26, data({ stopped: [] }))],
+  [
+    'SLOT_GIVEN_AWAY',
+    'a release before the end',
+    () => changed('leases', 18, (record) => ({ ...record, causationId: 'tsk:25' })),
+  ],
+  ['SLOT_GIVEN_AWAY', 'a release of an attempt that is under way', () => without('tasks', 33)],
+  [
+    'SLOT_GIVEN_AWAY',
+    'a release long ago, without a word in the other stream',
+    () => ({
+      ...without('tasks', 33),
+      leases: changed('leases', 33, (record) => ({ ...record, causationId: '' })).leases,
+    }),
+    { nowMs: anHourLater },
+  ],
+  ['LEASE_LEFT_BEHIND', 'an ended attempt whose slot is not freed', () => without('leases', 18)],
+  [
+    'LEASE_LEFT_BEHIND',
+    'the newest attempt, an hour later',
+    () => without('leases', 33),
+    { nowMs: anHourLater },
+  ],
+  [
+    'LEASE_LEFT_BEHIND',
+    'a grant that nobody used, an hour later',
+    () => ({ tasks: without('tasks', 32, 33).tasks, leases: without('leases', 33).leases }),
+    { nowMs: anHourLater },
+  ],
+  [
+    'LEASE_GONE',
+    'an attempt that goes on without its lease',
+    () => ({ tasks: without('tasks', 31, 32, 33).tasks, leases: without('leases', 32, 33).leases }),
+    { nowMs: anHourLater },
+  ],
+  ['EVENTS_MISSING', 'a hole', () => ({ ...log(), tasks: log().tasks.filter(({ seq }) => seq !== 8) })],
+  ['EVENTS_MISSING', 'a missing beginning', () => ({ ...log(), leases: log().leases.slice(1) })],
+  [
+    'EVENTS_MISSING',
+    'an event that comes twice',
+    () => ({
+      ...log(),
+      tasks: log().tasks.flatMap((record) => (record.seq === 9 ? [record, record] : [record])),
+    }),
+  ],
+  [
+    'HASH_BROKEN',
+    'data that were changed',
+    () => raw('tasks', 9, (record) => ({ ...record, payload: record.payload.replace('one', 'two') })),
+  ],
+  ...(['id', 'type', 'time', 'subject', 'taskId', 'workspace', 'correlationId', 'causationId'] as const).map(
+    (name): Plant => [
+      'HASH_BROKEN',
+      `another ${name}`,
+      () => raw('tasks', 9, (record) => ({ ...record, [name]: `${record[name] ?? ''}x` })),
+    ],
+  ),
+  [
+    'GENESIS_WRONG',
+    'a log that begins in the middle',
+    () => changed('tasks', 1, (record) => ({ ...record, type: 'leader.elected' })),
+  ],
+  [
+    'WRITER_WRONG',
+    'an event of a writer that was deposed',
+    () => {
+      const found = changed('tasks', 8, (record) => ({ ...record, type: 'leader.elected', data: {} }));
+      found.tasks = chained(
+        found.tasks.map((record) => (record.seq === 9 ? { ...record, epoch: 1 } : record)),
+      );
+      return found;
+    },
+  ],
+  [
+    'NOT_READABLE',
+    'data that are not as their type says',
+    () => changed('tasks', 24, ({ taskId, ...record }) => ({ ...record, data: { taskId } })),
+  ],
+  ['NOT_READABLE', 'an event of the other stream', () => changed('tasks', 8, () => at(lines('leases'), 7))],
+  ['NOT_READABLE', 'a fact about a server that is not there', () => without('leases', 2)],
+];
+
+describe('the audit of a log', () => {
+  it('finds nothing in what a platform really wrote', () => {
+    const report = audited(log(), { settled: true });
+    expect(report.findings).toEqual([]);
+    expect(report).toMatchObject({
+      sound: true,
+      read: { tasks: 33, leases: 33 },
+      tasks: { open: 0, over: 8 },
+      attempts: 9,
+      leases: 9,
+      servers: 2,
+    });
+  });
+
+  it('finds nothing in any beginning of it: what is under way is not wrong', () => {
+    const { tasks, leases } = log();
+    for (let seq = 0; seq <= tasks.length; seq += 1) {
+      const until = tasks[seq - 1]?.time ?? '';
+      const seen = leases.filter(({ time }) => time <= until);
+      // What LEASES tells of TASKS behind the cut is known to nobody yet.
+      const told = { tasks: tasks.slice(0, seq), leases: seen };
+      expect([seq, audited(told, { nowMs: Date.parse(until) || 0 }).findings]).toEqual([seq, []]);
+    }
+  });
+
+  it.each(PLANTS.map(([rule, what, planted, given = {}]) => ({ rule, what, planted, given })))(
+    'finds $rule: $what',
+    ({ rule, planted, given }) => {
+      const report = audited(planted(), given);
+      expect(Object.keys(report.counts)).toContain(rule);
+      expect(report.sound).toBe(false);
+      expect(report.findings.find((finding) => finding.rule === rule)).toMatchObject({
+        promise: RULES[rule].promise,
+        message: expect.any(String),
+      });
+    },
+  );
+
+  it('is tried on every rule, but for the one that needs a scheduler', () => {
+    const tried = new Set(PLANTS.map(([rule]) => rule));
+    expect(Object.keys(RULES).filter((rule) => !tried.has(rule as RuleName))).toEqual(['STATE_DIFFERS']);
+  });
+
+  it('keeps a hundred findings of a rule and counts the others', () => {
+    const audit = new LogAudit();
+    for (let seq = 1; seq <= 150; seq += 1) audit.unreadable('TASKS', seq, 'damaged');
+    const report = audit.report({ nowMs: 0, settled: false });
+    expect(report.findings).toHaveLength(100);
+    expect(report.counts).toEqual({ NOT_READABLE: 150 });
+  });
+});

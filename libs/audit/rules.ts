@@ -1,0 +1,57 @@
+/** What the platform promises of its log. A log in which one of these is broken was not written by a sound platform. */
+export const PROMISES = {
+  1: 'A task that was accepted is never lost, and ends once.',
+  2: 'A step starts only after everything that it needs is done.',
+  3: 'What is loaded fits into the memory of its server, and what is leased into its slots.',
+  4: 'One attempt of a step counts at a time, and only that one has an effect.',
+  5: 'The log from its start gives the state that the scheduler has, byte for byte.',
+  7: 'A task that is over holds no lease, and a slot is free only when its attempt has ended.',
+  8: 'A loss or a change of the log is found.',
+} as const satisfies Readonly<Record<number, string>>;
+
+export type Promised = keyof typeof PROMISES;
+
+type Rule = { readonly promise: Promised; readonly says: string };
+
+/** Every way of breaking them that is looked for. The README's table is made from this. */
+export const RULES = {
+  SUBMISSION_LOST: { promise: 1, says: 'A stored submission was passed over: no task, and no refusal.' },
+  SUBMITTED_TWICE: { promise: 1, says: 'A task began twice.' },
+  NOT_SUBMITTED: { promise: 1, says: 'An event is about a task that never began.' },
+  ENDED_TWICE: { promise: 1, says: 'An event came after the end of its task.' },
+  ENDED_TOO_EARLY: { promise: 1, says: 'A task was completed before all of its steps were done.' },
+  STILL_OPEN: { promise: 1, says: 'A task has not ended. Looked for with `--settled` only.' },
+  NEEDS_NOT_DONE: { promise: 2, says: 'A step started before a step or a task that it needs.' },
+  MEMORY_OVERCOMMITTED: { promise: 3, says: 'More bytes are taken on a server than it has.' },
+  SLOTS_OVERCOMMITTED: { promise: 3, says: 'More leases are live than there are slots.' },
+  PLACE_NOT_OPEN: { promise: 3, says: 'A lease was granted where nothing is loaded.' },
+  UNLOADED_IN_USE: { promise: 3, says: 'A model was unloaded, or a server removed, under live leases.' },
+  STARTED_TWICE: { promise: 4, says: 'An attempt started while another one of its step was under way.' },
+  ATTEMPTS_OUT_OF_ORDER: {
+    promise: 4,
+    says: 'The number or the token of an attempt is not behind the last.',
+  },
+  NOT_THE_CURRENT_ATTEMPT: {
+    promise: 4,
+    says: 'An outcome counted that is not that of the current attempt.',
+  },
+  NOT_GRANTED: { promise: 4, says: 'An attempt started under a lease that was not granted to it.' },
+  GRANTED_TWICE: {
+    promise: 4,
+    says: 'A lease was granted under an id that is live, has expired, or that an attempt has used.',
+  },
+  NOT_LIVE: { promise: 4, says: 'A lease was closed that was not live on that server.' },
+  STATE_DIFFERS: { promise: 5, says: 'The state of the scheduler is not what the log says.' },
+  STARTED_WHILE_ENDING: { promise: 7, says: 'An attempt started after its task was asked to stop.' },
+  ENDED_WHILE_RUNNING: { promise: 7, says: 'A task ended while an attempt of it was under way.' },
+  SLOT_GIVEN_AWAY: { promise: 7, says: 'A slot was freed before its attempt had ended.' },
+  LEASE_LEFT_BEHIND: { promise: 7, says: 'A lease is live though its attempt has ended.' },
+  LEASE_GONE: { promise: 7, says: 'An attempt is under way though its lease is closed.' },
+  EVENTS_MISSING: { promise: 8, says: 'A sequence is missing, or comes twice.' },
+  HASH_BROKEN: { promise: 8, says: 'An event does not carry the hash of the one before it.' },
+  GENESIS_WRONG: { promise: 8, says: 'The log does not begin with `log.started`.' },
+  WRITER_WRONG: { promise: 8, says: 'An event was written by one who did not lead at that place.' },
+  NOT_READABLE: { promise: 8, says: 'A message is no event, or its data are not as its type says.' },
+} as const satisfies Readonly<Record<string, Rule>>;
+
+export type RuleName = keyof typeof RULES;

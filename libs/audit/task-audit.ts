@@ -1,0 +1,161 @@
+import type { LeaseId, StepId, TaskId } from '#libs/domain/ids.js';
+import type { StepDispatched, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { AuditRecord } from './audit-record.js';
+import { attemptName, type Attempt } from './attempts.js';
+import type { Findings } from './findings.js';
+import { outcomesOf, type AttemptOutcome } from './outcomes.js';
+import type { RuleName } from './rules.js';
+
+type AuditedTask = {
+  readonly submittedSeq: number;
+  readonly dependsOn: readonly TaskId[];
+  readonly steps: ReadonlyMap<StepId, AuditedStep>;
+  /** Someone asked it to stop, or a step of it failed for good. */
+  ending: boolean;
+};
+
+type AuditedStep = {
+  readonly needs: readonly StepId[];
+  attempts: number;
+  token: number;
+  done: boolean;
+  /** Lease of the attempt under way. */
+  current: LeaseId | null;
+  /** Lease of the attempt that `task.failing` ended: the end of the task names it again. */
+  blamed: LeaseId | null;
+};
+
+type Over = 'task.completed' | 'task.failed' | 'task.cancelled';
+const OVER: ReadonlySet<string> = new Set<Over>(['task.completed', 'task.failed', 'task.cancelled']);
+
+/** What each task and each of its attempts may do next, as the promises say it and not as the scheduler decides it. */
+export class TaskAudit {
+  readonly #open = new Map<TaskId, AuditedTask>();
+  readonly #over = new Map<TaskId, Over>();
+  /** Every attempt so far by its lease: no two have the same. */
+  readonly attempts = new Map<LeaseId, Attempt>();
+
+  constructor(
+    private readonly stream: string,
+    private readonly findings: Findings,
+  ) {}
+
+  isKnown(taskId: TaskId): boolean {
+    return this.#open.has(taskId) || this.#over.has(taskId);
+  }
+
+  get count(): { readonly open: number; readonly over: number } {
+    return { open: this.#open.size, over: this.#over.size };
+  }
+
+  /** For a platform of which somebody says that nothing is under way. */
+  settle(): void {
+    for (const [taskId, { submittedSeq }] of this.#open)
+      this.#found('STILL_OPEN', { seq: submittedSeq, taskId }, `task ${taskId} has not ended`);
+  }
+
+  take(record: AuditRecord): void {
+    const event = { ...record.data, type: record.type } as unknown as TaskEvent;
+    const { taskId } = event;
+    const at = { seq: record.seq, taskId };
+    if (this.#over.has(taskId)) {
+      const text = `${event.type} of task ${taskId}, which ended with ${this.#over.get(taskId)}`;
+      this.#found(event.type === 'task.submitted' ? 'SUBMITTED_TWICE' : 'ENDED_TWICE', at, text);
+      return;
+    }
+    const task = this.#open.get(taskId);
+    if (event.type === 'task.submitted') {
+      if (task) this.#found('SUBMITTED_TWICE', at, `task ${taskId} began at ${task.submittedSeq} already`);
+      else this.#open.set(taskId, this.#begun(event, record.seq));
+      return;
+    }
+    if (task === undefined) {
+      this.#found('NOT_SUBMITTED', at, `${event.type} of task ${taskId}, which never began`);
+      return;
+    }
+    if (event.type === 'step.dispatched') this.#started(task, event, record.seq);
+    for (const outcome of outcomesOf(event)) this.#ended(task, outcome, record, taskId);
+    if (event.type === 'task.cancel-requested' || event.type === 'task.failing') task.ending = true;
+    if (isOver(event.type)) this.#close(task, event.type, at);
+  }
+
+  #begun({ dependsOn, steps, taskId }: TaskSubmitted, seq: number): AuditedTask {
+    for (const id of dependsOn)
+      if (!this.isKnown(id))
+        this.#found('NEEDS_NOT_DONE', { seq, taskId }, `task ${taskId} needs ${id}, which never began`);
+    const fresh = { attempts: 0, token: 0, done: false, current: null, blamed: null };
+    return {
+      submittedSeq: seq,
+      dependsOn,
+      steps: new Map(steps.map(({ id, needs }) => [id, { needs, ...fresh }])),
+      ending: false,
+    };
+  }
+
+  #started(task: AuditedTask, event: StepDispatched, seq: number): void {
+    const { taskId, stepId, attempt, lease } = event;
+    const at = { seq, taskId };
+    const what = `${attemptName(event)} of task ${taskId}`;
+    const step = task.steps.get(stepId);
+    if (step === undefined) {
+      this.#found('NOT_SUBMITTED', at, `${what}: the task has no such step`);
+      return;
+    }
+    const missing = [
+      ...step.needs.filter((id) => task.steps.get(id)?.done !== true),
+      ...task.dependsOn.filter((id) => this.#over.get(id) !== 'task.completed'),
+    ];
+    if (missing.length > 0)
+      this.#found('NEEDS_NOT_DONE', at, `${what} started before ${missing.join(', ')} was done`);
+    if (task.ending) this.#found('STARTED_WHILE_ENDING', at, `${what} started though the task is ending`);
+    if (step.current !== null || step.done)
+      this.#found('STARTED_TWICE', at, `${what} started while attempt ${step.attempts} counts`);
+    if (attempt !== step.attempts + 1 || lease.token <= step.token)
+      this.#found(
+        'ATTEMPTS_OUT_OF_ORDER',
+        at,
+        `${what} has the token ${lease.token}; the one before was attempt ${step.attempts} with token ${step.token}`,
+      );
+    if (this.attempts.has(lease.leaseId))
+      this.#found('GRANTED_TWICE', at, `${what} uses lease ${lease.leaseId}, which another attempt has used`);
+    this.attempts.set(lease.leaseId, { taskId, stepId, attempt, ...lease, startedSeq: seq, ended: null });
+    step.current = lease.leaseId;
+    step.attempts = attempt;
+    step.token = lease.token;
+  }
+
+  #ended(task: AuditedTask, outcome: AttemptOutcome, record: AuditRecord, taskId: TaskId): void {
+    const step = task.steps.get(outcome.stepId);
+    if (step?.blamed === outcome.leaseId) return;
+    const attempt = this.attempts.get(step?.current ?? '');
+    if (!step || !attempt || attempt.attempt !== outcome.attempt || attempt.leaseId !== outcome.leaseId) {
+      const current = attempt ? `${attemptName(attempt)} under ${attempt.leaseId}` : 'none';
+      const text = `${record.type} counts ${attemptName(outcome)} under ${outcome.leaseId}; the current one is ${current}`;
+      this.#found('NOT_THE_CURRENT_ATTEMPT', { seq: record.seq, taskId }, text);
+      return;
+    }
+    const ended = { seq: record.seq, atMs: Date.parse(record.time), unconfirmed: outcome.unconfirmed };
+    this.attempts.set(attempt.leaseId, { ...attempt, ended });
+    step.current = null;
+    if (outcome.succeeded) step.done = true;
+    if (record.type === 'task.failing') step.blamed = attempt.leaseId;
+  }
+
+  #close(task: AuditedTask, how: Over, at: { readonly seq: number; readonly taskId: TaskId }): void {
+    const steps = [...task.steps];
+    const running = steps.filter(([, { current }]) => current !== null).map(([id]) => id);
+    if (running.length > 0)
+      this.#found('ENDED_WHILE_RUNNING', at, `${how} while ${running.join(', ')} was under way`);
+    const left = steps.filter(([, { done }]) => !done).map(([id]) => id);
+    if (how === 'task.completed' && left.length > 0)
+      this.#found('ENDED_TOO_EARLY', at, `${how} though ${left.join(', ')} was not done`);
+    this.#open.delete(at.taskId);
+    this.#over.set(at.taskId, how);
+  }
+
+  #found(rule: RuleName, at: { readonly seq: number; readonly taskId: TaskId }, message: string): void {
+    this.findings.add(rule, { stream: this.stream, ...at }, message);
+  }
+}
+
+const isOver = (type: string): type is Over => OVER.has(type);

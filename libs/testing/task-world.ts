@@ -1,0 +1,215 @@
+import fc from 'fast-check';
+import {
+  cancelTask,
+  changePriority,
+  dispatchStep,
+  failTask,
+  isRefused,
+  submitTask,
+} from '#libs/domain/task/decide.js';
+import {
+  dependencyEnded,
+  loseLease,
+  recordReport,
+  type Outcome,
+  type Report,
+} from '#libs/domain/task/outcome.js';
+import type { StepSpec, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
+import { later, stepSpec, submission, templateRegistered } from './builders.js';
+
+/** Every way in which steps can hang together: alone, in a row, side by side, and a diamond. */
+const SHAPES: readonly (readonly StepSpec[])[] = [
+  [stepSpec('a')],
+  [stepSpec('a', { retry: { attemptsMax: 3, backoffMs: 100 } }), stepSpec('b', { needs: ['a'] })],
+  [stepSpec('a', { retry: { attemptsMax: 2, backoffMs: 100 } }), stepSpec('b'), stepSpec('c')],
+  [
+    stepSpec('a'),
+    stepSpec('b', { needs: ['a'], retry: { attemptsMax: 2, backoffMs: 100 } }),
+    stepSpec('c', { needs: ['a'] }),
+    stepSpec('d', { needs: ['b', 'c'] }),
+  ],
+];
+export const OUTCOMES: readonly Outcome[] = [
+  { kind: 'completed', output: { text: 'done' } },
+  { kind: 'failed', failure: { code: 'MODEL_ERROR', message: 'broken' } },
+  { kind: 'failed', failure: { code: 'STEP_INPUT_INVALID', message: 'wrong' } },
+  { kind: 'failed', failure: { code: 'SERVER_UNREACHABLE', message: 'gone' } },
+  { kind: 'cancelled', confirmed: true },
+  { kind: 'cancelled', confirmed: false },
+];
+export const STEP_IDS = ['a', 'b', 'c', 'd'] as const;
+
+const task = fc.integer({ min: 0, max: 4 });
+const anything = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('submit' as const),
+      task,
+      shape: fc.nat(SHAPES.length - 1),
+      dependsOn: fc.uniqueArray(task, { maxLength: 2 }),
+      key: fc.option(fc.constantFrom('k1', 'k2')),
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('dispatch' as const),
+      task,
+      step: fc.constantFrom(...STEP_IDS, 'all' as const),
+      // Mostly the attempt that is due; else one that was made, or is not due yet.
+      attemptOff: fc.constantFrom(0, 0, 0, 0, -1, 1),
+    }),
+  },
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      do: fc.constant('report' as const),
+      // Counted back from the newest attempt, so that late and repeated reports are common.
+      back: fc.nat(5),
+      outcome: fc.constantFrom(...OUTCOMES),
+      forged: fc.constantFrom(false, false, false, true),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), back: fc.nat(5) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel' as const), task }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('impossible' as const), task }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('priority' as const),
+      task,
+      priority: fc.integer({ min: 1, max: 10 }),
+    }),
+  },
+);
+export type TaskAction = typeof anything extends fc.Arbitrary<infer A> ? A : never;
+export const taskActions = fc.array(anything, { maxLength: 70, size: 'max' });
+
+export type WorldAttempt = { readonly taskId: string; readonly report: Omit<Report, 'outcome'> };
+
+/** The shell around the deciders, without its streams: it keeps the log and folds what it appends. */
+export class TaskWorld {
+  readonly book: TaskBook = emptyBook();
+  readonly log: TaskRecord[] = [];
+  readonly attempts: WorldAttempt[] = [];
+  #leases = 0;
+
+  constructor() {
+    this.append([templateRegistered]);
+  }
+
+  get #at(): string {
+    return later(this.log.length * 1000);
+  }
+
+  append(events: readonly TaskRecord['event'][]): void {
+    for (const event of events) {
+      const record = { seq: this.log.length + 1, event };
+      this.log.push(record);
+      applyToBook(this.book, record);
+      if (event.type !== 'task.completed' && event.type !== 'task.failed' && event.type !== 'task.cancelled')
+        continue;
+      for (const open of this.book.open.values()) {
+        if (open.dependsOn.includes(event.taskId)) {
+          this.append(dependencyEnded(open, event.taskId, this.book, this.#at));
+        }
+      }
+    }
+  }
+
+  submit(wanted: Omit<TaskSubmitted, 'type'>): ReturnType<typeof submitTask> {
+    const outcome = submitTask(wanted, this.book, { openTasksMax: 4 });
+    if (Array.isArray(outcome)) this.append(outcome);
+    return outcome;
+  }
+
+  /** As the scheduler asks for it: only what waits for no other task. */
+  dispatch(taskId: string, stepId: string, attemptOff = 0): readonly TaskEvent[] {
+    const open = this.book.open.get(taskId);
+    if (!open?.dependsOn.every((id) => this.book.closed.get(id) === 'completed')) return [];
+    const progress = open.steps.find(({ spec }) => spec.id === stepId)?.progress;
+    const due =
+      progress === undefined ? 1 : progress.status === 'pending' ? progress.attempts + 1 : progress.attempt;
+    const attempt = due + attemptOff;
+    this.#leases += 1;
+    const lease = { leaseId: `lease-${this.#leases}`, token: 1000 + this.#leases, serverId: 'gpu1' };
+    const at = this.#at;
+    const events = dispatchStep(open, { stepId, attempt, lease, input: { n: this.#leases }, at });
+    if (events.length > 0) {
+      const { leaseId, token } = lease;
+      this.attempts.push({ taskId, report: { stepId, attempt, leaseId, token, startedAt: at, endedAt: at } });
+    }
+    this.append(events);
+    return events;
+  }
+
+  report({ taskId, report }: WorldAttempt, outcome: Outcome): readonly TaskEvent[] {
+    const given = { at: this.#at, random: 0.5, result: () => ({ result: taskId }) };
+    const events = recordReport(this.book.open.get(taskId), { ...report, outcome }, given);
+    this.append(events);
+    return events;
+  }
+
+  lose({ taskId, report }: WorldAttempt): readonly TaskEvent[] {
+    const given = { at: this.#at, random: 0.5, result: () => null };
+    const events = loseLease(this.book.open.get(taskId), report, given);
+    this.append(events);
+    return events;
+  }
+
+  cancel(taskId: string): void {
+    const decision = cancelTask(taskId, 'not needed', this.book, this.#at);
+    if (!isRefused(decision)) this.append(decision);
+  }
+
+  act(action: TaskAction): void {
+    switch (action.do) {
+      case 'submit':
+        this.submit(
+          submission({
+            taskId: `t${action.task}`,
+            steps: SHAPES[action.shape] ?? [],
+            dependsOn: action.dependsOn.map((id) => `t${id}`),
+            submittedAt: this.#at,
+            ...(action.key === null
+              ? {}
+              : { idempotency: { key: action.key, requestHash: `h${action.shape}` } }),
+          }),
+        );
+        return;
+      case 'dispatch':
+        for (const stepId of action.step === 'all' ? STEP_IDS : [action.step]) {
+          this.dispatch(`t${action.task}`, stepId, action.attemptOff);
+        }
+        return;
+      case 'report': {
+        const attempt = this.attempts.at(-1 - action.back);
+        if (attempt === undefined) return;
+        const report = action.forged
+          ? { ...attempt.report, token: attempt.report.token + 1 }
+          : attempt.report;
+        this.report({ ...attempt, report }, action.outcome);
+        return;
+      }
+      case 'lose': {
+        const attempt = this.attempts.at(-1 - action.back);
+        if (attempt) this.lose(attempt);
+        return;
+      }
+      case 'cancel':
+        return this.cancel(`t${action.task}`);
+      case 'impossible': {
+        const open = this.book.open.get(`t${action.task}`);
+        if (open) this.append(failTask(open, { code: 'NO_SERVER_FITS', message: 'too large' }, this.#at));
+        return;
+      }
+      case 'priority': {
+        const decision = changePriority(`t${action.task}`, action.priority, this.book, this.#at);
+        if (!isRefused(decision)) this.append(decision);
+        return;
+      }
+    }
+  }
+}
