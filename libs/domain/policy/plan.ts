@@ -5,7 +5,7 @@ import type { ResidencyId, ServerId } from '../ids.js';
 import { before } from './ordering.js';
 import type { ReadyGroup } from './ready-queue.js';
 
-import { chooseLoads } from './choose-loads.js';
+import { chooseLoads, type LoadChoice } from './choose-loads.js';
 import { nextOf, slotPlace, type Placement, type Plan, type Snapshot } from './snapshot.js';
 
 /**
@@ -19,13 +19,11 @@ export const plan = (snapshot: Snapshot): Plan => {
   return { placements: place(groups, closed, snapshot), loads, impossible };
 };
 
+type Closed = LoadChoice['closed'];
+
 type Place = { readonly serverId: ServerId; readonly residencyId?: ResidencyId; free: number };
 
-const place = (
-  groups: readonly ReadyGroup[],
-  closed: ReadonlySet<ResidencyId>,
-  snapshot: Snapshot,
-): readonly Placement[] => {
+const place = (groups: readonly ReadyGroup[], closed: Closed, snapshot: Snapshot): readonly Placement[] => {
   const open = groups.flatMap((group) => {
     const places = freePlaces(group, closed, snapshot);
     const first = places.length > 0 ? nextOf(group.steps) : null;
@@ -45,7 +43,7 @@ const place = (
   return placements;
 };
 
-const freePlaces = (group: ReadyGroup, closed: ReadonlySet<ResidencyId>, snapshot: Snapshot): Place[] => {
+const freePlaces = (group: ReadyGroup, closed: Closed, snapshot: Snapshot): Place[] => {
   const places: Place[] = [];
   for (const server of snapshot.ledger.servers.values()) {
     if (server.state !== 'up') continue;
