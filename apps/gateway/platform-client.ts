@@ -1,4 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
+import type { ExplainReply } from '#libs/contracts/explain.js';
 import type { HealthReport } from '#libs/contracts/health.js';
 import type { ServerView } from '#libs/contracts/lease-rpc.js';
 import { RPC, SERVICES, type ServiceName } from '#libs/contracts/subjects.js';
@@ -7,6 +8,7 @@ import { rpcRequest } from '#libs/runtime/rpc-client.js';
 /** A service answers from memory; one that needs longer does not get on. */
 const HEALTH_TIMEOUT_MS = 1_000;
 const SERVERS_TIMEOUT_MS = 2_000;
+const EXPLAIN_TIMEOUT_MS = 2_000;
 
 export type PlatformHealth = {
   readonly ready: boolean;
@@ -20,6 +22,10 @@ export class PlatformClient {
 
   async servers(): Promise<readonly ServerView[]> {
     return await rpcRequest<readonly ServerView[]>(this.connection, RPC.listServers, {}, SERVERS_TIMEOUT_MS);
+  }
+
+  async explain(taskId: string): Promise<ExplainReply> {
+    return await rpcRequest<ExplainReply>(this.connection, RPC.explain, { taskId }, EXPLAIN_TIMEOUT_MS);
   }
 
   async health(): Promise<PlatformHealth> {

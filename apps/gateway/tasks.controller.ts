@@ -22,8 +22,10 @@ import { schemaRef } from './http/openapi-schemas.js';
 import { ApiError } from './http/problem.js';
 import { idempotencyKeyOf, taskIdOf } from './http/request-parts.js';
 import { EventsDto, filterOf, ListTasksDto, TaskFilterDto } from './list-tasks.dto.js';
+import { explanationView, type ExplanationView } from './explanation-view.js';
 import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
+import { PlatformClient } from './platform-client.js';
 import { ResultsClient } from './results-client.js';
 import { SchedulerClient } from './scheduler-client.js';
 import { Submission, type Submitted } from './submission.js';
@@ -51,6 +53,7 @@ export class TasksController {
     @Inject(TaskStream) private readonly stream: TaskStream,
     @Inject(LateDecisions) private readonly late: LateDecisions,
     @Inject(Metrics) private readonly metrics: Metrics,
+    @Inject(PlatformClient) private readonly platform: PlatformClient,
   ) {}
 
   @Post()
@@ -133,6 +136,21 @@ export class TasksController {
       case undefined:
         return await this.#view(id);
     }
+  }
+
+  @Get(':id/explain')
+  @ApiOperation({ summary: 'Why a task waits: what each of its steps is waiting for, and who has it' })
+  @ApiParam({ name: 'id' })
+  @ApiResponse({
+    status: 200,
+    description: 'As the scheduler sees it now.',
+    schema: schemaRef('Explanation'),
+  })
+  async explain(@Param('id') given: string): Promise<ExplanationView> {
+    const id = taskIdOf(given);
+    const reply = await this.platform.explain(id);
+    if (reply.kind === 'unknown') throw new ApiError('TASK_UNKNOWN', `There is no task '${id}'.`);
+    return explanationView(id, reply);
   }
 
   @Patch(':id/priority')

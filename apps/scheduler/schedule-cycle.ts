@@ -16,6 +16,7 @@ import {
   type LoadWish,
   type Placement,
   type PolicySettings,
+  type Snapshot,
 } from '#libs/domain/policy/snapshot.js';
 import { templateKey } from '#libs/domain/task/task-book.js';
 import { outputsOf, type OpenTask } from '#libs/domain/task/task.js';
@@ -92,14 +93,10 @@ export class ScheduleCycle {
     this.#loadsAsked.delete(serverId);
   }
 
-  #run(): void {
-    const { recorder, ledger, clock, settings } = this.options;
-    this.cycles += 1;
-    // 1. Snapshot: the folded facts, and what was asked for that they do not show yet.
-    const nowMs = clock.nowMs();
-    recorder.index.wake(nowMs);
-    if (recorder.index.ready.size === 0) return;
-    const snapshot = {
+  /** Everything that a decision at this moment is made from. */
+  snapshot(nowMs: number): Snapshot {
+    const { recorder, ledger, settings } = this.options;
+    return {
       ready: recorder.index.ready,
       ledger,
       asked: this.#askedByPlace(),
@@ -108,8 +105,17 @@ export class ScheduleCycle {
       nowMs,
       settings,
     };
+  }
+
+  #run(): void {
+    const { recorder, clock } = this.options;
+    this.cycles += 1;
+    // 1. Snapshot: the folded facts, and what was asked for that they do not show yet.
+    const nowMs = clock.nowMs();
+    recorder.index.wake(nowMs);
+    if (recorder.index.ready.size === 0) return;
     // 2. Decide.
-    const { placements, loads, impossible } = plan(snapshot);
+    const { placements, loads, impossible } = plan(this.snapshot(nowMs));
     // 3. What can never run fails now, and says why.
     for (const { step, failure } of impossible) {
       const task = recorder.book.open.get(step.taskId);

@@ -1,5 +1,6 @@
 import { Controller, Inject } from '@nestjs/common';
-import { MessagePattern } from '@nestjs/microservices';
+import { MessagePattern, Payload } from '@nestjs/microservices';
+import type { ExplainReply, ExplainRequest } from '#libs/contracts/explain.js';
 import { RPC } from '#libs/contracts/subjects.js';
 import { SchedulerService } from './scheduler.service.js';
 import { stateDigest, type StateDigest } from '#libs/audit/state-digest.js';
@@ -13,5 +14,10 @@ export class SchedulerController {
   @MessagePattern(RPC.stateDigest)
   async digest(): Promise<StateDigest> {
     return stateDigest(await this.scheduler.settledBook());
+  }
+
+  @MessagePattern(RPC.explain)
+  explain(@Payload() { taskId }: ExplainRequest): ExplainReply {
+    return this.scheduler.explain(taskId);
   }
 }

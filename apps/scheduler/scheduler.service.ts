@@ -1,3 +1,4 @@
+import type { ExplainReply } from '#libs/contracts/explain.js';
 import { emptyBook, type TaskBook } from '#libs/domain/task/task-book.js';
 import { BOOK_FOLD_VERSION, bookLines, bookOf } from '#libs/domain/task/book-state.js';
 import type { LogPosition, LogWriter, StoredEvent } from '#libs/event-log/event-log.js';
@@ -107,6 +108,11 @@ export class SchedulerService {
     if (writer === null) throw new NotLeadingError('this scheduler does not lead');
     await writer.flush();
     return this.#book;
+  }
+
+  explain(taskId: string): ExplainReply {
+    if (this.#term === null) throw new NotLeadingError('this scheduler does not lead');
+    return this.#term.explain(taskId);
   }
 
   readonly health: HealthCheck = () => {

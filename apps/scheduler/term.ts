@@ -1,4 +1,6 @@
+import type { ExplainReply } from '#libs/contracts/explain.js';
 import type { Lease, Ledger } from '#libs/domain/gpu/gpu.js';
+import { explainTask } from '#libs/domain/policy/explain.js';
 import { dependencyEnded, loseLease } from '#libs/domain/task/outcome.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
@@ -117,6 +119,19 @@ export class Term {
     const reason = await Promise.race([writer.over, failed, this.#stopped]);
     await this.stop();
     return reason;
+  }
+
+  /** Why a task is where it is, as it is decided from now. */
+  explain(taskId: string): ExplainReply {
+    const { book, clock } = this.options;
+    const [atMs, { seq }] = [clock.nowMs(), book];
+    const status = book.closed.get(taskId);
+    if (status !== undefined) return { kind: 'over', seq, atMs, status };
+    const task = book.open.get(taskId);
+    if (task === undefined) return { kind: 'unknown' };
+    const { index } = this.recorder;
+    const steps = explainTask(task, { book, index, snapshot: this.cycle.snapshot(atMs) });
+    return { kind: 'open', seq, atMs, priority: task.priority, steps };
   }
 
   /** Requests older than their stream keeps them were never decided: whoever runs this must know. */

@@ -31,6 +31,8 @@ export const RPC = {
   rebuildResults: 'rpc.results.rebuild',
   /** `StateDigestRequest` → `StateDigest`: the folded state's position and hash. */
   stateDigest: 'rpc.scheduler.state-digest',
+  /** `ExplainRequest` → `ExplainReply` (explain.ts): why a task waits. */
+  explain: 'rpc.scheduler.explain',
   /** `HealthReport` of each service. */
   health: (service: ServiceName) => `rpc.health.${service}`,
 } as const;

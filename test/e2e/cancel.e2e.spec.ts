@@ -29,6 +29,7 @@ const generate = async (prompt: string, tokens: number, priority = 5): Promise<s
     `cancel-${prompt.replaceAll(' ', '-')}`,
   );
 
+type Explanation = { readonly summary: string; readonly steps: readonly object[] };
 type EventPage = { readonly items: readonly { readonly type: string; readonly data: unknown }[] };
 
 const generating = (): number => simulator.state().activeGenerations;
@@ -130,6 +131,23 @@ describe('cancelling a task that generates', () => {
       priority: 9,
     });
     expect(raised.body.priority).toBe(9);
+    // Asked why they wait, both name who has the slot, and who goes first.
+    for (const [id, ahead] of [
+      [first, 1],
+      [second, 0],
+    ] as const) {
+      const { body } = await platform.api.call<Explanation>('GET', `/api/v1/tasks/${id}/explain`);
+      expect(body.summary).toContain(busy);
+      expect(body.steps).toMatchObject([
+        {
+          waits_for: {
+            kind: 'slot',
+            position: { ahead, ahead_of_same: ahead },
+            places: [{ server_id: 'sim', slots: 1, busy: 1, holders: [{ task_id: busy }] }],
+          },
+        },
+      ]);
+    }
     await cancel(busy);
     const [a, b] = [await platform.api.ended(first), await platform.api.ended(second)];
     expect(Date.parse(b.started_at ?? '')).toBeLessThan(Date.parse(a.started_at ?? ''));

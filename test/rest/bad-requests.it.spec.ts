@@ -268,6 +268,7 @@ const ROWS: readonly Row[] = [
   get('a path parameter of 300 characters', `/tasks/${'a'.repeat(300)}`, 'VALIDATION_FAILED', /1 to 64/),
   get('an unknown task', '/tasks/nope', 'TASK_UNKNOWN', /'?nope'?/),
   get('the history of an unknown task', '/tasks/nope/events', 'TASK_UNKNOWN', /nope/),
+  get('the explanation of an unknown task', '/tasks/nope/explain', 'TASK_UNKNOWN', /nope/),
   get('the stream of an unknown task', '/tasks/nope/stream', 'TASK_UNKNOWN', /nope/),
   {
     ...get('a Last-Event-ID that is none', '/tasks/nope/stream', 'VALIDATION_FAILED', /'x'/, /whole number/),

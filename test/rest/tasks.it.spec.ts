@@ -265,6 +265,35 @@ describe('listing tasks', () => {
   });
 });
 
+describe('why a task waits', () => {
+  const explained = async (id: string): Promise<object> => {
+    const answer = await call('GET', `/tasks/${id}/explain`);
+    expect(answer.status).toBe(200);
+    fits(answer, 'Explanation');
+    return answer.json as object;
+  };
+
+  it('is told of one that waits for another, of one that runs, and of one that is over', async () => {
+    const runs = await submit({ parameters: { delay_ms: 60_000 } });
+    const waits = await submit({ depends_on: [runs] });
+    expect(await explained(waits)).toMatchObject({
+      status: 'open',
+      summary: `Step 'noop' waits for task ${runs}.`,
+      steps: [{ id: 'noop', state: 'waiting', model: null, waits_for: { kind: 'tasks', task_ids: [runs] } }],
+    });
+    const stream = await SseClient.open(`${platform.url}/api/v1/tasks/${runs}/stream`);
+    await stream.until(({ event }) => event === 'step.dispatched');
+    expect(await explained(runs)).toMatchObject({ steps: [{ state: 'running', waits_for: null }] });
+    await call('DELETE', `/tasks/${runs}`);
+    await ended(runs);
+    expect(await explained(runs)).toMatchObject({
+      status: 'cancelled',
+      summary: 'The task is over: it has been cancelled.',
+      steps: [],
+    });
+  });
+});
+
 describe('changing a task', () => {
   it('gives it another priority while it is open', async () => {
     const blocker = await submit({ parameters: { delay_ms: 60_000 } });

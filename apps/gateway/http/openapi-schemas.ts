@@ -150,6 +150,37 @@ const templates = {
   ]),
 } satisfies Record<string, SchemaObject>;
 
+const explanations = {
+  Explanation: exactly({
+    id: text,
+    status: {
+      type: 'string',
+      enum: ['open', 'completed', 'failed', 'cancelled'],
+      description: '`open`: it has not ended.',
+    },
+    as_of: time,
+    as_of_seq: { ...count, description: 'Last event of the log that the scheduler counted.' },
+    summary: text,
+    steps: { type: 'array', items: ref('StepExplanation') },
+  }),
+  StepExplanation: exactly({
+    id: text,
+    model: orNull(text),
+    state: { type: 'string', enum: ['waiting', 'running', 'done', 'stopped'] },
+    text: { ...text, description: 'What follows "Step \'x\'" in a sentence.' },
+    waits_for: orNull({
+      type: 'object',
+      properties: {
+        kind: {
+          type: 'string',
+          enum: ['ending', 'tasks', 'steps', 'retry', 'lease', 'slot', 'loading', 'model'],
+        },
+      },
+      required: ['kind'],
+    }),
+  }),
+} satisfies Record<string, SchemaObject>;
+
 const operations = {
   ServerList: exactly({ items: { type: 'array', items: { type: 'object' } } }),
   Live: exactly({ status: { const: 'live' } }),
@@ -173,4 +204,4 @@ const operations = {
   ]),
 } satisfies Record<string, SchemaObject>;
 
-export const SCHEMAS = { ...tasks, ...templates, ...operations };
+export const SCHEMAS = { ...tasks, ...templates, ...explanations, ...operations };

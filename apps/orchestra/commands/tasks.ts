@@ -8,7 +8,7 @@ import { eventText } from './event-text.js';
 import { taskLines } from './task-text.js';
 import { watchTask } from './watch.js';
 
-/** Commands about one task: get, watch, logs, cancel, priority. */
+/** Commands about one task: get, watch, logs, explain, cancel, priority. */
 export const addTaskCommands = (program: Command, session: () => Session): void => {
   program
     .command('get <id>')
@@ -28,6 +28,10 @@ export const addTaskCommands = (program: Command, session: () => Session): void 
     .command('logs <id>')
     .description("a task's history from the log")
     .action(async (id: string) => await logs(id, session()));
+  program
+    .command('explain <id>')
+    .description('why a task waits: what each step is waiting for, and who has it')
+    .action(async (id: string) => await explain(id, session()));
   program
     .command('cancel <id>')
     .description('cancel a task, and wait until its server was seen free')
@@ -73,6 +77,20 @@ const logs = async (id: string, { api, out }: Session): Promise<void> => {
       out.line(item, `${String(item.seq).padStart(8)}  ${eventText(item.type, item)}`);
     afterSeq = page.next_after_seq;
   }
+};
+
+type Explanation = {
+  readonly summary: string;
+  readonly steps: readonly { readonly id: string; readonly text: string }[];
+};
+
+const explain = async (id: string, { api, out }: Session): Promise<void> => {
+  const found = await api.call<Explanation>('GET', `${taskPath(id)}/explain`);
+  out.show(found, () =>
+    found.steps.length === 0
+      ? [found.summary]
+      : found.steps.map((step) => `${out.colour('bold', step.id)}  ${step.text}`),
+  );
 };
 
 const cancel = async (id: string, wait: boolean, { api, out }: Session): Promise<void> => {

@@ -192,13 +192,13 @@ describe('whatever is submitted', () => {
       gib(20),
     );
     gpu.run(400);
-    expect(gpu.ready.has('t0', 'a')).toBe(false);
+    expect(gpu.ready.find('t0', 'a')).toBeUndefined();
     const early = new OneGpu(
       [{ model: 1, priority: 1, arrivesS: 0, runsS: 1 }, ...urgent],
       settingsOf(10_000),
       gib(20),
     );
     early.run(30);
-    expect(early.ready.has('t0', 'a')).toBe(false);
+    expect(early.ready.find('t0', 'a')).toBeUndefined();
   });
 });

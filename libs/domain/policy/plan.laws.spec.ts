@@ -4,7 +4,8 @@ import { canonicalJson } from '#libs/domain/canonical.js';
 import { grantLeases, planLoad } from '#libs/domain/gpu/decide.js';
 import { busySlots } from '#libs/domain/gpu/gpu.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
-import { compareSteps } from '#libs/domain/policy/ordering.js';
+import { readyWait } from '#libs/domain/policy/explain.js';
+import { before, compareSteps } from '#libs/domain/policy/ordering.js';
 import { plan } from '#libs/domain/policy/plan.js';
 import { slotPlace, type Placement, type Snapshot } from '#libs/domain/policy/snapshot.js';
 import { ReadyQueue } from '#libs/domain/policy/ready-queue.js';
@@ -240,4 +241,64 @@ describe('any plan', () => {
       expect(canonicalJson(plan(snapshot))).toBe(first);
       expect([canonicalJson(snapshot.ledger), snapshot.ready.size]).toEqual([before, snapshot.steps.length]);
     }, 200));
+});
+
+describe('what is told about a plan', () => {
+  it('is a free slot for every step that is placed first in its group', () =>
+    always((snapshot) => {
+      const told = new Set<string>();
+      for (const { step, serverId } of plan(snapshot).placements) {
+        const key = requirementKey(step.requirement);
+        if (told.has(key)) continue;
+        told.add(key);
+        const wait = readyWait(step, snapshot);
+        expect(wait).toMatchObject({ kind: 'slot', position: { aheadOfSame: 0 } });
+        const place = wait.kind === 'slot' ? wait.places.find((other) => other.serverId === serverId) : null;
+        expect(place?.makesRoomFor).toBeNull();
+        expect(place && place.busy < place.slots).toBe(true);
+      }
+    }));
+
+  it('is the same server and the same victims for every load', () =>
+    always((snapshot) => {
+      for (const { serverId, profile, evict } of plan(snapshot).loads) {
+        const first = snapshot.steps
+          .filter(
+            ({ requirement }) =>
+              requirement.kind === 'model' && profileKey(requirement.profile) === profileKey(profile),
+          )
+          .toSorted(compareSteps)[0];
+        const wait = first ? readyWait(first, snapshot) : null;
+        expect(wait).toMatchObject({
+          kind: 'model',
+          servers: expect.arrayContaining([{ serverId, verdict: { may: true, evict, drain: null } }]),
+        });
+      }
+    }));
+
+  it('is never a free slot for a step that stays where it is, unless the plan is full', () =>
+    always((snapshot) => {
+      const { placements } = plan(snapshot);
+      if (placements.length >= snapshot.settings.placementsMax) return;
+      const placed = new Set(placements.map(({ step }) => nameOf(step)));
+      for (const step of snapshot.steps.filter((one) => !placed.has(nameOf(one)))) {
+        const wait = readyWait(step, snapshot);
+        if (wait.kind !== 'slot') continue;
+        const free = wait.places.reduce(
+          (sum, { busy, slots, makesRoomFor }) =>
+            sum + (makesRoomFor === null ? Math.max(0, slots - busy) : 0),
+          0,
+        );
+        expect(free).toBeLessThanOrEqual(wait.position.aheadOfSame);
+      }
+    }));
+
+  it('counts who goes first as the order says', () =>
+    always((snapshot) => {
+      for (const step of snapshot.steps) {
+        const wait = readyWait(step, snapshot);
+        if (wait.kind !== 'slot' && wait.kind !== 'model' && wait.kind !== 'loading') continue;
+        expect(wait.position.ahead).toBe(snapshot.steps.filter((other) => before(other, step)).length);
+      }
+    }));
 });

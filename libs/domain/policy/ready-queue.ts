@@ -26,8 +26,8 @@ export class ReadyQueue {
     return this.#byStep.size;
   }
 
-  has(taskId: TaskId, stepId: StepId): boolean {
-    return this.#byStep.has(id(taskId, stepId));
+  find(taskId: TaskId, stepId: StepId): ReadyStep | undefined {
+    return this.#byStep.get(id(taskId, stepId))?.step;
   }
 
   /** Adds a step, or replaces it where its place or its attempt changed. */

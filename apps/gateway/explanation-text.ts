@@ -1,0 +1,114 @@
+import type {
+  PlaceView,
+  Position,
+  ServerVerdict,
+  StepExplanation,
+  Wait,
+} from '#libs/domain/policy/explain.js';
+import type { Obstacle } from '#libs/domain/policy/server-verdict.js';
+
+/** What follows "Step 'x'" in a sentence about where it is. */
+export const stepText = (step: StepExplanation): string => {
+  switch (step.state) {
+    case 'done':
+      return 'is done';
+    case 'stopped':
+      return 'was stopped';
+    case 'running':
+      return `runs on ${step.serverId} since ${clockTime(Date.parse(step.since))} (attempt ${step.attempt})`;
+    case 'waiting':
+      return waitText(step.wait, step.model);
+  }
+};
+
+const waitText = (wait: Wait, model: string | null): string => {
+  switch (wait.kind) {
+    case 'ending':
+      return `does not start any more: the task ${wait.how === 'cancelled' ? 'is being cancelled' : 'has failed'}`;
+    case 'tasks':
+      return `waits for ${wait.taskIds.length === 1 ? 'task' : 'tasks'} ${wait.taskIds.join(', ')}`;
+    case 'steps':
+      return `waits for ${wait.stepIds.map((id) => `'${id}'`).join(', ')}`;
+    case 'retry':
+      return `is tried again (attempt ${wait.attempt}) at ${clockTime(wait.atMs)}`;
+    case 'lease':
+      return 'is about to start: a slot was found for it';
+    case 'slot':
+      return `${slotText(wait.places, model)}${aheadText(wait.position, model)}`;
+    case 'loading':
+      return `waits for ${model}, which is being loaded on ${wait.serverId} since ${clockTime(Date.parse(wait.since))}${aheadText(wait.position, model)}`;
+    case 'model':
+      return `${modelText(wait.servers, model)}${aheadText(wait.position, model)}`;
+  }
+};
+
+const slotText = (places: readonly PlaceView[], model: string | null): string => {
+  if (places.length === 0) return 'waits for a CPU slot, and there is no server with one';
+  const free = places.find(({ busy, slots, makesRoomFor }) => busy < slots && makesRoomFor === null);
+  if (free) {
+    const count = free.slots - free.busy;
+    const text = `${count} of ${free.slots} slots ${count === 1 ? 'is' : 'are'} free`;
+    return `is about to be placed on ${free.serverId}, where ${text}`;
+  }
+  const parts = places.map(({ serverId, busy, slots, makesRoomFor, holders }) => {
+    const taken = `${busy} of ${slots} slots are taken${holdersText(holders)}`;
+    return makesRoomFor === null
+      ? `on ${serverId} ${taken}`
+      : `on ${serverId} nothing new starts, because it makes room for ${makesRoomFor}`;
+  });
+  return `waits for a ${model === null ? 'CPU slot' : `slot of ${model}`}: ${parts.join('; ')}`;
+};
+
+/** Holders that a sentence names. */
+const NAMED_MAX = 3;
+
+const holdersText = (holders: PlaceView['holders']): string => {
+  if (holders.length === 0) return '';
+  const named = holders.slice(0, NAMED_MAX).map(({ taskId }) => taskId);
+  return ` (by ${named.join(', ')}${holders.length > NAMED_MAX ? ' and others' : ''})`;
+};
+
+const modelText = (servers: readonly ServerVerdict[], model: string | null): string => {
+  if (servers.length === 0) return `needs ${model}, and no inference server is configured`;
+  const verdicts = servers.map(({ serverId, verdict }) => `${serverId} ${verdictText(verdict)}`);
+  return `waits for ${model}, which no server holds: ${verdicts.join('; ')}`;
+};
+
+const verdictText = (verdict: ServerVerdict['verdict']): string => {
+  if (verdict.may === 'asked') return 'was asked to load it';
+  if (!verdict.may) return obstacleText(verdict.obstacle);
+  if (verdict.drain !== null) return 'makes room once what runs there has ended';
+  return verdict.evict.length === 0
+    ? 'has room and is next'
+    : `is next, in place of ${verdict.evict.length} that nobody waits for`;
+};
+
+const obstacleText = (obstacle: Obstacle): string => {
+  switch (obstacle.kind) {
+    case 'not-up':
+      return `is ${obstacle.state}`;
+    case 'other-load':
+      return `is ${obstacle.state} ${obstacle.model}`;
+    case 'load-failed': {
+      const { failure, againAtMs } = obstacle;
+      const again = againAtMs === null ? 'is not asked again' : `is asked again at ${clockTime(againAtMs)}`;
+      return `could not load it (${failure.code}: ${failure.message}) and ${again}`;
+    }
+    case 'too-large':
+      return `is too small: it needs ${gib(obstacle.needBytes)} of ${gib(obstacle.vramBytes)}`;
+    case 'in-use':
+      return `keeps ${obstacle.model}, for which work waits, until ${clockTime(obstacle.untilMs)} at most`;
+    case 'foreign':
+      return `has no room beside ${obstacle.models.map(({ model }) => model).join(', ')}, which others have loaded`;
+  }
+};
+
+const aheadText = ({ ahead, aheadOfSame }: Position, model: string | null): string => {
+  if (ahead === 0) return '; it is first in line';
+  const same = model === null ? '' : `, ${aheadOfSame} of them for the same model`;
+  return `; ${ahead} ${ahead === 1 ? 'step goes' : 'steps go'} first${same}`;
+};
+
+const clockTime = (atMs: number): string => `${new Date(atMs).toISOString().slice(11, 19)} UTC`;
+
+const gib = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(1)} GiB`;

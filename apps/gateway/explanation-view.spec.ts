@@ -1,0 +1,138 @@
+import { describe, expect, it } from '@jest/globals';
+import type { StepExplanation, Wait } from '#libs/domain/policy/explain.js';
+import { explanationView } from './explanation-view.js';
+
+const AT_MS = Date.parse('2026-01-02T03:04:05.678Z');
+const MODEL = 'llama3:8b';
+const GIB = 1024 ** 3;
+const FIRST = { ahead: 0, aheadOfSame: 0 };
+const BEHIND = { ahead: 4, aheadOfSame: 1 };
+
+const viewOf = (...steps: readonly StepExplanation[]) =>
+  explanationView('t1', { kind: 'open', seq: 7, atMs: AT_MS, priority: 5, steps });
+
+const textOf = (wait: Wait, model: string | null = MODEL): string => {
+  const [step] = viewOf({ stepId: 'a', model, state: 'waiting', wait }).steps;
+  return step?.text ?? '';
+};
+
+const place = { serverId: 'attic', slots: 2, busy: 2, makesRoomFor: null, holders: [] };
+const holders = ['t7', 't8', 't9', 't10'].map((taskId) => ({ taskId, stepId: 'a' }));
+const onAttic = (verdict: Extract<Wait, { kind: 'model' }>['servers'][number]['verdict']): Wait => ({
+  kind: 'model',
+  position: FIRST,
+  servers: [{ serverId: 'attic', verdict }],
+});
+
+describe('an explanation', () => {
+  it.each<readonly [wait: Wait, text: string]>([
+    [{ kind: 'ending', how: 'failed' }, 'does not start any more: the task has failed'],
+    [{ kind: 'tasks', taskIds: ['t7', 't8'] }, 'waits for tasks t7, t8'],
+    [{ kind: 'retry', attempt: 2, atMs: AT_MS }, 'is tried again (attempt 2) at 03:04:05 UTC'],
+    [{ kind: 'lease' }, 'is about to start: a slot was found for it'],
+    [
+      { kind: 'slot', position: BEHIND, places: [{ ...place, holders }] },
+      'waits for a slot of llama3:8b: on attic 2 of 2 slots are taken (by t7, t8, t9 and others); 4 steps go first, 1 of them for the same model',
+    ],
+    [
+      { kind: 'slot', position: FIRST, places: [{ ...place, busy: 1, makesRoomFor: 'phi4:14b' }] },
+      'waits for a slot of llama3:8b: on attic nothing new starts, because it makes room for phi4:14b; it is first in line',
+    ],
+    [
+      { kind: 'slot', position: FIRST, places: [{ ...place, busy: 1 }] },
+      'is about to be placed on attic, where 1 of 2 slots is free; it is first in line',
+    ],
+    [
+      { kind: 'loading', position: FIRST, serverId: 'attic', since: '2026-01-02T03:04:00.000Z' },
+      'waits for llama3:8b, which is being loaded on attic since 03:04:00 UTC; it is first in line',
+    ],
+    [
+      { kind: 'model', position: FIRST, servers: [] },
+      'needs llama3:8b, and no inference server is configured; it is first in line',
+    ],
+  ])('says %j', (wait, text) => expect(textOf(wait)).toBe(text));
+
+  it.each<readonly [verdict: Parameters<typeof onAttic>[0], text: string]>([
+    [{ may: 'asked' }, 'was asked to load it'],
+    [{ may: true, evict: [], drain: null }, 'has room and is next'],
+    [{ may: true, evict: ['r1'], drain: null }, 'is next, in place of 1 that nobody waits for'],
+    [{ may: true, evict: ['r1'], drain: 'r1' }, 'makes room once what runs there has ended'],
+    [{ may: false, obstacle: { kind: 'not-up', state: 'down' } }, 'is down'],
+    [
+      { may: false, obstacle: { kind: 'other-load', model: 'phi4:14b', state: 'unloading' } },
+      'is unloading phi4:14b',
+    ],
+    [
+      {
+        may: false,
+        obstacle: {
+          kind: 'load-failed',
+          failure: { code: 'MODEL_NOT_FOUND', message: 'no such model' },
+          againAtMs: null,
+        },
+      },
+      'could not load it (MODEL_NOT_FOUND: no such model) and is not asked again',
+    ],
+    [
+      { may: false, obstacle: { kind: 'too-large', needBytes: 10 * GIB, vramBytes: 8 * GIB } },
+      'is too small: it needs 10.0 GiB of 8.0 GiB',
+    ],
+    [
+      { may: false, obstacle: { kind: 'in-use', model: 'phi4:14b', untilMs: AT_MS } },
+      'keeps phi4:14b, for which work waits, until 03:04:05 UTC at most',
+    ],
+    [
+      { may: false, obstacle: { kind: 'foreign', models: [{ model: 'mine:70b', bytes: 1 }] } },
+      'has no room beside mine:70b, which others have loaded',
+    ],
+  ])('says of a server %j', (verdict, text) =>
+    expect(textOf(onAttic(verdict))).toBe(
+      `waits for llama3:8b, which no server holds: attic ${text}; it is first in line`,
+    ),
+  );
+
+  it('sums up what runs, or else the first step that does not only wait for another of the task', () => {
+    const later = {
+      stepId: 'b',
+      model: null,
+      state: 'waiting',
+      wait: { kind: 'steps', stepIds: ['a'] },
+    } as const;
+    const running = {
+      stepId: 'a',
+      model: null,
+      state: 'running',
+      attempt: 2,
+      serverId: 'cpu',
+      since: '2026-01-02T03:04:00.000Z',
+    } as const;
+    expect(viewOf(later, running).summary).toBe("Step 'a' runs on cpu since 03:04:00 UTC (attempt 2).");
+    expect(
+      viewOf(later, { stepId: 'a', model: null, state: 'waiting', wait: { kind: 'lease' } }).summary,
+    ).toBe("Step 'a' is about to start: a slot was found for it.");
+  });
+
+  it('has the same as data, named as the API names things, with times as text', () => {
+    const obstacle = { kind: 'in-use', model: 'phi4:14b', untilMs: AT_MS } as const;
+    const view = viewOf({
+      stepId: 'a',
+      model: MODEL,
+      state: 'waiting',
+      wait: onAttic({ may: false, obstacle }),
+    });
+    expect(view).toMatchObject({ id: 't1', as_of: '2026-01-02T03:04:05.678Z', as_of_seq: 7 });
+    expect(view.steps[0]?.waits_for).toEqual({
+      kind: 'model',
+      position: { ahead: 0, ahead_of_same: 0 },
+      servers: [
+        {
+          server_id: 'attic',
+          verdict: {
+            may: false,
+            obstacle: { kind: 'in-use', model: 'phi4:14b', until: '2026-01-02T03:04:05.678Z' },
+          },
+        },
+      ],
+    });
+  });
+});

@@ -1,0 +1,68 @@
+import type { ExplainReply } from '#libs/contracts/explain.js';
+import type { StepExplanation } from '#libs/domain/policy/explain.js';
+import { stepText } from './explanation-text.js';
+
+/** `GET /tasks/{id}/explain`: sentences for people, and the same as data. */
+export type ExplanationView = {
+  readonly id: string;
+  readonly status: 'open' | 'completed' | 'failed' | 'cancelled';
+  readonly as_of: string;
+  readonly as_of_seq: number;
+  readonly summary: string;
+  readonly steps: readonly StepView[];
+};
+
+type StepView = {
+  readonly id: string;
+  readonly model: string | null;
+  readonly state: StepExplanation['state'];
+  readonly text: string;
+  /** For a step that waits: the kind of it, and its facts. */
+  readonly waits_for: Readonly<Record<string, unknown>> | null;
+};
+
+export const explanationView = (
+  id: string,
+  reply: Exclude<ExplainReply, { readonly kind: 'unknown' }>,
+): ExplanationView => {
+  const common = { id, as_of: new Date(reply.atMs).toISOString(), as_of_seq: reply.seq };
+  if (reply.kind === 'over') {
+    const { status } = reply;
+    return { ...common, status, summary: `The task is over: it has ${OVER[status]}.`, steps: [] };
+  }
+  const steps = reply.steps.map((step): StepView => ({
+    id: step.stepId,
+    model: step.model,
+    state: step.state,
+    text: stepText(step),
+    waits_for: step.state === 'waiting' ? (snaked(step.wait) as Readonly<Record<string, unknown>>) : null,
+  }));
+  return { ...common, status: 'open', summary: summaryOf(steps), steps };
+};
+
+const OVER = { completed: 'completed', failed: 'failed', cancelled: 'been cancelled' } as const;
+
+/** What runs says most; else the first step that waits for something outside of the task. */
+const summaryOf = (steps: readonly StepView[]): string => {
+  const running = steps.filter(({ state }) => state === 'running');
+  const waiting = steps.filter(
+    ({ state, waits_for }) => state === 'waiting' && waits_for?.['kind'] !== 'steps',
+  );
+  const told = running.length > 0 ? running : waiting.slice(0, 1);
+  return told.map(({ id, text }) => `Step '${id}' ${text}.`).join(' ');
+};
+
+/** Names as the API has them, and times as text: `againAtMs: 0` becomes `again_at: '1970-…'`. */
+const snaked = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(snaked);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]): [string, unknown] =>
+      /(At|until)Ms$|^atMs$/.test(name)
+        ? [snake(name.slice(0, -2)), typeof member === 'number' ? new Date(member).toISOString() : member]
+        : [snake(name), snaked(member)],
+    ),
+  );
+};
+
+const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -1,0 +1,22 @@
+import type { TaskId } from '#libs/domain/ids.js';
+import type { StepExplanation } from '#libs/domain/policy/explain.js';
+
+/** Asks the scheduler that leads why a task is where it is. */
+export type ExplainRequest = { readonly taskId: TaskId };
+
+/** As the scheduler sees it at this moment; `seq` is the last fact of `TASKS` that it counts. */
+export type ExplainReply =
+  | {
+      readonly kind: 'open';
+      readonly seq: number;
+      readonly atMs: number;
+      readonly priority: number;
+      readonly steps: readonly StepExplanation[];
+    }
+  | {
+      readonly kind: 'over';
+      readonly seq: number;
+      readonly atMs: number;
+      readonly status: 'completed' | 'failed' | 'cancelled';
+    }
+  | { readonly kind: 'unknown' };
