@@ -1,10 +1,5 @@
-import type {
-  PlaceView,
-  Position,
-  ServerVerdict,
-  StepExplanation,
-  Wait,
-} from '#libs/domain/policy/explain.js';
+import type { StepExplanation, Wait } from '#libs/domain/policy/explain.js';
+import type { PlaceView, Position, ServerVerdict } from '#libs/domain/policy/ready-wait.js';
 import type { Obstacle } from '#libs/domain/policy/server-verdict.js';
 
 /** What follows "Step 'x'" in a sentence about where it is. */
@@ -21,7 +16,7 @@ export const stepText = (step: StepExplanation): string => {
   }
 };
 
-const waitText = (wait: Wait, model: string | null): string => {
+export const waitText = (wait: Wait, model: string | null): string => {
   switch (wait.kind) {
     case 'ending':
       return `does not start any more: the task ${wait.how === 'cancelled' ? 'is being cancelled' : 'has failed'}`;

@@ -1,6 +1,7 @@
 import type { ExplainReply } from '#libs/contracts/explain.js';
 import type { StepExplanation } from '#libs/domain/policy/explain.js';
 import { stepText } from './explanation-text.js';
+import { asApiData } from './api-data.js';
 
 /** `GET /tasks/{id}/explain`: sentences for people, and the same as data. */
 export type ExplanationView = {
@@ -35,7 +36,7 @@ export const explanationView = (
     model: step.model,
     state: step.state,
     text: stepText(step),
-    waits_for: step.state === 'waiting' ? (snaked(step.wait) as Readonly<Record<string, unknown>>) : null,
+    waits_for: step.state === 'waiting' ? asApiData(step.wait) : null,
   }));
   return { ...common, status: 'open', summary: summaryOf(steps), steps };
 };
@@ -51,18 +52,3 @@ const summaryOf = (steps: readonly StepView[]): string => {
   const told = running.length > 0 ? running : waiting.slice(0, 1);
   return told.map(({ id, text }) => `Step '${id}' ${text}.`).join(' ');
 };
-
-/** Names as the API has them, and times as text: `againAtMs: 0` becomes `again_at: '1970-…'`. */
-const snaked = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(snaked);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, member]): [string, unknown] =>
-      /(At|until)Ms$|^atMs$/.test(name)
-        ? [snake(name.slice(0, -2)), typeof member === 'number' ? new Date(member).toISOString() : member]
-        : [snake(name), snaked(member)],
-    ),
-  );
-};
-
-const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

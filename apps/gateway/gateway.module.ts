@@ -3,6 +3,7 @@ import { HealthController } from './health.controller.js';
 import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
 import { PlatformClient } from './platform-client.js';
+import { QueueController } from './queue.controller.js';
 import { ResultsClient } from './results-client.js';
 import { SchedulerClient } from './scheduler-client.js';
 import { ServersController } from './servers.controller.js';
@@ -61,6 +62,6 @@ export class GatewayModule {
 
 const wired = (providers: Provider[]): DynamicModule => ({
   module: GatewayModule,
-  controllers: [TasksController, TemplatesController, ServersController, HealthController],
+  controllers: [TasksController, TemplatesController, ServersController, QueueController, HealthController],
   providers,
 });

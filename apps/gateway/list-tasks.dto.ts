@@ -93,6 +93,22 @@ export class EventsDto {
   limit?: number;
 }
 
+/** Query of `GET /queue`. */
+export class QueueDto {
+  @ApiPropertyOptional({
+    minimum: 1,
+    maximum: 1000,
+    default: 50,
+    description: 'Steps that are listed at most.',
+  })
+  @Optional()
+  @Transform(whole)
+  @IsInt({ message: 'must be a whole number from 1 to 1000' })
+  @Min(1, { message: 'must be a whole number from 1 to 1000' })
+  @Max(1000, { message: 'must be a whole number from 1 to 1000' })
+  limit?: number;
+}
+
 /** The query as the read model takes it. */
 export const filterOf = (dto: TaskFilterDto): TaskFilter => ({
   ...(dto.workspace === undefined ? {} : { workspace: dto.workspace }),

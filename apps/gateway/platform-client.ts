@@ -1,5 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { ExplainReply } from '#libs/contracts/explain.js';
+import type { ExplainReply, QueueReply } from '#libs/contracts/explain.js';
 import type { HealthReport } from '#libs/contracts/health.js';
 import type { ServerView } from '#libs/contracts/lease-rpc.js';
 import { RPC, SERVICES, type ServiceName } from '#libs/contracts/subjects.js';
@@ -26,6 +26,10 @@ export class PlatformClient {
 
   async explain(taskId: string): Promise<ExplainReply> {
     return await rpcRequest<ExplainReply>(this.connection, RPC.explain, { taskId }, EXPLAIN_TIMEOUT_MS);
+  }
+
+  async queue(limit: number): Promise<QueueReply> {
+    return await rpcRequest<QueueReply>(this.connection, RPC.queue, { limit }, EXPLAIN_TIMEOUT_MS);
   }
 
   async health(): Promise<PlatformHealth> {

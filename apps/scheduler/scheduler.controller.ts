@@ -1,6 +1,6 @@
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
-import type { ExplainReply, ExplainRequest } from '#libs/contracts/explain.js';
+import type { ExplainReply, ExplainRequest, QueueReply, QueueRequest } from '#libs/contracts/explain.js';
 import { RPC } from '#libs/contracts/subjects.js';
 import { SchedulerService } from './scheduler.service.js';
 import { stateDigest, type StateDigest } from '#libs/audit/state-digest.js';
@@ -19,5 +19,10 @@ export class SchedulerController {
   @MessagePattern(RPC.explain)
   explain(@Payload() { taskId }: ExplainRequest): ExplainReply {
     return this.scheduler.explain(taskId);
+  }
+
+  @MessagePattern(RPC.queue)
+  queue(@Payload() request: QueueRequest): QueueReply {
+    return this.scheduler.queue(request);
   }
 }

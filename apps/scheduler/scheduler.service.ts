@@ -1,4 +1,4 @@
-import type { ExplainReply } from '#libs/contracts/explain.js';
+import type { ExplainReply, QueueReply, QueueRequest } from '#libs/contracts/explain.js';
 import { emptyBook, type TaskBook } from '#libs/domain/task/task-book.js';
 import { BOOK_FOLD_VERSION, bookLines, bookOf } from '#libs/domain/task/book-state.js';
 import type { LogPosition, LogWriter, StoredEvent } from '#libs/event-log/event-log.js';
@@ -111,8 +111,16 @@ export class SchedulerService {
   }
 
   explain(taskId: string): ExplainReply {
+    return this.#leading().explain(taskId);
+  }
+
+  queue(request: QueueRequest): QueueReply {
+    return this.#leading().queue(request);
+  }
+
+  #leading(): Term {
     if (this.#term === null) throw new NotLeadingError('this scheduler does not lead');
-    return this.#term.explain(taskId);
+    return this.#term;
   }
 
   readonly health: HealthCheck = () => {

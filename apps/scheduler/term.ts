@@ -1,6 +1,7 @@
-import type { ExplainReply } from '#libs/contracts/explain.js';
+import type { ExplainReply, QueueReply, QueueRequest } from '#libs/contracts/explain.js';
 import type { Lease, Ledger } from '#libs/domain/gpu/gpu.js';
 import { explainTask } from '#libs/domain/policy/explain.js';
+import { queueView } from '#libs/domain/policy/queue-view.js';
 import { dependencyEnded, loseLease } from '#libs/domain/task/outcome.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
@@ -38,6 +39,9 @@ export type TermOptions = {
 
 /** Placements of one cycle: enough to fill every slot of a large site at once, small enough for one message. */
 const PLACEMENTS_MAX = 256;
+
+/** Models that a view of the queue names; what a place waits for is worked out for each. */
+const QUEUE_GROUPS_MAX = 50;
 
 /** Retries become due, patience runs out and load pauses end without an event; looking this often is soon enough. */
 const TICK_MS = 250;
@@ -132,6 +136,14 @@ export class Term {
     const { index } = this.recorder;
     const steps = explainTask(task, { book, index, snapshot: this.cycle.snapshot(atMs) });
     return { kind: 'open', seq, atMs, priority: task.priority, steps };
+  }
+
+  /** What is ready to run, as it is decided from now. */
+  queue({ limit }: QueueRequest): QueueReply {
+    const { book, clock } = this.options;
+    const atMs = clock.nowMs();
+    const view = queueView(this.cycle.snapshot(atMs), { groups: QUEUE_GROUPS_MAX, steps: limit });
+    return { ...view, seq: book.seq, atMs, open: book.open.size };
   }
 
   /** Requests older than their stream keeps them were never decided: whoever runs this must know. */

@@ -1,5 +1,6 @@
 import type { TaskId } from '#libs/domain/ids.js';
 import type { StepExplanation } from '#libs/domain/policy/explain.js';
+import type { QueueView } from '#libs/domain/policy/queue-view.js';
 
 /** Asks the scheduler that leads why a task is where it is. */
 export type ExplainRequest = { readonly taskId: TaskId };
@@ -20,3 +21,13 @@ export type ExplainReply =
       readonly status: 'completed' | 'failed' | 'cancelled';
     }
   | { readonly kind: 'unknown' };
+
+/** Asks the scheduler that leads what is ready to run; so many steps at most. */
+export type QueueRequest = { readonly limit: number };
+
+export type QueueReply = QueueView & {
+  readonly seq: number;
+  readonly atMs: number;
+  /** Open tasks, those included of which nothing is ready. */
+  readonly open: number;
+};

@@ -33,6 +33,8 @@ export const RPC = {
   stateDigest: 'rpc.scheduler.state-digest',
   /** `ExplainRequest` → `ExplainReply` (explain.ts): why a task waits. */
   explain: 'rpc.scheduler.explain',
+  /** `QueueRequest` → `QueueReply` (explain.ts): what is ready to run, in its order. */
+  queue: 'rpc.scheduler.queue',
   /** `HealthReport` of each service. */
   health: (service: ServiceName) => `rpc.health.${service}`,
 } as const;

@@ -258,6 +258,7 @@ const ROWS: readonly Row[] = [
   get('a bad workspace', '/tasks/status?workspace=A', 'VALIDATION_FAILED', /"A"/, /lower-case/),
   get('a page size on counts', '/tasks/status?page_size=5', 'VALIDATION_FAILED', /page_size/),
   get('a negative sequence', '/tasks/abc/events?after_seq=-1', 'VALIDATION_FAILED', /-1/, /0 or more/),
+  get('too much of the queue at once', '/queue?limit=1001', 'VALIDATION_FAILED', /1001/, /1 to 1000/),
   get('too many events at once', '/tasks/abc/events?limit=1001', 'VALIDATION_FAILED', /1001/, /1 to 1000/),
 
   // Ids and paths.

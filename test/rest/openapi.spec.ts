@@ -30,6 +30,7 @@ describe('the OpenAPI document', () => {
     );
     expect(operations.map(({ name }) => name).toSorted()).toEqual([
       'DELETE /api/v1/tasks/{id}',
+      'GET /api/v1/queue',
       'GET /api/v1/servers',
       'GET /api/v1/tasks',
       'GET /api/v1/tasks/status',

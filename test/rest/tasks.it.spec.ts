@@ -10,11 +10,14 @@ import { send, type Answer } from './http-client.js';
 import { TestPlatform } from './platform.js';
 import { SseClient } from './sse-client.js';
 
+/** Few enough to be filled, enough for what runs beside each other here. */
+const CPU_SLOTS = 4;
+
 let platform: TestPlatform;
 let schemaOf: (name: string) => ValidateFunction;
 
 beforeAll(async () => {
-  platform = await TestPlatform.start({ ORCHESTRA_STREAMS_MAX: '3' });
+  platform = await TestPlatform.start({ ORCHESTRA_STREAMS_MAX: '3', ORCHESTRA_CPU_SLOTS: String(CPU_SLOTS) });
   const { json } = await send(platform.url, { method: 'GET', path: '/openapi.json' });
   const ajv = new Ajv2020({ strict: false });
   addFormats.default(ajv);
@@ -291,6 +294,39 @@ describe('why a task waits', () => {
       summary: 'The task is over: it has been cancelled.',
       steps: [],
     });
+  });
+
+  it('is told of everything that is ready, in the order in which it goes', async () => {
+    const busy: string[] = [];
+    while (busy.length < CPU_SLOTS) busy.push(await submit({ parameters: { delay_ms: 60_000 } }));
+    for (const id of busy) {
+      const stream = await SseClient.open(`${platform.url}/api/v1/tasks/${id}/stream`);
+      await stream.until(({ event }) => event === 'step.dispatched');
+      stream.close();
+    }
+    const [later, first] = [await submit(), await submit({ priority: 9 })];
+    const answer = await call('GET', '/queue');
+    fits(answer, 'Queue');
+    expect(answer.json).toMatchObject({
+      open_tasks: CPU_SLOTS + 2,
+      ready_steps: 2,
+      groups: [
+        {
+          model: null,
+          ready_steps: 2,
+          first: { task_id: first },
+          text: expect.stringContaining(`${CPU_SLOTS} of ${CPU_SLOTS} slots are taken`),
+          waits_for: { kind: 'slot', places: [{ server_id: 'cpu', busy: CPU_SLOTS }] },
+        },
+      ],
+      next: [{ task_id: first, priority: 9 }, { task_id: later }],
+    });
+    expect((await call('GET', '/queue?limit=1')).json).toMatchObject({
+      ready_steps: 2,
+      next: [{ task_id: first }],
+    });
+    for (const id of busy) await call('DELETE', `/tasks/${id}`);
+    for (const id of [...busy, later, first]) await ended(id);
   });
 });
 

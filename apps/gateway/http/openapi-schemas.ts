@@ -150,6 +150,13 @@ const templates = {
   ]),
 } satisfies Record<string, SchemaObject>;
 
+/** Its facts depend on its kind. */
+const waitOf = (...kinds: readonly string[]): SchemaObject => ({
+  type: 'object',
+  properties: { kind: { type: 'string', enum: kinds } },
+  required: ['kind'],
+});
+
 const explanations = {
   Explanation: exactly({
     id: text,
@@ -168,16 +175,32 @@ const explanations = {
     model: orNull(text),
     state: { type: 'string', enum: ['waiting', 'running', 'done', 'stopped'] },
     text: { ...text, description: 'What follows "Step \'x\'" in a sentence.' },
-    waits_for: orNull({
-      type: 'object',
-      properties: {
-        kind: {
-          type: 'string',
-          enum: ['ending', 'tasks', 'steps', 'retry', 'lease', 'slot', 'loading', 'model'],
-        },
-      },
-      required: ['kind'],
-    }),
+    waits_for: orNull(waitOf('ending', 'tasks', 'steps', 'retry', 'lease', 'slot', 'loading', 'model')),
+  }),
+  Queue: exactly({
+    as_of: time,
+    as_of_seq: { ...count, description: 'Last event of the log that the scheduler counted.' },
+    open_tasks: { ...count, description: 'Those included of which nothing is ready to run.' },
+    ready_steps: count,
+    groups: {
+      ...listOf('QueueGroup'),
+      description: 'One for each model and its options, the first in line first.',
+    },
+    next: { ...listOf('QueuedStep'), description: 'In the order in which they go.' },
+  }),
+  QueueGroup: exactly({
+    model: orNull(text),
+    ready_steps: count,
+    first: ref('QueuedStep'),
+    text: { ...text, description: "What follows 'the first step' in a sentence." },
+    waits_for: waitOf('slot', 'loading', 'model'),
+  }),
+  QueuedStep: exactly({
+    task_id: text,
+    step_id: text,
+    model: orNull(text),
+    priority: count,
+    submitted_at: time,
   }),
 } satisfies Record<string, SchemaObject>;
 

@@ -4,13 +4,14 @@ import { canonicalJson } from '#libs/domain/canonical.js';
 import { grantLeases, planLoad } from '#libs/domain/gpu/decide.js';
 import { busySlots } from '#libs/domain/gpu/gpu.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
-import { readyWait } from '#libs/domain/policy/explain.js';
 import { before, compareSteps } from '#libs/domain/policy/ordering.js';
 import { plan } from '#libs/domain/policy/plan.js';
 import { slotPlace, type Placement, type Snapshot } from '#libs/domain/policy/snapshot.js';
 import { ReadyQueue } from '#libs/domain/policy/ready-queue.js';
 import type { ReadyStep } from '#libs/domain/policy/ready-step.js';
 import { requirementKey } from '#libs/domain/task/requirement.js';
+import { queueView } from '#libs/domain/policy/queue-view.js';
+import { waitsIn } from '#libs/domain/policy/ready-wait.js';
 import { CPU, NOW_MS, readyStep } from '#libs/testing/builders.js';
 import { gpuActions, GpuWorld, PROFILES } from '#libs/testing/gpu-world.js';
 
@@ -251,7 +252,7 @@ describe('what is told about a plan', () => {
         const key = requirementKey(step.requirement);
         if (told.has(key)) continue;
         told.add(key);
-        const wait = readyWait(step, snapshot);
+        const wait = waitsIn(snapshot)(step);
         expect(wait).toMatchObject({ kind: 'slot', position: { aheadOfSame: 0 } });
         const place = wait.kind === 'slot' ? wait.places.find((other) => other.serverId === serverId) : null;
         expect(place?.makesRoomFor).toBeNull();
@@ -268,7 +269,7 @@ describe('what is told about a plan', () => {
               requirement.kind === 'model' && profileKey(requirement.profile) === profileKey(profile),
           )
           .toSorted(compareSteps)[0];
-        const wait = first ? readyWait(first, snapshot) : null;
+        const wait = first ? waitsIn(snapshot)(first) : null;
         expect(wait).toMatchObject({
           kind: 'model',
           servers: expect.arrayContaining([{ serverId, verdict: { may: true, evict, drain: null } }]),
@@ -282,7 +283,7 @@ describe('what is told about a plan', () => {
       if (placements.length >= snapshot.settings.placementsMax) return;
       const placed = new Set(placements.map(({ step }) => nameOf(step)));
       for (const step of snapshot.steps.filter((one) => !placed.has(nameOf(one)))) {
-        const wait = readyWait(step, snapshot);
+        const wait = waitsIn(snapshot)(step);
         if (wait.kind !== 'slot') continue;
         const free = wait.places.reduce(
           (sum, { busy, slots, makesRoomFor }) =>
@@ -296,9 +297,25 @@ describe('what is told about a plan', () => {
   it('counts who goes first as the order says', () =>
     always((snapshot) => {
       for (const step of snapshot.steps) {
-        const wait = readyWait(step, snapshot);
+        const wait = waitsIn(snapshot)(step);
         if (wait.kind !== 'slot' && wait.kind !== 'model' && wait.kind !== 'loading') continue;
         expect(wait.position.ahead).toBe(snapshot.steps.filter((other) => before(other, step)).length);
       }
+    }));
+
+  it('lists the queue in the order in which it goes, whole groups and single steps', () =>
+    always((snapshot) => {
+      const inOrder = snapshot.steps.toSorted(compareSteps);
+      const { ready, groups, next } = queueView(snapshot, { groups: 3, steps: 5 });
+      expect(ready).toBe(inOrder.length);
+      expect(next.map(({ taskId, stepId }) => `${taskId}/${stepId}`)).toEqual(
+        inOrder.slice(0, 5).map(nameOf),
+      );
+      const keys = [...new Set(inOrder.map(({ requirement }) => requirementKey(requirement)))].slice(0, 3);
+      const wanted = keys.map((key) => inOrder.filter((step) => requirementKey(step.requirement) === key));
+      expect(groups.map(({ size }) => size)).toEqual(wanted.map((steps) => steps.length));
+      expect(groups.map(({ wait }) => wait)).toEqual(
+        wanted.flatMap(([first]) => (first ? [waitsIn(snapshot)(first)] : [])),
+      );
     }));
 });
