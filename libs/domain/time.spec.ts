@@ -42,6 +42,10 @@ describe('time without a clock', () => {
     expect(wrong).toEqual([]);
   });
 
+  it('reads nothing out of what is no time', () => {
+    for (const text of ['', 'now', '2026-02-28', '2026-02-28T2x:59:59.000Z']) expect(msOf(text)).toBeNaN();
+  });
+
   it('reads times without milliseconds', () => {
     expect(msOf('2026-02-28T23:59:59Z')).toBe(Date.UTC(2026, 1, 28, 23, 59, 59));
   });

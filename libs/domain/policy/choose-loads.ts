@@ -27,10 +27,11 @@ export const chooseLoads = (groups: readonly ReadyGroup[], snapshot: Snapshot): 
     .toSorted((a, b) => compareSteps(a.head, b.head));
   const heads = headsOf(groups);
   const taken = new Set<ServerId>(snapshot.loadsAsked);
+  const servers = modelServers(snapshot.ledger);
   for (const candidate of waiting) {
-    const failure = hopeless(candidate, snapshot);
+    const failure = hopeless(candidate, servers, snapshot);
     if (failure) choice.impossible.push({ step: candidate.head, failure });
-    else chooseServer(candidate, heads, taken, choice, snapshot);
+    else chooseServer(candidate, { servers, heads, taken, choice, snapshot });
   }
   return choice;
 };
@@ -52,8 +53,11 @@ export const modelServers = (ledger: Ledger): readonly Server[] =>
   [...ledger.servers.values()].filter(({ spec }) => spec.kind !== 'cpu');
 
 /** Why no server will ever hold this model, as far as is known; null while there is hope. */
-const hopeless = ({ group, head, profile }: Candidate, snapshot: Snapshot): Failure | null => {
-  const servers = modelServers(snapshot.ledger);
+const hopeless = (
+  { group, head, profile }: Candidate,
+  servers: readonly Server[],
+  snapshot: Snapshot,
+): Failure | null => {
   if (servers.length === 0) {
     return {
       code: 'NO_SERVER_FITS',
@@ -80,15 +84,18 @@ const hopeless = ({ group, head, profile }: Candidate, snapshot: Snapshot): Fail
   return final ? (failures[0]?.failure ?? null) : null;
 };
 
-const chooseServer = (
-  candidate: Candidate,
-  heads: Heads,
-  taken: Set<ServerId>,
-  choice: LoadChoice,
-  snapshot: Snapshot,
-): void => {
+type Choosing = {
+  readonly servers: readonly Server[];
+  readonly heads: Heads;
+  /** Servers that have been asked for a load, in this plan or before. */
+  readonly taken: Set<ServerId>;
+  readonly choice: LoadChoice;
+  readonly snapshot: Snapshot;
+};
+
+const chooseServer = (candidate: Candidate, { servers, heads, taken, choice, snapshot }: Choosing): void => {
   let best: { readonly serverId: ServerId; readonly room: Room } | null = null;
-  for (const server of modelServers(snapshot.ledger)) {
+  for (const server of servers) {
     const { serverId } = server.spec;
     const room = taken.has(serverId) ? null : judgeServer(server, candidate, heads, snapshot);
     if (room?.may !== true) continue;

@@ -98,10 +98,12 @@ const makeRoom = (server: Server, candidate: Candidate, heads: Heads, snapshot: 
     if (heads.get(residency.key) !== undefined) return 2;
     return busySlots(server, residency.residencyId) > 0 ? 1 : 0;
   };
-  const others = all
-    .filter((residency) => residency !== clash && !keeps(residency))
-    .toSorted((a, b) => rank(a) - rank(b) || (a.since < b.since ? -1 : 1));
-  while (!fits()) {
+  const inTurn = (): Residency[] =>
+    all
+      .filter((residency) => residency !== clash && !keeps(residency))
+      .toSorted((a, b) => rank(a) - rank(b) || (a.since < b.since ? -1 : 1));
+  for (let others: Residency[] | null = null; !fits();) {
+    others ??= inTurn();
     const next = others.shift();
     if (next === undefined) {
       const keeping = all.filter(keeps);
@@ -128,8 +130,8 @@ const mayYield = (residency: Residency, { head }: Candidate, heads: Heads, snaps
   if (rival === undefined) return true;
   const { nowMs, settings } = snapshot;
   const overdue = (step: ReadyStep): boolean => nowMs - step.submittedAtMs >= settings.swapPatienceMs;
-  const fresh = nowMs < servedAtMs(residency, snapshot);
-  return (head.priority > rival.priority && !(fresh && overdue(rival))) || (overdue(head) && !fresh);
+  const isFresh = (): boolean => nowMs < servedAtMs(residency, snapshot);
+  return (head.priority > rival.priority && !(overdue(rival) && isFresh())) || (overdue(head) && !isFresh());
 };
 
 /** When a loaded model has had its turn. */

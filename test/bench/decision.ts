@@ -1,0 +1,204 @@
+/**
+ * One decision of the scheduler with a long queue: a task ends, another one is submitted, and the plan is made. Everything is the
+ * scheduler's own folds and policy, in one process and with a virtual clock; only the messages between the services are left out.
+ * Eight servers of three models each serve forty models, so that there are always loads to weigh.
+ */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { applyToLedger, emptyLedger, type GpuRecord, type Ledger } from '#libs/domain/gpu/gpu.js';
+import { profileKey } from '#libs/domain/gpu/profile.js';
+import { plan } from '#libs/domain/policy/plan.js';
+import type { Placement, Plan, PolicySettings } from '#libs/domain/policy/snapshot.js';
+import type { TaskEvent } from '#libs/domain/task/events.js';
+import { applyToBook, emptyBook, type TaskBook } from '#libs/domain/task/task-book.js';
+import { TaskIndex } from '#libs/domain/task/task-index.js';
+import {
+  gib,
+  loaded,
+  loadStarted,
+  needsModel,
+  NOW_MS,
+  profileOf,
+  serverUp,
+  stepSpec,
+  submitted,
+  success,
+} from '#libs/testing/builders.js';
+import { seeded } from '#libs/testing/task-stories.js';
+import { rfc3339 } from '#libs/runtime/clock.js';
+import { percentile, report, round, type Figures } from './bench-report.js';
+
+const SERVERS = 8;
+const SLOTS = 4;
+const MODELS = 40;
+const MODEL_BYTES = gib(8);
+/** Enough for the 99th percentile to be the mean of some dozens. */
+const DECISIONS = Number(process.env['BENCH_DECISIONS'] ?? 5_000);
+/** The compiler has seen everything by then. */
+const WARM_UP = 1_000;
+/** Between two decisions: thirty slots whose work takes some seconds. */
+const STEP_MS = 100;
+const PROMPT = 'x'.repeat(200);
+
+const SETTINGS: PolicySettings = {
+  swapPatienceMs: 15_000,
+  placementsMax: 256,
+  loadRetryMs: 10_000,
+  loadFailuresMax: 3,
+};
+
+const collectGarbage = (): void => {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+};
+
+type Running = Placement & { readonly leaseId: string };
+
+/** The scheduler's folded state with so many tasks in the queue, and what its decisions do to it. */
+class World {
+  readonly book: TaskBook = emptyBook();
+  readonly ledger: Ledger = emptyLedger();
+  readonly index = new TaskIndex(this.book);
+  readonly knownBytes = new Map<string, number>();
+  readonly #random = seeded(7);
+  readonly #running: Running[] = [];
+  nowMs = NOW_MS;
+  #taskSeq = 0;
+  #ledgerSeq = 0;
+  #made = 0;
+
+  constructor() {
+    for (let n = 0; n < SERVERS; n += 1)
+      this.#allocate(...serverUp(`gpu${n}`, { vramBytes: gib(24), slots: SLOTS }));
+    for (let n = 0; n < MODELS; n += 1) this.knownBytes.set(profileKey(profileOf(modelOf(n))), MODEL_BYTES);
+  }
+
+  /** As it comes from the log: nothing is shared with any other task. */
+  submit(): void {
+    this.#made += 1;
+    const requirement = needsModel(modelOf(Math.floor(this.#random() ** 2 * MODELS)));
+    const event = submitted({
+      taskId: `01890a5d-ac96-774b-bcce-${String(this.#made).padStart(12, '0')}`,
+      parameters: { model: 'any', prompt: `${PROMPT}${this.#made}` },
+      priority: 1 + Math.floor(this.#random() * 10),
+      steps: [stepSpec('generate', { requirement })],
+      submittedAt: rfc3339(this.nowMs),
+    });
+    this.#tell(JSON.parse(JSON.stringify(event)) as TaskEvent);
+  }
+
+  /** One of the running tasks ends. */
+  finish(): void {
+    const [ended] = this.#running.splice(Math.floor(this.#random() * this.#running.length), 1);
+    if (ended === undefined) return;
+    const { step, leaseId, serverId } = ended;
+    const done = { ...success(step.stepId), leaseId, serverId };
+    const at = rfc3339(this.nowMs);
+    this.#tell({ type: 'task.completed', taskId: step.taskId, step: done, result: null, at });
+    this.#allocate({ type: 'lease.released', serverId, leaseIds: [leaseId], at });
+  }
+
+  decide(): Plan {
+    this.index.wake(this.nowMs);
+    return plan({
+      ready: this.index.ready,
+      ledger: this.ledger,
+      asked: new Map(),
+      loadsAsked: new Set(),
+      knownBytes: this.knownBytes,
+      nowMs: this.nowMs,
+      settings: SETTINGS,
+    });
+  }
+
+  /** What the plan asks for happens at once. */
+  carryOut({ placements, loads }: Plan): void {
+    const at = rfc3339(this.nowMs);
+    for (const { serverId, profile, evict } of loads) {
+      for (const residencyId of evict)
+        this.#allocate({ type: 'residency.unloaded', serverId, residencyId, reason: 'room', at });
+      const residencyId = `r${this.#ledgerSeq}`;
+      const sizes = { bytes: MODEL_BYTES, at };
+      this.#allocate(
+        loadStarted(serverId, residencyId, profile, { ...sizes, slots: SLOTS }),
+        loaded(serverId, residencyId, sizes),
+      );
+    }
+    for (const placement of placements) this.#start(placement, at);
+  }
+
+  #start(placement: Placement, at: string): void {
+    const { step, serverId, residencyId } = placement;
+    const { taskId, stepId, attempt, requirement } = step;
+    const leaseId = `l${this.#ledgerSeq}`;
+    const lease = { leaseId, taskId, stepId, attempt, ...(residencyId === undefined ? {} : { residencyId }) };
+    this.#allocate({ type: 'lease.granted', serverId, leases: [lease], at });
+    this.#tell({
+      type: 'step.dispatched',
+      taskId,
+      stepId,
+      stepType: 'ollama_generate',
+      attempt,
+      lease: { leaseId, token: this.#ledgerSeq, serverId },
+      requirement,
+      input: {},
+      at,
+    });
+    this.#running.push({ ...placement, leaseId });
+  }
+
+  #tell(event: TaskEvent): void {
+    this.#taskSeq += 1;
+    applyToBook(this.book, { seq: this.#taskSeq, event });
+    this.index.refresh(event.taskId, this.nowMs);
+  }
+
+  #allocate(...events: readonly GpuRecord['event'][]): void {
+    for (const event of events) {
+      this.#ledgerSeq += 1;
+      applyToLedger(this.ledger, { seq: this.#ledgerSeq, event });
+    }
+  }
+}
+
+const modelOf = (n: number): string => `model-${n}:8b`;
+
+type Measured = { readonly ms: readonly number[]; readonly bytesPerTask: number; readonly loads: number };
+
+const measured = (queued: number): Measured => {
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  const world = new World();
+  for (let n = 0; n < queued; n += 1) world.submit();
+  collectGarbage();
+  const bytesPerTask = (process.memoryUsage().heapUsed - before) / queued;
+  const ms: number[] = [];
+  let loads = 0;
+  for (let n = 0; n < WARM_UP + DECISIONS; n += 1) {
+    world.nowMs += STEP_MS;
+    const sinceMs = performance.now();
+    world.finish();
+    world.submit();
+    const made = world.decide();
+    if (n >= WARM_UP) ms.push(performance.now() - sinceMs);
+    world.carryOut(made);
+    loads += made.loads.length;
+  }
+  if (world.index.ready.size < queued * 0.9)
+    throw new Error(`the queue has shrunk to ${world.index.ready.size}`);
+  return { ms, bytesPerTask, loads };
+};
+
+const SIZES = { '1k': 1_000, '10k': 10_000, '100k': 100_000 } as const;
+
+const figures: Record<string, number> = { decisions: DECISIONS, servers: SERVERS, models: MODELS };
+let bytesPerTask = Number.NaN;
+for (const [name, queued] of Object.entries(SIZES)) {
+  const found = measured(queued);
+  figures[`msP50At${name}`] = round(percentile(found.ms, 0.5), 4);
+  figures[`msP99At${name}`] = round(percentile(found.ms, 0.99), 4);
+  figures[`msMaxAt${name}`] = round(percentile(found.ms, 1), 3);
+  figures[`loadsAt${name}`] = found.loads;
+  bytesPerTask = found.bytesPerTask;
+}
+report('decision', { ...figures, bytesPerQueuedTask: Math.round(bytesPerTask) } satisfies Figures, {});
