@@ -52,6 +52,7 @@ const path = fc.oneof(
     '/api/v1/templates',
     '/api/v1/templates/validate',
     '/api/v1/servers',
+    '/api/v1/queue',
     '/health/live',
     '/openapi.json',
     '/docs',
@@ -59,7 +60,7 @@ const path = fc.oneof(
   ),
   id.map((text) => `/api/v1/tasks/${text}`),
   fc
-    .tuple(id, fc.constantFrom('events', 'stream', 'priority', 'x'))
+    .tuple(id, fc.constantFrom('events', 'stream', 'explain', 'priority', 'x'))
     .map(([text, part]) => `/api/v1/tasks/${text}/${part}`),
   raw.map((text) => `/api/v1/templates/${text}`),
   fc.array(raw, { maxLength: 4 }).map((parts) => `/${parts.join('/')}`),
