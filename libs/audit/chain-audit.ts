@@ -49,6 +49,17 @@ export class ChainAudit {
     return this.#seq;
   }
 
+  /** The stream has events up to this sequence, all of which must have been taken. */
+  endsAt(lastSeq: number): void {
+    if (this.#seq >= lastSeq) return;
+    const at = { stream: this.stream, seq: lastSeq };
+    this.findings.add(
+      'EVENTS_MISSING',
+      at,
+      `nothing behind ${this.#seq} can be read; the stream ends at ${lastSeq}`,
+    );
+  }
+
   take(record: AuditRecord): void {
     const at = { stream: this.stream, seq: record.seq };
     const follows = record.seq === this.#seq + 1;

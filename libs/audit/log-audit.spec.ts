@@ -284,6 +284,7 @@ const PLANTS: readonly Plant[] = [
     { nowMs: anHourLater },
   ],
   ['EVENTS_MISSING', 'a hole', () => ({ ...log(), tasks: log().tasks.filter(({ seq }) => seq !== 8) })],
+  ['EVENTS_MISSING', 'an end that cannot be read', log, { also: (audit) => audit.endsAt('leases', 34) }],
   ['EVENTS_MISSING', 'a missing beginning', () => ({ ...log(), leases: log().leases.slice(1) })],
   [
     'EVENTS_MISSING',
@@ -332,7 +333,8 @@ const PLANTS: readonly Plant[] = [
 
 describe('the audit of a log', () => {
   it('finds nothing in what a platform really wrote', () => {
-    const report = audited(log(), { settled: true });
+    const also = (audit: LogAudit): void => audit.endsAt('tasks', 33);
+    const report = audited(log(), { settled: true, also });
     expect(report.findings).toEqual([]);
     expect(report).toMatchObject({
       sound: true,

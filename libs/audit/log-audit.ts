@@ -77,6 +77,11 @@ export class LogAudit {
     }
   }
 
+  /** What the stream says of its own end, once it was read. */
+  endsAt(stream: AuditedStream, lastSeq: number): void {
+    this.#chains[stream].endsAt(lastSeq);
+  }
+
   unreadable(stream: string, seq: number, why: string): void {
     this.#findings.add('NOT_READABLE', { stream, seq }, why);
   }

@@ -29,6 +29,7 @@ export const auditBroker = async (
   const read = reading(connection, audit, told);
   const fold = new BookFold(digest);
   await read('tasks', (message) => fold.take(message));
+  fold.end();
   if (fold.differs) audit.stateDiffers(fold.differs.seq, fold.differs.message);
   await read('leases', () => undefined);
   await readSubmissions(connection, audit, told);
@@ -60,6 +61,7 @@ const reading =
         audit.unreadable(name, message.seq, (error as Error).message);
       }
     }
+    audit.endsAt(stream, untilSeq);
   };
 
 /** What clients sent and the stream still has, up to the last that was decided. */
@@ -69,6 +71,10 @@ const readSubmissions = async (connection: NatsConnection, audit: LogAudit, told
   for await (const { seq, subject, payload } of storedMessages(connection, name, audit.decidedTo)) {
     if (seq % TELL_EVERY === 0) told(name, seq, audit.decidedTo);
     if (!subject.startsWith('cmd.submit.')) continue;
-    audit.submission({ seq, ...(JSON.parse(payload) as SubmitTask) });
+    try {
+      audit.submission({ seq, ...(JSON.parse(payload) as SubmitTask) });
+    } catch (error) {
+      audit.unreadable(name, seq, (error as Error).message);
+    }
   }
 };

@@ -19,6 +19,7 @@ const digestAt = (seq: number): StateDigest => {
 const differenceTo = (wanted: StateDigest | null, log = records): BookFold['differs'] => {
   const fold = new BookFold(wanted);
   for (const record of log) fold.take(record);
+  fold.end();
   return fold.differs;
 };
 
@@ -43,6 +44,11 @@ describe('the state of a scheduler', () => {
     });
     const hole = records.filter(({ seq }) => seq !== 21);
     expect(differenceTo(digestAt(21), hole)).toMatchObject({ seq: 22 });
+    const cut = records.slice(0, 30);
+    expect(differenceTo(digestAt(33), cut)).toMatchObject({
+      seq: 33,
+      message: expect.stringContaining('ends at 30'),
+    });
   });
 
   it('is not compared where nobody answered', () => expect(differenceTo(null)).toBeNull());

@@ -24,7 +24,7 @@ export class BookFold {
       const event = { ...data, type } as unknown as TaskEvent | SchedulerEvent;
       applyToBook(this.#book, { seq, event, ...(causationId === undefined ? {} : { causationId }) });
     } catch (error) {
-      this.#end({ seq, message: `the log cannot be folded: ${(error as Error).message}` });
+      this.#decide({ seq, message: `the log cannot be folded: ${(error as Error).message}` });
       return;
     }
     if (seq < this.wanted.seq) return;
@@ -33,10 +33,20 @@ export class BookFold {
     const [has, should] = [this.wanted, { sha256, open, closed }].map(
       (state) => `${state.sha256.slice(0, 12)} with ${state.open} open and ${state.closed} closed tasks`,
     );
-    this.#end(same ? null : { seq, message: `the scheduler has ${has}; the log gives ${should}` });
+    this.#decide(same ? null : { seq, message: `the scheduler has ${has}; the log gives ${should}` });
   }
 
-  #end(differs: Difference | null): void {
+  /** The log was read; a scheduler that has more than it is not of this log. */
+  end(): void {
+    if (this.#done || this.wanted === null) return;
+    const { seq } = this.wanted;
+    this.#decide({
+      seq,
+      message: `the scheduler has decided up to ${seq}; the log ends at ${this.#book.seq}`,
+    });
+  }
+
+  #decide(differs: Difference | null): void {
     this.#done = true;
     this.differs = differs;
   }
