@@ -52,6 +52,12 @@ export default {
       'Folds of its own; of the domain it takes shapes, and the one digest of its state.',
     ),
     only(
+      'simulation',
+      'libs/simulation',
+      ['^libs/(domain|simulation)/'],
+      'Runs the real policy against virtual servers, under a virtual clock: no npm import, no node:*.',
+    ),
+    only(
       'broker',
       'libs/broker',
       ['^libs/(domain|contracts|broker)/', '^[a-z_/]+$', ...npm('@nats-io')],

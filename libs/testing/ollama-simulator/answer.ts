@@ -1,5 +1,5 @@
 import type { SimModel } from './catalogue.js';
-import { between, seededRandom, seedOf, type Random } from './random.js';
+import { between, seededRandom, seedOf, type Random } from '#libs/simulation/random.js';
 import type { RunOptions } from './runner-options.js';
 import { schemaValue } from './schema-value.js';
 import { cutAtStop, proseTokens, tokensOf } from './sim-text.js';

@@ -1,4 +1,4 @@
-import { seededRandom, seedOf } from './random.js';
+import { seededRandom, seedOf } from '#libs/simulation/random.js';
 
 /**
  * A vector of length 1 that depends on the words alone: the sum of one fixed random direction per word. Texts with

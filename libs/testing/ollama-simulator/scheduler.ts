@@ -2,7 +2,7 @@ import { can, predictedBytes, tagged, type SimModel } from './catalogue.js';
 import type { Faults } from './faults.js';
 import { HttpFailure } from './http-failure.js';
 import { KEEP_ALIVE_DEFAULT_MS, type KeepAliveMs } from './keep-alive.js';
-import { between, type Random } from './random.js';
+import { between, type Random } from '#libs/simulation/random.js';
 import { needsReload, type RunOptions } from './runner-options.js';
 import type { SimClock } from './sim-clock.js';
 import { SimRunner } from './sim-runner.js';

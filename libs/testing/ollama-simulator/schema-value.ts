@@ -1,4 +1,4 @@
-import { between, pick, type Random } from './random.js';
+import { between, pick, type Random } from '#libs/simulation/random.js';
 import { proseTokens } from './sim-text.js';
 
 type Schema = Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-import { pick, type Random } from './random.js';
+import { pick, type Random } from '#libs/simulation/random.js';
 
 /** Words with and without bytes beyond ASCII, so that a reader who cuts characters in two is found out. */
 const WORDS = (

@@ -3,7 +3,7 @@ import { Compute } from './compute.js';
 import { Faults } from './faults.js';
 import { HttpFailure } from './http-failure.js';
 import { Residents } from './residents.js';
-import { seededRandom } from './random.js';
+import { seededRandom } from '#libs/simulation/random.js';
 import { SimScheduler, type SchedulerSettings } from './scheduler.js';
 import { SimClock } from './sim-clock.js';
 

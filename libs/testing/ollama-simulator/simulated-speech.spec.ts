@@ -6,7 +6,7 @@ import { DEFAULT_CATALOGUE, isModelName, predictedBytes, type SimModel } from '.
 import { embeddingOf } from './embedding.js';
 import { goTimestamp, parseGoDuration } from './go-time.js';
 import { parseKeepAlive } from './keep-alive.js';
-import { seededRandom } from './random.js';
+import { seededRandom } from '#libs/simulation/random.js';
 import { needsReload, parseOptions, type RunOptions } from './runner-options.js';
 import { schemaValue } from './schema-value.js';
 import { cutAtStop } from './sim-text.js';

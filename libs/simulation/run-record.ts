@@ -1,0 +1,31 @@
+import type { Hardware } from './hardware.js';
+import type { Trace } from './trace.js';
+
+/** What happened when a scheduler ran a trace on a hardware. Times are milliseconds from the start of the trace. */
+export type RunRecord = {
+  readonly scheduler: string;
+  readonly tasks: readonly TaskRun[];
+  readonly loads: number;
+  /** Moments at which more was loaded on a GPU than it holds, or a model ran partly on the CPU. */
+  readonly overcommits: number;
+  /** Per server: time in which it computed at least one request. */
+  readonly busyMs: ReadonlyMap<string, number>;
+};
+
+export type TaskRun = {
+  readonly id: string;
+  readonly serverId: string;
+  /** When it was submitted and everything that it needs was done. */
+  readonly readyAtMs: number;
+  /** When a slot began to work for it. */
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  /** By when it was to start at the latest, as promised when it became ready; null where a scheduler promises nothing. */
+  readonly startBoundMs: number | null;
+};
+
+/** Runs a whole trace; the same seed gives the same record. */
+export type SimScheduler = {
+  readonly name: string;
+  readonly run: (trace: Trace, hardware: Hardware) => RunRecord;
+};
