@@ -58,6 +58,12 @@ export default {
       'Runs the real policy against virtual servers, under a virtual clock: no npm import, no node:*.',
     ),
     only(
+      'policy-file',
+      'libs/policy-file',
+      ['^libs/(domain|policy-file)/', ...npm('yaml')],
+      'The settings of the policy as YAML.',
+    ),
+    only(
       'broker',
       'libs/broker',
       ['^libs/(domain|contracts|broker)/', '^[a-z_/]+$', ...npm('@nats-io')],

@@ -8,7 +8,7 @@ export const asApiData = (value: object): Readonly<Record<string, unknown>> =>
     ),
   );
 
-const TIME = /(At|until)Ms$|^atMs$/;
+const TIME = /(At|ntil|By)Ms$|^atMs$/;
 
 const shown = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(shown);

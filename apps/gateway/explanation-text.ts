@@ -92,7 +92,7 @@ const obstacleText = (obstacle: Obstacle): string => {
     case 'too-large':
       return `is too small: it needs ${gib(obstacle.needBytes)} of ${gib(obstacle.vramBytes)}`;
     case 'in-use':
-      return `keeps ${obstacle.model}, for which work waits, until ${clockTime(obstacle.untilMs)} at most`;
+      return `keeps ${obstacle.model}, whose work goes first or whose turn lasts until ${clockTime(obstacle.turnUntilMs)}`;
     case 'foreign':
       return `has no room beside ${obstacle.models.map(({ model }) => model).join(', ')}, which others have loaded`;
   }

@@ -78,8 +78,8 @@ describe('an explanation', () => {
       'is too small: it needs 10.0 GiB of 8.0 GiB',
     ],
     [
-      { may: false, obstacle: { kind: 'in-use', model: 'phi4:14b', untilMs: AT_MS } },
-      'keeps phi4:14b, for which work waits, until 03:04:05 UTC at most',
+      { may: false, obstacle: { kind: 'in-use', model: 'phi4:14b', turnUntilMs: AT_MS } },
+      'keeps phi4:14b, whose work goes first or whose turn lasts until 03:04:05 UTC',
     ],
     [
       { may: false, obstacle: { kind: 'foreign', models: [{ model: 'mine:70b', bytes: 1 }] } },
@@ -113,7 +113,7 @@ describe('an explanation', () => {
   });
 
   it('has the same as data, named as the API names things, with times as text', () => {
-    const obstacle = { kind: 'in-use', model: 'phi4:14b', untilMs: AT_MS } as const;
+    const obstacle = { kind: 'in-use', model: 'phi4:14b', turnUntilMs: AT_MS } as const;
     const view = viewOf({
       stepId: 'a',
       model: MODEL,
@@ -129,7 +129,7 @@ describe('an explanation', () => {
           server_id: 'attic',
           verdict: {
             may: false,
-            obstacle: { kind: 'in-use', model: 'phi4:14b', until: '2026-01-02T03:04:05.678Z' },
+            obstacle: { kind: 'in-use', model: 'phi4:14b', turn_until: '2026-01-02T03:04:05.678Z' },
           },
         },
       ],

@@ -9,6 +9,7 @@ import { NOW, NOW_MS, submission, TEMPLATE } from '#libs/testing/builders.js';
 import { Answers } from './answers.js';
 import { Intake } from './intake.js';
 import { Recorder } from './recorder.js';
+import { UNKNOWN_COSTS } from '#libs/testing/snapshots.js';
 
 const registration: Command = { kind: 'template', commandId: 'c-0', template: TEMPLATE, definition: {} };
 const accepted = (commandId: string): Command => ({
@@ -34,7 +35,7 @@ const recordedOf = async (...commands: readonly Command[]): Promise<readonly str
   const writer = await log.openWriter(START, opening);
   const book = emptyBook();
   const clock = { nowMs: () => NOW_MS };
-  const recorder = new Recorder(writer, book, new TaskIndex(book), clock, () => undefined);
+  const recorder = new Recorder(writer, book, new TaskIndex(book, UNKNOWN_COSTS), clock, () => undefined);
   const answers = new Answers(() => undefined);
   const intake = new Intake({ recorder, clock, random: () => 0.5, openTasksMax: 10, answers });
   for (const [place, data] of commands.entries())

@@ -7,6 +7,7 @@ import {
   submitTask,
   type SubmitOutcome,
 } from '#libs/domain/task/decide.js';
+import { promiseFor } from '#libs/domain/policy/promise.js';
 import { recordReport } from '#libs/domain/task/outcome.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
@@ -89,7 +90,9 @@ export class Intake {
     switch (command.kind) {
       case 'submit': {
         const { kind: _, commandId: __, ...submission } = command;
-        return submitTask(submission, recorder.book, { openTasksMax });
+        const promise = promiseFor(submission, recorder.book, recorder.index.bounds);
+        const promised = promise ? { ...submission, promise } : submission;
+        return submitTask(promised, recorder.book, { openTasksMax });
       }
       case 'cancel':
         return cancelTask(command.taskId, command.reason, recorder.book, at);

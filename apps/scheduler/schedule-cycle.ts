@@ -7,21 +7,14 @@ import type {
   GrantRequest,
 } from '#libs/contracts/lease-rpc.js';
 import { dispatchStep, failTask } from '#libs/domain/task/decide.js';
-import type { ServerId } from '#libs/domain/ids.js';
+import type { ResidencyId, ServerId } from '#libs/domain/ids.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
 import type { Ledger } from '#libs/domain/gpu/gpu.js';
 import { plan } from '#libs/domain/policy/plan.js';
-import {
-  slotPlace,
-  type LoadWish,
-  type Placement,
-  type PolicySettings,
-  type Snapshot,
-} from '#libs/domain/policy/snapshot.js';
+import { slotPlace, type LoadWish, type Placement, type Snapshot } from '#libs/domain/policy/snapshot.js';
 import { templateKey } from '#libs/domain/task/task-book.js';
 import { outputsOf, type OpenTask } from '#libs/domain/task/task.js';
 import type { LeaseRef, TaskEvent } from '#libs/domain/task/events.js';
-import type { ReadyStep } from '#libs/domain/policy/ready-step.js';
 import { EventTooLargeError } from '#libs/event-log/event-log.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
@@ -41,7 +34,6 @@ export type CycleOptions = {
   readonly ledger: Ledger;
   readonly allocator: Allocator;
   readonly clock: Clock;
-  readonly settings: PolicySettings;
   readonly newLeaseId: () => string;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -55,6 +47,9 @@ const GRANTS_IN_FLIGHT_MAX = 2;
 
 /** A load wish that was answered shows in the ledger soon after; until then the server is not asked again. */
 const LOAD_ASKED_MS = 2_000;
+
+/** Placements of one cycle: enough to fill every slot of a large site at once, small enough for one message. */
+const PLACEMENTS_MAX = 256;
 
 type Ask = { readonly place: string; readonly placement: Placement };
 
@@ -95,15 +90,20 @@ export class ScheduleCycle {
 
   /** Everything that a decision at this moment is made from. */
   snapshot(nowMs: number): Snapshot {
-    const { recorder, ledger, settings } = this.options;
+    const { recorder, ledger } = this.options;
+    const { index, book } = recorder;
     return {
-      ready: recorder.index.ready,
+      ready: index.ready,
       ledger,
       asked: this.#askedByPlace(),
       loadsAsked: this.#loadsStillAsked(nowMs),
       knownBytes: this.#knownBytes,
+      paces: book.paces,
+      servedMs: index.servedMs(),
+      overtaken: { cpu: index.overtaken('cpu', nowMs), model: index.overtaken('model', nowMs) },
       nowMs,
-      settings,
+      settings: book.policy,
+      placementsMax: PLACEMENTS_MAX,
     };
   }
 
@@ -132,7 +132,7 @@ export class ScheduleCycle {
     const { recorder, newLeaseId, clock } = this.options;
     const asks = new Map(placements.map((placement) => [newLeaseId(), placement]));
     for (const [leaseId, placement] of asks) {
-      recorder.index.hold(placement.step.taskId, placement.step.stepId);
+      recorder.index.hold(placement.step.taskId, placement.step.stepId, clock.nowMs());
       this.#asked.set(leaseId, { place: slotPlace(placement.serverId, placement.residencyId), placement });
     }
     this.#grantsInFlight += 1;
@@ -186,13 +186,18 @@ export class ScheduleCycle {
     const task = recorder.book.open.get(step.taskId);
     const lease = { leaseId, token, serverId: placement.serverId };
     const dispatched =
-      task !== undefined && this.#record(this.#dispatchEvents(task, step, lease, at), task, at);
+      task !== undefined && this.#record(this.#dispatchEvents(task, placement, lease, at), task, at);
     // The task was cancelled meanwhile, say. If this gets lost, the lease expires: nobody renews it.
     if (!dispatched) allocator.giveBack([leaseId]);
     recorder.index.release(step.taskId, step.stepId, nowMs);
   }
 
-  #dispatchEvents(task: OpenTask, step: ReadyStep, lease: LeaseRef, at: string): readonly TaskEvent[] {
+  #dispatchEvents(
+    task: OpenTask,
+    { step, serverId, residencyId }: Placement,
+    lease: LeaseRef,
+    at: string,
+  ): readonly TaskEvent[] {
     const key = templateKey(task.template);
     const template = this.options.recorder.book.templates.get(key) as CompiledTemplate | undefined;
     if (template === undefined) return [];
@@ -205,6 +210,7 @@ export class ScheduleCycle {
       stepId: step.stepId,
       attempt: step.attempt,
       lease,
+      ...vramShareOf(this.options.ledger, serverId, residencyId),
       input: rendered.input,
       at,
     });
@@ -260,6 +266,19 @@ export class ScheduleCycle {
     return new Set(this.#loadsAsked.keys());
   }
 }
+
+/** What one slot of a residency is of its server's memory; nothing for a CPU slot. */
+const vramShareOf = (
+  ledger: Ledger,
+  serverId: ServerId,
+  residencyId: ResidencyId | undefined,
+): { readonly vramShare?: number } => {
+  const server = ledger.servers.get(serverId);
+  const residency = residencyId === undefined ? undefined : server?.residencies.get(residencyId);
+  return server && residency
+    ? { vramShare: residency.bytes / Math.max(1, server.spec.vramBytes) / residency.slots }
+    : {};
+};
 
 /** Long enough not to load a service that is starting, short enough not to be felt. */
 const ASK_AGAIN_MS = 200;

@@ -1,5 +1,5 @@
 import { COMMON_SETTINGS, SNAPSHOT_EVERY_EVENTS } from '#libs/runtime/common.settings.js';
-import { integer, loadSettings, type Loaded } from '#libs/runtime/settings.js';
+import { integer, loadSettings, optionalText, type Loaded } from '#libs/runtime/settings.js';
 
 export const SCHEDULER_SETTINGS = {
   ...COMMON_SETTINGS,
@@ -11,30 +11,10 @@ export const SCHEDULER_SETTINGS = {
     min: 1,
     max: 10_000_000,
   }),
-  swapPatienceMs: integer({
-    env: 'ORCHESTRA_SWAP_PATIENCE_MS',
+  policyFile: optionalText({
+    env: 'ORCHESTRA_POLICY_FILE',
     meaning:
-      'How long the first task of a model that is not loaded waits before a loaded model with work of its own is drained for it. Higher means fewer swaps and longer waits.',
-    fallback: 15_000,
-    min: 0,
-    max: 86_400_000,
-    unit: 'milliseconds',
-  }),
-  loadRetryMs: integer({
-    env: 'ORCHESTRA_LOAD_RETRY_MS',
-    meaning: 'Pause before a failed model load is tried again on the same server.',
-    fallback: 10_000,
-    min: 100,
-    max: 3_600_000,
-    unit: 'milliseconds',
-  }),
-  loadFailuresMax: integer({
-    env: 'ORCHESTRA_LOAD_FAILURES_MAX',
-    meaning:
-      'Failed loads of a model on every server after which the tasks that wait for it fail with the reason.',
-    fallback: 3,
-    min: 1,
-    max: 100,
+      'File with the settings of the policy (see "Policy"); read again whenever it changes. Without it the defaults hold.',
   }),
   snapshotEveryEvents: SNAPSHOT_EVERY_EVENTS,
 };

@@ -6,12 +6,13 @@ import { restored, SnapshotKeeper, type Keepable } from '#libs/event-log/snapsho
 import type { SnapshotStore } from '#libs/event-log/snapshot-store.js';
 import type { HealthCheck } from '#libs/runtime/health.js';
 import { NotLeadingError } from '#libs/runtime/not-leading-error.js';
+import { PolicyWatch } from './policy-watch.js';
 import { foldLedger, foldTask, type FoldedLedger } from './fold.js';
 import { Term, type TermOptions } from './term.js';
 
 export type SchedulerServiceOptions = Omit<
   TermOptions,
-  'book' | 'writer' | 'ledger' | 'leasesAt' | 'snapshots'
+  'book' | 'writer' | 'ledger' | 'leasesAt' | 'snapshots' | 'policy'
 > & {
   /** Folded states of `TASKS`, and of `LEASES` as the allocator puts them aside. */
   readonly snapshots: { readonly tasks: SnapshotStore; readonly leases: SnapshotStore };
@@ -30,8 +31,17 @@ export class SchedulerService {
   #term: Term | null = null;
   #folding = false;
   #restoredSeq = 0;
+  readonly #policy: PolicyWatch;
 
-  constructor(private readonly options: SchedulerServiceOptions) {}
+  constructor(private readonly options: SchedulerServiceOptions) {
+    const { config, logger } = options;
+    this.#policy = new PolicyWatch(config.policyFile, (policy) => this.#term?.setPolicy(policy), logger);
+  }
+
+  /** Reads the settings of the policy, now and whenever their file changes. Resolves with a function that ends this. */
+  watchPolicy(): Promise<() => Promise<void>> {
+    return this.#policy.start();
+  }
 
   /** Called before the log is folded for a new term. */
   reset(): void {
@@ -70,6 +80,7 @@ export class SchedulerService {
       ...folded,
       writer,
       book: this.#book,
+      policy: this.#policy.policy,
       snapshots: new SnapshotKeeper(this.#keepable(), this.#restoredSeq),
     });
     this.#writer = writer;
@@ -126,7 +137,7 @@ export class SchedulerService {
   readonly health: HealthCheck = () => {
     const term = this.#term;
     const book = this.#book;
-    const reasons: string[] = [];
+    const reasons: string[] = [...this.#policy.problems];
     if (this.#folding) reasons.push(`folding the log, at ${book.seq}`);
     const unanswered = term ? term.seen.commands - book.positions.commands : 0;
     if (unanswered > LAG_MAX) reasons.push(`${unanswered} commands behind`);

@@ -55,6 +55,7 @@ export const startScheduler = async (
     config,
     logger,
   });
+  const unwatch = await scheduler.watchPolicy();
   health.add('scheduling', scheduler.health);
   const app = await createRpcApp(SchedulerModule.with(scheduler), connection, logger);
   const election = standForElection({
@@ -84,6 +85,7 @@ export const startScheduler = async (
     stop: async () => {
       stopping.abort();
       await election.catch(() => undefined);
+      await unwatch();
       await app.close();
     },
   };

@@ -1,7 +1,10 @@
 import type { ExplainReply, QueueReply, QueueRequest } from '#libs/contracts/explain.js';
 import type { Lease, Ledger } from '#libs/domain/gpu/gpu.js';
+import { canonicalJson } from '#libs/domain/canonical.js';
+import { costsOf } from '#libs/domain/policy/costs.js';
 import { explainTask } from '#libs/domain/policy/explain.js';
 import { queueView } from '#libs/domain/policy/queue-view.js';
+import type { PolicySettings } from '#libs/domain/policy/settings.js';
 import { dependencyEnded, loseLease } from '#libs/domain/task/outcome.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
@@ -33,12 +36,11 @@ export type TermOptions = {
   readonly clock: Clock;
   readonly random: () => number;
   readonly newLeaseId: () => string;
+  /** The settings that hold from the start of the term; where they differ from those of the log, that is its first fact. */
+  readonly policy: PolicySettings;
   readonly config: SchedulerConfig;
   readonly logger: Logger;
 };
-
-/** Placements of one cycle: enough to fill every slot of a large site at once, small enough for one message. */
-const PLACEMENTS_MAX = 256;
 
 /** Models that a view of the queue names; what a place waits for is worked out for each. */
 const QUEUE_GROUPS_MAX = 50;
@@ -70,7 +72,7 @@ export class Term {
     const { book, writer, ledger, clock, config, logger } = options;
     this.#ledger = ledger;
     this.seen = { ...book.positions, leases: options.leasesAt.seq };
-    const index = new TaskIndex(book);
+    const index = new TaskIndex(book, costsOf(book.paces, ledger));
     index.rebuild(clock.nowMs());
     this.recorder = new Recorder(writer, book, index, clock, (taskId) => this.#closeDependents(taskId));
     this.#intake = new Intake({ ...options, recorder: this.recorder, openTasksMax: config.openTasksMax });
@@ -79,12 +81,6 @@ export class Term {
       ledger,
       allocator: options.allocator,
       clock,
-      settings: {
-        swapPatienceMs: config.swapPatienceMs,
-        loadRetryMs: config.loadRetryMs,
-        loadFailuresMax: config.loadFailuresMax,
-        placementsMax: PLACEMENTS_MAX,
-      },
       newLeaseId: options.newLeaseId,
       logger,
       signal: this.#stop.signal,
@@ -95,6 +91,7 @@ export class Term {
   async run(): Promise<Error> {
     const { book, leases, leasesAt, commands, reports, writer } = this.options;
     const signal = this.#stop.signal;
+    this.setPolicy(this.options.policy);
     this.#reconcile();
     this.#failOrphans();
     const failed = new Promise<Error>((resolve) => {
@@ -123,6 +120,14 @@ export class Term {
     const reason = await Promise.race([writer.over, failed, this.#stopped]);
     await this.stop();
     return reason;
+  }
+
+  /** Other settings hold from now on. */
+  setPolicy(policy: PolicySettings): void {
+    const { book, clock } = this.options;
+    if (canonicalJson(policy) === canonicalJson(book.policy)) return;
+    this.recorder.record([{ type: 'policy.changed', policy, at: rfc3339(clock.nowMs()) }]);
+    this.cycle.wake();
   }
 
   /** Why a task is where it is, as it is decided from now. */

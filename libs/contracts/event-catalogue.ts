@@ -49,6 +49,7 @@ export const EVENT_CATALOGUE: readonly EventEntry[] = [
   task('task.cancelled', 'The task is over because someone asked, and how its attempts were stopped.'),
   scheduler('template.registered', 'A template version is known from now on.'),
   scheduler('commands.refused', 'Commands that were refused, with the reasons.'),
+  scheduler('policy.changed', 'Other settings of the policy hold from here on; all of them.'),
   scheduler(
     'leader.elected',
     'A scheduler leads from here on; its sequence is the epoch. The allocator writes the same to `LEASES` under `evt.allocator`.',

@@ -239,9 +239,11 @@ export const readyStep = (taskId: string, more: Partial<ReadyStep> = {}): ReadyS
   taskId,
   stepId: 'a',
   attempt: 1,
+  workspace: 'home',
   priority: 5,
   seq: 1,
   submittedAtMs: NOW_MS,
+  urgentByMs: null,
   requirement: CPU,
   ...more,
 });

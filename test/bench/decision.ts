@@ -7,8 +7,9 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { applyToLedger, emptyLedger, type GpuRecord, type Ledger } from '#libs/domain/gpu/gpu.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
+import { costsOf } from '#libs/domain/policy/costs.js';
 import { plan } from '#libs/domain/policy/plan.js';
-import type { Placement, Plan, PolicySettings } from '#libs/domain/policy/snapshot.js';
+import type { Placement, Plan } from '#libs/domain/policy/snapshot.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
 import { applyToBook, emptyBook, type TaskBook } from '#libs/domain/task/task-book.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
@@ -31,6 +32,7 @@ import { percentile, report, round, type Figures } from './bench-report.js';
 const SERVERS = 8;
 const SLOTS = 4;
 const MODELS = 40;
+const WORKSPACES = 5;
 const MODEL_BYTES = gib(8);
 /** Enough for the 99th percentile to be the mean of some dozens. */
 const DECISIONS = Number(process.env['BENCH_DECISIONS'] ?? 5_000);
@@ -40,12 +42,7 @@ const WARM_UP = 1_000;
 const STEP_MS = 100;
 const PROMPT = 'x'.repeat(200);
 
-const SETTINGS: PolicySettings = {
-  swapPatienceMs: 15_000,
-  placementsMax: 256,
-  loadRetryMs: 10_000,
-  loadFailuresMax: 3,
-};
+const PLACEMENTS_MAX = 256;
 
 const collectGarbage = (): void => {
   setFlagsFromString('--expose-gc');
@@ -58,7 +55,7 @@ type Running = Placement & { readonly leaseId: string };
 class World {
   readonly book: TaskBook = emptyBook();
   readonly ledger: Ledger = emptyLedger();
-  readonly index = new TaskIndex(this.book);
+  readonly index = new TaskIndex(this.book, costsOf(this.book.paces, this.ledger));
   readonly knownBytes = new Map<string, number>();
   readonly #random = seeded(7);
   readonly #running: Running[] = [];
@@ -80,6 +77,7 @@ class World {
     const event = submitted({
       taskId: `01890a5d-ac96-774b-bcce-${String(this.#made).padStart(12, '0')}`,
       parameters: { model: 'any', prompt: `${PROMPT}${this.#made}` },
+      workspace: `team-${this.#made % WORKSPACES}`,
       priority: 1 + Math.floor(this.#random() * 10),
       steps: [stepSpec('generate', { requirement })],
       submittedAt: rfc3339(this.nowMs),
@@ -100,14 +98,19 @@ class World {
 
   decide(): Plan {
     this.index.wake(this.nowMs);
+    const { index, nowMs } = this;
     return plan({
-      ready: this.index.ready,
+      ready: index.ready,
       ledger: this.ledger,
       asked: new Map(),
       loadsAsked: new Set(),
       knownBytes: this.knownBytes,
-      nowMs: this.nowMs,
-      settings: SETTINGS,
+      paces: this.book.paces,
+      servedMs: index.servedMs(),
+      overtaken: { cpu: index.overtaken('cpu', nowMs), model: index.overtaken('model', nowMs) },
+      nowMs,
+      settings: this.book.policy,
+      placementsMax: PLACEMENTS_MAX,
     });
   }
 

@@ -1,6 +1,9 @@
 import { PROMISES, RULES } from '#libs/audit/rules.js';
 import { EVENT_CATALOGUE } from '#libs/contracts/event-catalogue.js';
+import { DEFAULT_POLICY } from '#libs/domain/policy/settings.js';
 import { ERRORS } from '#libs/domain/errors.js';
+import { POLICY_FIELDS } from '#libs/policy-file/policy-fields.js';
+import { textOf } from '#libs/policy-file/policy-file.js';
 import type { Settings } from '#libs/runtime/settings.js';
 
 /** The README's tables, made from the code that they describe. `npm run docs` writes them, a test compares them. */
@@ -35,6 +38,13 @@ export const readmeTables = (services: Readonly<Record<string, Settings>>): Tabl
   rules: table(
     ['finding', 'means', 'broken promise'],
     Object.entries(RULES).map(([rule, { promise, says }]) => [`\`${rule}\``, cell(says), PROMISES[promise]]),
+  ),
+  policy: table(
+    ['setting', 'default', 'meaning'],
+    POLICY_FIELDS.map(({ name, key, unit, meaning }) => {
+      const value = DEFAULT_POLICY[key];
+      return [`\`${name}\``, `\`${unit === 'duration' ? textOf(value) : value}\``, cell(meaning)];
+    }),
   ),
   settings: table(['variable', 'default', 'accepted', 'meaning', 'read by'], settingRows(services)),
 });

@@ -10,6 +10,8 @@ export type Ledger = {
   readonly servers: Map<ServerId, Server>;
   /** Leases that expired last, oldest first: whoever asks for one of them again gets no second one of that name. */
   readonly expired: Set<LeaseId>;
+  /** How long the last load took, by profile key; each counts for a third, so that one odd load is soon forgotten. */
+  readonly loadMs: Map<string, number>;
   /** How far the allocator has followed `TASKS`. */
   readonly positions: { tasks: number };
 };
@@ -45,6 +47,7 @@ export const emptyLedger = (): Ledger => ({
   logId: '',
   servers: new Map(),
   expired: new Set(),
+  loadMs: new Map(),
   positions: { tasks: 0 },
 });
 
@@ -116,6 +119,7 @@ const applyToServer = (ledger: Ledger, event: ServerEvent, seq: number): void =>
       });
       return;
     case 'residency.loaded':
+      learnLoad(ledger, server.residencies.get(event.residencyId)?.key, event.loadMs);
       return changeResidency(server, event.residencyId, (residency) => {
         server.loadFailures.delete(residency.key);
         return { ...residency, state: 'loaded', bytes: event.bytes, since: event.at };
@@ -141,6 +145,12 @@ const applyToServer = (ledger: Ledger, event: ServerEvent, seq: number): void =>
       for (const leaseId of event.leaseIds) server.leases.delete(leaseId);
       return;
   }
+};
+
+const learnLoad = ({ loadMs }: Ledger, key: string | undefined, tookMs: number): void => {
+  if (key === undefined) return;
+  const known = loadMs.get(key) ?? tookMs;
+  loadMs.set(key, known + (tookMs - known) / 3);
 };
 
 const remember = (expired: Set<LeaseId>, leaseIds: readonly LeaseId[]): void => {

@@ -1,13 +1,15 @@
 import type { Failure } from '../errors.js';
-import type { Ledger, Server } from '../gpu/gpu.js';
+import { busySlots, type Ledger, type Residency, type Server } from '../gpu/gpu.js';
 import type { ModelProfile } from '../gpu/profile.js';
 import type { ResidencyId, ServerId } from '../ids.js';
 import { msOf } from '../time.js';
 import { compareSteps } from './ordering.js';
+import { loadMsOf, meanMsOf, UNLOAD_MS } from './pace.js';
+import type { Queue } from './queue.js';
 import type { ReadyGroup } from './ready-queue.js';
 import type { ReadyStep } from './ready-step.js';
-import { FINAL, judgeServer, type Candidate, type Heads, type Verdict } from './server-verdict.js';
-import { nextOf, type LoadWish, type Snapshot } from './snapshot.js';
+import { FINAL, judgeServer, type Candidate, type Verdict } from './server-verdict.js';
+import type { LoadWish, Snapshot } from './snapshot.js';
 
 /** What to load, which residencies take no new work meanwhile and for whom, and what can never be loaded. */
 export type LoadChoice = {
@@ -16,37 +18,50 @@ export type LoadChoice = {
   readonly impossible: { step: ReadyStep; failure: Failure }[];
 };
 
-export const chooseLoads = (groups: readonly ReadyGroup[], snapshot: Snapshot): LoadChoice => {
+/**
+ * 1. Models that no server holds, the one whose first step goes first, first.
+ * 2. A second copy of one that has more work than its slots can do soon, on a server that has nothing to do.
+ */
+export const chooseLoads = (queue: Queue, snapshot: Snapshot): LoadChoice => {
   const choice: LoadChoice = { loads: [], closed: new Map(), impossible: [] };
-  const waiting = groups
-    .flatMap((group) => {
-      if (group.requirement.kind !== 'model' || isHeld(group.key, snapshot.ledger)) return [];
-      const first = nextOf(group.steps);
-      return first ? [{ group, head: first.head, profile: group.requirement.profile }] : [];
-    })
-    .toSorted((a, b) => compareSteps(a.head, b.head));
-  const heads = headsOf(groups);
-  const taken = new Set<ServerId>(snapshot.loadsAsked);
   const servers = modelServers(snapshot.ledger);
-  for (const candidate of waiting) {
+  const choosing = { servers, queue, taken: new Set(snapshot.loadsAsked), choice, snapshot };
+  const candidates = candidatesOf(queue);
+  for (const candidate of candidates) {
+    if (isHeld(candidate.group.key, snapshot.ledger)) continue;
     const failure = hopeless(candidate, servers, snapshot);
     if (failure) choice.impossible.push({ step: candidate.head, failure });
-    else chooseServer(candidate, { servers, heads, taken, choice, snapshot });
+    else chooseServer(candidate, choosing);
   }
+  for (const candidate of candidates)
+    if (isOverloaded(candidate.group, snapshot)) addCopy(candidate, choosing);
   return choice;
 };
 
-/** The next step of each group. */
-export const headsOf = (groups: readonly ReadyGroup[]): Heads =>
-  new Map(groups.map((group) => [group.key, nextOf(group.steps)?.head]));
+const candidatesOf = ({ groups, ranking }: Queue): readonly Candidate[] => {
+  const compare = compareSteps(ranking);
+  return groups
+    .flatMap((group) =>
+      group.requirement.kind === 'model'
+        ? [{ group, head: group.first, profile: group.requirement.profile }]
+        : [],
+    )
+    .toSorted((a, b) => compare(a.head, b.head));
+};
 
-const isHeld = (key: string, ledger: Ledger): boolean => {
+const isHeld = (key: string, ledger: Ledger): boolean => copiesOf(key, ledger).length > 0;
+
+type Copy = { readonly server: Server; readonly residency: Residency };
+
+/** Where a model is loaded or being loaded, on servers that answer. */
+const copiesOf = (key: string, ledger: Ledger): readonly Copy[] => {
+  const copies: Copy[] = [];
   for (const server of ledger.servers.values()) {
     if (server.state !== 'up') continue;
     for (const residency of server.residencies.values())
-      if (residency.key === key && residency.state !== 'unloading') return true;
+      if (residency.key === key && residency.state !== 'unloading') copies.push({ server, residency });
   }
-  return false;
+  return copies;
 };
 
 export const modelServers = (ledger: Ledger): readonly Server[] =>
@@ -86,35 +101,82 @@ const hopeless = (
 
 type Choosing = {
   readonly servers: readonly Server[];
-  readonly heads: Heads;
+  readonly queue: Queue;
   /** Servers that have been asked for a load, in this plan or before. */
   readonly taken: Set<ServerId>;
   readonly choice: LoadChoice;
   readonly snapshot: Snapshot;
 };
 
-const chooseServer = (candidate: Candidate, { servers, heads, taken, choice, snapshot }: Choosing): void => {
-  let best: { readonly serverId: ServerId; readonly room: Room } | null = null;
+type Room = Extract<Verdict, { readonly may: true }>;
+
+const chooseServer = (candidate: Candidate, { servers, queue, taken, choice, snapshot }: Choosing): void => {
+  let best: { readonly server: Server; readonly room: Room; readonly rank: readonly number[] } | null = null;
   for (const server of servers) {
-    const { serverId } = server.spec;
-    const room = taken.has(serverId) ? null : judgeServer(server, candidate, heads, snapshot);
+    const room = taken.has(server.spec.serverId) ? null : judgeServer(server, candidate, queue, snapshot);
     if (room?.may !== true) continue;
-    if (best === null || disturbance(room) < disturbance(best.room)) best = { serverId, room };
+    const rank = [disturbance(room), working(server, queue), server.spec.vramBytes];
+    if (best === null || isLess(rank, best.rank)) best = { server, room, rank };
   }
   if (best === null) return;
-  const { serverId, room } = best;
-  taken.add(serverId);
+  const { server, room } = best;
+  taken.add(server.spec.serverId);
   // All of them: a victim left open while another one drains would be given work again and never be idle.
   for (const residencyId of room.evict) choice.closed.set(residencyId, candidate.profile);
-  if (room.drain !== null) return;
-  const because =
-    room.evict.length === 0
-      ? 'there is room'
-      : `in place of ${room.evict.length} that nobody waits for first`;
-  choice.loads.push({ serverId, profile: candidate.profile, evict: room.evict, because });
+  if (room.drain === null) choice.loads.push(wish(candidate, server, room));
 };
-
-type Room = Extract<Verdict, { readonly may: true }>;
 
 /** Free room first, then idle victims, then draining a busy one. */
 const disturbance = ({ evict, drain }: Room): number => (drain === null ? (evict.length > 0 ? 1 : 0) : 2);
+
+/** Models that share the computing of a server: loaded, and with something to do. */
+const working = (server: Server, { heads }: Queue): number => {
+  let count = 0;
+  for (const { key, residencyId } of server.residencies.values())
+    if (heads.has(key) || busySlots(server, residencyId) > 0) count += 1;
+  return count;
+};
+
+const isLess = (a: readonly number[], b: readonly number[]): boolean => {
+  for (const [place, value] of a.entries()) {
+    const other = b[place] ?? 0;
+    if (value !== other) return value < other;
+  }
+  return false;
+};
+
+const wish = ({ profile }: Candidate, { spec }: Server, { evict }: Room): LoadWish => ({
+  serverId: spec.serverId,
+  profile,
+  evict,
+  because: evict.length === 0 ? 'there is room' : `in place of ${evict.length} that may go`,
+});
+
+/** A copy pays when what waits takes longer than its load and half of what waits: the other half is then done beside it. */
+const COPY_PAYS = 2;
+
+/** Whether what waits beyond the free slots is more than all copies can do while another one is loaded. */
+const isOverloaded = ({ key, size }: ReadyGroup, { ledger, paces }: Snapshot): boolean => {
+  const copies = copiesOf(key, ledger);
+  if (copies.length === 0 || copies.some(({ residency }) => residency.state !== 'loaded')) return false;
+  let [slots, busy] = [0, 0];
+  for (const { server, residency } of copies) {
+    slots += residency.slots;
+    busy += busySlots(server, residency.residencyId);
+  }
+  const drainMs = ((size - (slots - busy)) * meanMsOf(paces.get(key))) / Math.max(1, slots);
+  return drainMs > COPY_PAYS * (loadMsOf(ledger.loadMs.get(key)) + UNLOAD_MS);
+};
+
+const addCopy = (candidate: Candidate, choosing: Choosing): void => {
+  const { servers, queue, taken, choice, snapshot } = choosing;
+  for (const server of servers) {
+    if (taken.has(server.spec.serverId) || working(server, queue) > 0) continue;
+    const room = judgeServer(server, candidate, queue, snapshot);
+    if (!room.may || room.drain !== null) continue;
+    taken.add(server.spec.serverId);
+    for (const residencyId of room.evict) choice.closed.set(residencyId, candidate.profile);
+    choice.loads.push(wish(candidate, server, room));
+    return;
+  }
+};

@@ -24,6 +24,7 @@ import {
   submitted,
   success,
 } from '#libs/testing/builders.js';
+import { snapshotWith, UNKNOWN_COSTS } from '#libs/testing/snapshots.js';
 import { bookOf, ledgerOf } from '#libs/testing/spec.js';
 
 type TaskFact = TaskRecord['event'];
@@ -31,7 +32,7 @@ type Fact = GpuRecord['event'];
 type Given = {
   readonly tasks?: readonly TaskFact[];
   readonly servers?: readonly Fact[];
-  readonly snapshot?: Partial<Snapshot>;
+  readonly snapshot?: Partial<Omit<Snapshot, 'settings'>>;
   readonly hold?: boolean;
 };
 
@@ -48,24 +49,20 @@ const explained = ({
   hold,
 }: Given): readonly StepExplanation[] => {
   const book = bookOf(tasks);
-  const index = new TaskIndex(book);
+  const index = new TaskIndex(book, UNKNOWN_COSTS);
   index.rebuild(NOW_MS);
-  if (hold) index.hold('t1', 'a');
+  if (hold) index.hold('t1', 'a', NOW_MS);
   const task = book.open.get('t1');
   if (task === undefined) throw new Error('task t1 is not open');
   return explainTask(task, {
     book,
     index,
-    snapshot: {
+    snapshot: snapshotWith({
       ready: index.ready,
       ledger: ledgerOf(...servers),
-      asked: new Map(),
-      loadsAsked: new Set(),
       knownBytes: new Map([[profileKey(profileOf(LLAMA)), gib(10)]]),
-      nowMs: NOW_MS,
-      settings: { swapPatienceMs: 15_000, placementsMax: 100, loadRetryMs: 10_000, loadFailuresMax: 3 },
       ...snapshot,
-    },
+    }),
   });
 };
 
@@ -264,21 +261,9 @@ describe('a server that may not load the model', () => {
       want: { kind: 'load-failed', againAtMs: null },
     },
     {
-      why: 'keeps one that has work: until this task has waited its patience',
+      why: 'keeps one whose work is not behind, its turn being over since long',
       given: { tasks: [rival, onLlama], servers: [...serverUp('gpu1'), ...held] },
-      want: { kind: 'in-use', model: 'qwen2.5:7b', untilMs: NOW_MS + 15_000 },
-    },
-    {
-      why: 'keeps one that has work: until the first task for this model has waited, whoever asks',
-      given: {
-        tasks: [
-          rival,
-          submitted({ taskId: 't2', priority: 5, steps: onLlama.steps, submittedAt: later(-10_000) }),
-          onLlama,
-        ],
-        servers: [...serverUp('gpu1'), ...held],
-      },
-      want: { kind: 'in-use', untilMs: NOW_MS + 5_000 },
+      want: { kind: 'in-use', model: 'qwen2.5:7b', turnUntilMs: NOW_MS - 3_600_000 + 12_000 },
     },
     {
       why: 'has what others have loaded',

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { before, compareSteps } from '#libs/domain/policy/ordering.js';
+import { compareSteps, type Ranking } from '#libs/domain/policy/ordering.js';
 import type { ReadyStep } from '#libs/domain/policy/ready-step.js';
 import { NOW_MS, readyStep } from '#libs/testing/builders.js';
+import { PLAIN } from '#libs/testing/snapshots.js';
 
 const step = (more: Partial<ReadyStep>): ReadyStep => readyStep('t', more);
 
@@ -19,19 +20,55 @@ describe('the order of ready steps', () => {
     },
     { name: 'the name of the step within a task', first: { stepId: 'a' }, second: { stepId: 'b' } },
     {
-      name: 'the log and not the clock says who is older',
-      first: { seq: 1, submittedAtMs: NOW_MS + 5000 },
-      second: { seq: 2, submittedAtMs: NOW_MS },
+      name: 'a minute of waiting for each level of priority',
+      first: { priority: 5, submittedAtMs: NOW_MS },
+      second: { priority: 7, submittedAtMs: NOW_MS + 120_001 },
+    },
+    {
+      name: 'priority, while the wait is worth less',
+      first: { priority: 7, submittedAtMs: NOW_MS + 119_999 },
+      second: { priority: 5, submittedAtMs: NOW_MS },
+    },
+    {
+      name: 'a deadline that is near',
+      first: { urgentByMs: NOW_MS + 5_000, priority: 1 },
+      second: { priority: 10 },
+    },
+    {
+      name: 'the nearest deadline',
+      first: { urgentByMs: NOW_MS + 5_000, priority: 1 },
+      second: { urgentByMs: NOW_MS + 6_000, priority: 10 },
+    },
+    {
+      name: 'the higher priority of equal deadlines',
+      first: { urgentByMs: NOW_MS, priority: 6 },
+      second: { urgentByMs: NOW_MS, priority: 5, submittedAtMs: NOW_MS - 600_000 },
     },
   ])('$name goes first', ({ first, second }) => {
-    expect(compareSteps(step(first), step(second))).toBeLessThan(0);
-    expect(compareSteps(step(second), step(first))).toBeGreaterThan(0);
-    expect([before(step(first), step(second)), before(step(second), step(first))]).toEqual([true, false]);
+    expect(compareSteps(PLAIN)(step(first), step(second))).toBeLessThan(0);
+    expect(compareSteps(PLAIN)(step(second), step(first))).toBeGreaterThan(0);
   });
 
   it('puts no step before itself', () => {
-    expect(compareSteps(step({}), step({}))).toBe(0);
-    expect(before(step({}), step({}))).toBe(false);
+    expect(compareSteps(PLAIN)(step({}), step({}))).toBe(0);
+  });
+
+  it('puts the workspace that has had less before deadlines and priorities', () => {
+    const ranking: Ranking = { ...PLAIN, levelOf: (workspace) => (workspace === 'greedy' ? 1 : 0) };
+    const greedy = step({ workspace: 'greedy', priority: 10, urgentByMs: NOW_MS });
+    expect(compareSteps(ranking)(step({ workspace: 'modest', priority: 1 }), greedy)).toBeLessThan(0);
+  });
+
+  it('puts what must run before all else', () => {
+    const ranking: Ranking = {
+      ...PLAIN,
+      someMustRun: true,
+      mustRun: ({ seq }) => seq === 7,
+      levelOf: (workspace) => (workspace === 'greedy' ? 1 : 0),
+    };
+    const overtaken = step({ workspace: 'greedy', priority: 1, seq: 7 });
+    const urgent = step({ workspace: 'modest', priority: 10, urgentByMs: NOW_MS });
+    expect(compareSteps(ranking)(overtaken, urgent)).toBeLessThan(0);
   });
 
   it('is the same whatever order the steps came in', () => {
@@ -48,7 +85,7 @@ describe('the order of ready steps', () => {
         const all = some.map(step);
         const at = all.length === 0 ? 0 : Math.abs(turn) % all.length;
         const other = [...all.slice(at), ...all.slice(0, at)].toReversed();
-        expect(other.toSorted(compareSteps)).toEqual(all.toSorted(compareSteps));
+        expect(other.toSorted(compareSteps(PLAIN))).toEqual(all.toSorted(compareSteps(PLAIN)));
       }),
     );
   });

@@ -3,7 +3,8 @@ import type { ErrorCode } from '#libs/domain/errors.js';
 import type { GpuRecord } from '#libs/domain/gpu/gpu.js';
 import { profileKey, type ModelProfile } from '#libs/domain/gpu/profile.js';
 import { plan } from '#libs/domain/policy/plan.js';
-import type { Plan, PolicySettings, Snapshot } from '#libs/domain/policy/snapshot.js';
+import type { PolicySettings } from '#libs/domain/policy/settings.js';
+import type { Plan, Snapshot } from '#libs/domain/policy/snapshot.js';
 import { ReadyQueue } from '#libs/domain/policy/ready-queue.js';
 import type { ReadyStep } from '#libs/domain/policy/ready-step.js';
 import {
@@ -21,16 +22,11 @@ import {
   serverState,
   serverUp,
 } from '#libs/testing/builders.js';
+import { snapshotWith } from '#libs/testing/snapshots.js';
 import { ledgerOf } from '#libs/testing/spec.js';
 
 type Fact = GpuRecord['event'];
 
-const SETTINGS: PolicySettings = {
-  swapPatienceMs: 15_000,
-  placementsMax: 100,
-  loadRetryMs: 10_000,
-  loadFailuresMax: 3,
-};
 const LLAMA = profileOf('llama3:8b');
 const QWEN = profileOf('qwen2.5:7b');
 const PHI = profileOf('phi4:14b');
@@ -50,16 +46,7 @@ const planFor = (
 ): Plan => {
   const ready = new ReadyQueue();
   for (const step of steps) ready.put(step);
-  return plan({
-    ready,
-    ledger: ledgerOf(...facts),
-    asked: new Map(),
-    loadsAsked: new Set(),
-    knownBytes: KNOWN,
-    nowMs: NOW_MS,
-    ...more,
-    settings: { ...SETTINGS, ...more.settings },
-  });
+  return plan(snapshotWith({ ready, ledger: ledgerOf(...facts), knownBytes: KNOWN, ...more }));
 };
 /** `t1@gpu1/r1`, or `t1@cpu`. */
 const places = ({ placements }: Plan): readonly string[] =>
@@ -211,7 +198,7 @@ describe('placing ready steps', () => {
       name: 'makes no more placements than a cycle may',
       facts: [configured(cpuSpec(50))],
       steps: [cpuStep('t1'), cpuStep('t2'), cpuStep('t3')],
-      more: { settings: { placementsMax: 2 } },
+      more: { placementsMax: 2 },
       want: ['t1@cpu', 't2@cpu'],
     },
     {
@@ -394,46 +381,84 @@ describe('swapping out a model that has work of its own', () => {
     ...model('r1', QWEN, 'gpu1', at),
   ];
   const qwenWork = on(QWEN, 't1', { seq: 1 });
+  const outcome = (
+    facts: readonly Fact[],
+    steps: readonly ReadyStep[],
+    more?: Parameters<typeof planFor>[2],
+  ) => {
+    const made = planFor(facts, steps, more);
+    return [loads(made), places(made)];
+  };
+  const STAYS = [[], ['t1@gpu1/r1']];
+  const YIELDS = [['llama3:8b on gpu1, without r1'], []];
 
-  it('waits for the patience of the first waiting task', () => {
-    const after = (ms: number) => planFor(tight(), [qwenWork, on(LLAMA, 't2', waited(ms))]);
-    expect([loads(after(14_999)), places(after(14_999))]).toEqual([[], ['t1@gpu1/r1']]);
-    expect([loads(after(15_000)), places(after(15_000))]).toEqual([['llama3:8b on gpu1, without r1'], []]);
+  it('is done once what waits is ahead by the lead, in age and priority together', () => {
+    const after = (ms: number, more: Partial<ReadyStep> = {}) =>
+      outcome(tight(), [qwenWork, on(LLAMA, 't2', { ...waited(ms), ...more })]);
+    expect([after(59_999), after(60_000)]).toEqual([STAYS, YIELDS]);
+    expect([after(0, { priority: 5 }), after(0, { priority: 6 })]).toEqual([STAYS, YIELDS]);
+    expect([after(119_999, { priority: 4 }), after(120_000, { priority: 4 })]).toEqual([STAYS, YIELDS]);
   });
 
-  it('does not wait for a step of higher priority', () => {
-    const urgent = on(LLAMA, 't2', { priority: 6 });
-    expect(loads(planFor(tight(), [qwenWork, urgent]))).toEqual(['llama3:8b on gpu1, without r1']);
-    expect(loads(planFor(tight(NOW), [qwenWork, urgent]))).toEqual(['llama3:8b on gpu1, without r1']);
+  it('is not done before the turn of the loaded model is over', () => {
+    // The load took one second, unloading takes two: twelve seconds of work make a fifth of the time of them.
+    const urgent = on(LLAMA, 't2', { priority: 10, urgentByMs: NOW_MS + 60_000 });
+    expect(outcome(tight(later(-11_999)), [qwenWork, urgent])).toEqual(STAYS);
+    expect(outcome(tight(later(-12_000)), [qwenWork, urgent])).toEqual(YIELDS);
   });
 
-  it('is not done for a step of lower priority before its patience', () => {
-    expect(loads(planFor(tight(), [qwenWork, on(LLAMA, 't2', { priority: 4, ...waited(14_999) })]))).toEqual(
-      [],
+  it('is done at once for what must run, unless what is loaded has work that must run', () => {
+    const overtaken = on(LLAMA, 't2', { seq: 2, ...waited(30_000) });
+    const must = { overtaken: { cpu: null, model: overtaken } };
+    expect(outcome(tight(NOW), [qwenWork, overtaken], must)).toEqual(YIELDS);
+    const older = on(QWEN, 't1', { seq: 1, ...waited(30_001) });
+    expect(outcome(tight(), [older, overtaken], must)).toEqual(STAYS);
+  });
+
+  it('is not done while what is loaded has work that must run', () => {
+    const overtaken = on(QWEN, 't1', { seq: 1, ...waited(30_000) });
+    const better = on(LLAMA, 't2', { priority: 10, urgentByMs: NOW_MS });
+    expect(outcome(tight(), [overtaken, better], { overtaken: { cpu: null, model: overtaken } })).toEqual(
+      STAYS,
     );
-    expect(
-      loads(planFor(tight(), [qwenWork, on(LLAMA, 't2', { priority: 4, ...waited(15_000) })])),
-    ).toHaveLength(1);
+  });
+
+  it('is done for a workspace that has had less, and not for one that has had more', () => {
+    const modest = on(LLAMA, 't2', { workspace: 'modest', priority: 1 });
+    const served = (homeMs: number, modestMs: number) => ({
+      servedMs: new Map([
+        ['home', homeMs],
+        ['modest', modestMs],
+      ]),
+    });
+    expect(outcome(tight(), [qwenWork, modest], served(59_999, 0))).toEqual(STAYS);
+    expect(outcome(tight(), [qwenWork, modest], served(60_000, 0))).toEqual(YIELDS);
+    const greedy = on(LLAMA, 't2', { workspace: 'modest', priority: 10 });
+    expect(outcome(tight(), [qwenWork, greedy], served(0, 60_000))).toEqual(STAYS);
+  });
+
+  it('is done for a deadline that is near, and not for one that is farther than that of what is loaded', () => {
+    const urgent = (inMs: number, priority = 1) => on(LLAMA, 't2', { priority, urgentByMs: NOW_MS + inMs });
+    expect(outcome(tight(), [qwenWork, urgent(60_000)])).toEqual(YIELDS);
+    const qwenUrgent = on(QWEN, 't1', { seq: 1, urgentByMs: NOW_MS + 50_000 });
+    expect(outcome(tight(), [qwenUrgent, urgent(60_000, 10)])).toEqual(STAYS);
+    expect(outcome(tight(), [qwenUrgent, urgent(40_000)])).toEqual(YIELDS);
   });
 
   it('drains one that is in use: nothing new starts on it, and nothing is loaded yet', () => {
     const facts = [...tight(), leases('gpu1', 'r1', 'l1')];
-    const draining = planFor(facts, [qwenWork, on(LLAMA, 't2', waited(15_000))]);
-    expect([loads(draining), places(draining)]).toEqual([[], []]);
+    expect(outcome(facts, [qwenWork, on(LLAMA, 't2', waited(60_000))])).toEqual([[], []]);
   });
 
   it('drains one for which a slot was asked that is not in the ledger yet', () => {
-    const draining = planFor(tight(), [qwenWork, on(LLAMA, 't2', waited(15_000))], {
-      asked: new Map([['gpu1/r1', 1]]),
-    });
-    expect([loads(draining), places(draining)]).toEqual([[], []]);
+    const asked = new Map([['gpu1/r1', 1]]);
+    expect(outcome(tight(), [qwenWork, on(LLAMA, 't2', waited(60_000))], { asked })).toEqual([[], []]);
   });
 
   it('drains all that have to go together, so that none is given new work meanwhile', () => {
     const facts = [...gpu1, ...model('r1', QWEN), ...model('r2', PHI), leases('gpu1', 'r1', 'l1')];
-    const steps = [qwenWork, on(PHI, 't2'), on(LLAMA, 't3', waited(15_000))];
-    const draining = planFor(facts, steps, { knownBytes: new Map([[profileKey(LLAMA), gib(24)]]) });
-    expect([loads(draining), places(draining)]).toEqual([[], []]);
+    const steps = [qwenWork, on(PHI, 't2'), on(LLAMA, 't3', waited(60_000))];
+    expect(outcome(facts, steps, { knownBytes: new Map([[profileKey(LLAMA), gib(24)]]) })).toEqual([[], []]);
   });
 
   it('takes the one that may go when another one may not', () => {
@@ -442,24 +467,52 @@ describe('swapping out a model that has work of its own', () => {
     expect(loads(planFor(facts, steps))).toEqual(['llama3:8b on gpu1, without r2']);
   });
 
-  it('leaves a model that has just been loaded at work, although the other one has waited too', () => {
-    const both = [on(QWEN, 't1', waited(60_000)), on(LLAMA, 't2', waited(60_000))];
-    const just = planFor(tight(NOW), both);
-    expect([loads(just), places(just)]).toEqual([[], ['t1@gpu1/r1']]);
-    expect(loads(planFor(tight(later(-15_000)), both))).toEqual(['llama3:8b on gpu1, without r1']);
+  it('takes the cheapest that make room together', () => {
+    const facts = [
+      ...serverUp('gpu1', { vramBytes: gib(30) }),
+      ...model('r1', QWEN),
+      ...model('r2', PHI),
+      ...model('r3', profileOf('mistral:7b')),
+    ];
+    // Work waits for two of the three; the third one is enough where 10 of 30 GiB are needed, and two have to go for 20.
+    const steps = [on(QWEN, 't1'), on(profileOf('mistral:7b'), 't2'), on(LLAMA, 't3', waited(60_000))];
+    const needing = (bytes: number) =>
+      loads(planFor(facts, steps, { knownBytes: new Map([[profileKey(LLAMA), bytes]]) }));
+    expect(needing(gib(10))).toEqual(['llama3:8b on gpu1, without r2']);
+    expect(needing(gib(20))).toEqual(['llama3:8b on gpu1, without r2 r1']);
+  });
+});
+
+describe('a second copy of a model', () => {
+  const first = [...gpu1, ...model('r1', LLAMA, 'gpu1', LONG_AGO, 2), ...gpu2];
+  const busy = leases('gpu1', 'r1', 'l1', 'l2');
+  const many = (count: number): readonly ReadyStep[] =>
+    Array.from({ length: count }, (_, n) => on(LLAMA, `t${n + 1}`));
+  // Ten seconds each on two slots: five seconds of work per step, against a load of one second and an unload of two.
+  const paces = new Map([[profileKey(LLAMA), { count: 50, meanMs: 10_000, longestMs: 10_000 }]]);
+  const loadsFor = (facts: readonly Fact[], steps: readonly ReadyStep[]) =>
+    loads(planFor(facts, steps, { paces }));
+
+  it('is loaded where there is nothing to do, when what waits takes longer than it is worth', () => {
+    expect(loadsFor([...first, busy], many(1))).toEqual([]);
+    expect(loadsFor([...first, busy], many(2))).toEqual(['llama3:8b on gpu2']);
   });
 
-  it('leaves it at work even when it is outranked, if it was loaded for work that had waited', () => {
-    const both = [on(QWEN, 't1', waited(60_000)), on(LLAMA, 't2', { priority: 9 })];
-    expect(places(planFor(tight(NOW), both))).toEqual(['t1@gpu1/r1']);
-    expect(loads(planFor(tight(), both))).toEqual(['llama3:8b on gpu1, without r1']);
+  it('is not loaded on a server that works for another model', () => {
+    const facts = [...first, busy, ...model('r2', QWEN, 'gpu2')];
+    expect(loadsFor(facts, [...many(9), on(QWEN, 't20')])).toEqual([]);
+    expect(loadsFor([...facts, leases('gpu2', 'r2', 'l9')], many(9))).toEqual([]);
+    expect(loadsFor(facts, many(9))).toEqual(['llama3:8b on gpu2']);
   });
 
-  it('leaves it at work for a second when the patience is none', () => {
-    const both = [on(QWEN, 't1'), on(LLAMA, 't2')];
-    const settings = { swapPatienceMs: 0 };
-    expect(places(planFor(tight(later(-999)), both, { settings }))).toEqual(['t1@gpu1/r1']);
-    expect(loads(planFor(tight(later(-1000)), both, { settings }))).toHaveLength(1);
+  it('waits for a model that no server holds', () => {
+    expect(loadsFor([...first, busy], [...many(9), on(PHI, 't20')])).toEqual(['phi4:14b on gpu2']);
+  });
+
+  it('is not loaded while another copy is', () => {
+    expect(
+      loadsFor([...first, busy, loadStarted('gpu2', 'r5', LLAMA), ...serverUp('gpu3')], many(9)),
+    ).toEqual([]);
   });
 });
 

@@ -2,7 +2,8 @@ import { busySlots } from '../gpu/gpu.js';
 
 import type { ResidencyId, ServerId } from '../ids.js';
 
-import { before } from './ordering.js';
+import { compareSteps } from './ordering.js';
+import { queueOf, type Queue } from './queue.js';
 import type { ReadyGroup } from './ready-queue.js';
 
 import { chooseLoads, type LoadChoice } from './choose-loads.js';
@@ -14,24 +15,25 @@ import { nextOf, slotPlace, type Placement, type Plan, type Snapshot } from './s
  * 2. Place ready steps on free slots that are open, best step first over all groups.
  */
 export const plan = (snapshot: Snapshot): Plan => {
-  const groups = snapshot.ready.groups();
-  const { loads, closed, impossible } = chooseLoads(groups, snapshot);
-  return { placements: place(groups, closed, snapshot), loads, impossible };
+  const queue = queueOf(snapshot);
+  const { loads, closed, impossible } = chooseLoads(queue, snapshot);
+  return { placements: place(queue, closed, snapshot), loads, impossible };
 };
 
 type Closed = LoadChoice['closed'];
 
 type Place = { readonly serverId: ServerId; readonly residencyId?: ResidencyId; free: number };
 
-const place = (groups: readonly ReadyGroup[], closed: Closed, snapshot: Snapshot): readonly Placement[] => {
+const place = ({ groups, ranking }: Queue, closed: Closed, snapshot: Snapshot): readonly Placement[] => {
+  const compare = compareSteps(ranking);
   const open = groups.flatMap((group) => {
     const places = freePlaces(group, closed, snapshot);
     const first = places.length > 0 ? nextOf(group.steps) : null;
     return first ? [{ ...first, places }] : [];
   });
   const placements: Placement[] = [];
-  while (open.length > 0 && placements.length < snapshot.settings.placementsMax) {
-    const best = open.reduce((a, b) => (before(b.head, a.head) ? b : a));
+  while (open.length > 0 && placements.length < snapshot.placementsMax) {
+    const best = open.reduce((a, b) => (compare(b.head, a.head) < 0 ? b : a));
     const spot = best.places.reduce((a, b) => (b.free > a.free ? b : a));
     const { serverId, residencyId } = spot;
     placements.push({ step: best.head, serverId, ...(residencyId === undefined ? {} : { residencyId }) });

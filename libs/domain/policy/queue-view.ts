@@ -1,5 +1,6 @@
 import type { StepId, TaskId } from '../ids.js';
-import { before } from './ordering.js';
+import { compareSteps, type Compare } from './ordering.js';
+import { queueOf } from './queue.js';
 import type { ReadyGroup } from './ready-queue.js';
 import type { ReadyStep } from './ready-step.js';
 import { waitsIn, type ReadyWait } from './ready-wait.js';
@@ -35,34 +36,27 @@ export const queueView = (
   limits: { readonly groups: number; readonly steps: number },
 ): QueueView => {
   const waitOf = waitsIn(snapshot);
-  const groups = snapshot.ready
-    .groups()
-    .flatMap((group) => {
-      const first = nextOf(group.steps)?.head;
-      return first ? [{ group, first }] : [];
-    })
-    .toSorted((a, b) => (before(a.first, b.first) ? -1 : 1));
+  const queue = queueOf(snapshot);
+  const compare = compareSteps(queue.ranking);
+  const groups = queue.groups.toSorted((a, b) => compare(a.first, b.first));
   return {
     ready: snapshot.ready.size,
-    groups: groups.slice(0, limits.groups).map(({ group, first }) => ({
+    groups: groups.slice(0, limits.groups).map(({ size, first }) => ({
       model: modelOf(first),
-      size: group.size,
+      size,
       first: queued(first),
       wait: waitOf(first),
     })),
-    next: firstOf(
-      groups.map(({ group }) => group),
-      limits.steps,
-    ).map(queued),
+    next: firstOf(groups, limits.steps, compare).map(queued),
   };
 };
 
 /** Merges the groups, each of which is in order. */
-const firstOf = (groups: readonly ReadyGroup[], count: number): readonly ReadyStep[] => {
+const firstOf = (groups: readonly ReadyGroup[], count: number, compare: Compare): readonly ReadyStep[] => {
   const open = groups.flatMap((group) => nextOf(group.steps) ?? []);
   const steps: ReadyStep[] = [];
   while (open.length > 0 && steps.length < count) {
-    const best = open.reduce((a, b) => (before(b.head, a.head) ? b : a));
+    const best = open.reduce((a, b) => (compare(b.head, a.head) < 0 ? b : a));
     steps.push(best.head);
     const next = best.rest.next();
     if (next.done) open.splice(open.indexOf(best), 1);

@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { compareSteps } from '#libs/domain/policy/ordering.js';
+import { compareSteps, type Ranking } from '#libs/domain/policy/ordering.js';
 import { ReadyQueue } from '#libs/domain/policy/ready-queue.js';
 import type { ReadyStep } from '#libs/domain/policy/ready-step.js';
 import { requirementKey, type Requirement } from '#libs/domain/task/requirement.js';
 import { CPU, needsModel, NOW_MS, readyStep } from '#libs/testing/builders.js';
+import { PLAIN } from '#libs/testing/snapshots.js';
 
 /** The same queue as it would be written if nobody cared how fast it is. */
 class NaiveQueue {
@@ -23,16 +24,30 @@ class NaiveQueue {
     return this.#steps.some((step) => step.taskId === taskId && step.stepId === stepId);
   }
 
-  groups(): Record<string, readonly ReadyStep[]> {
+  groups(ranking: Ranking): Record<string, readonly ReadyStep[]> {
     const groups: Record<string, ReadyStep[]> = {};
-    for (const step of this.#steps.toSorted(compareSteps))
+    for (const step of this.#steps.toSorted(compareSteps(ranking)))
       (groups[requirementKey(step.requirement)] ??= []).push(step);
     return groups;
   }
 }
 
-const groupsOf = (queue: ReadyQueue): Record<string, readonly ReadyStep[]> =>
-  Object.fromEntries(queue.groups().map(({ key, steps }) => [key, [...steps]]));
+const groupsOf = (queue: ReadyQueue, ranking: Ranking): Record<string, readonly ReadyStep[]> =>
+  Object.fromEntries(queue.groups(ranking).map(({ key, steps }) => [key, [...steps]]));
+
+/** Two workspaces, one of which has had too much; and whoever is as old as a task that must run. */
+const RANKINGS: readonly Ranking[] = [
+  PLAIN,
+  { ...PLAIN, agingMs: 1 },
+  { ...PLAIN, levelOf: (workspace) => (workspace === 'w1' ? 1 : 0) },
+  { ...PLAIN, someMustRun: true, mustRun: ({ submittedAtMs }) => submittedAtMs <= NOW_MS + 3 },
+  {
+    ...PLAIN,
+    someMustRun: true,
+    mustRun: ({ seq }) => seq <= 2,
+    levelOf: (workspace) => (workspace === 'w0' ? 2 : 0),
+  },
+];
 
 const REQUIREMENTS: readonly Requirement[] = [CPU, needsModel('llama3'), needsModel('qwen')];
 
@@ -43,6 +58,7 @@ type Action =
       readonly step: string;
       readonly priority: number;
       readonly attempt: number;
+      readonly urgentIn: number | null;
     }
   | { readonly kind: 'remove'; readonly task: number; readonly step: string };
 
@@ -55,6 +71,7 @@ const actionsOf = (tasks: number, maxLength: number): fc.Arbitrary<readonly Acti
     step,
     priority: fc.integer({ min: 1, max: 10 }),
     attempt: fc.integer({ min: 1, max: 3 }),
+    urgentIn: fc.constantFrom(null, null, 1, 2),
   });
   const remove = fc.record({ kind: fc.constant('remove' as const), task, step });
   return fc.array(fc.oneof({ weight: 3, arbitrary: put }, { weight: 2, arbitrary: remove }), {
@@ -69,8 +86,10 @@ const stepOf = (action: Extract<Action, { kind: 'put' }>): ReadyStep =>
     stepId: action.step,
     seq: action.task,
     submittedAtMs: NOW_MS + action.task,
+    workspace: `w${action.task % 3}`,
     priority: action.priority,
     attempt: action.attempt,
+    urgentByMs: action.urgentIn === null ? null : NOW_MS + action.urgentIn,
     requirement: REQUIREMENTS[action.task % REQUIREMENTS.length] ?? CPU,
   });
 
@@ -94,7 +113,7 @@ describe('the queue of ready steps', () => {
     fc.assert(
       fc.property(actionsOf(6, 40), (actions) => {
         play(actions, (queue, naive) => {
-          expect(groupsOf(queue)).toEqual(naive.groups());
+          for (const ranking of RANKINGS) expect(groupsOf(queue, ranking)).toEqual(naive.groups(ranking));
         });
       }),
       { numRuns: 120 },
@@ -108,7 +127,7 @@ describe('the queue of ready steps', () => {
         const naive = new NaiveQueue();
         // Enough of one lane for its dead entries to be swept.
         for (let task = 1; task <= 400; task += 1) {
-          const step = stepOf({ kind: 'put', task, step: 'a', priority: 5, attempt: 1 });
+          const step = stepOf({ kind: 'put', task, step: 'a', priority: 5, attempt: 1, urgentIn: null });
           queue.put(step);
           naive.put(step);
         }
@@ -118,7 +137,7 @@ describe('the queue of ready steps', () => {
           queue.remove(`t${victim}`, 'a');
           naive.remove(`t${victim}`, 'a');
         }
-        expect(groupsOf(queue)).toEqual(naive.groups());
+        for (const ranking of RANKINGS) expect(groupsOf(queue, ranking)).toEqual(naive.groups(ranking));
         for (const action of actions) {
           if (action.kind === 'put') {
             queue.put(stepOf(action));
@@ -128,7 +147,7 @@ describe('the queue of ready steps', () => {
             naive.remove(`t${action.task}`, action.step);
           }
         }
-        expect(groupsOf(queue)).toEqual(naive.groups());
+        for (const ranking of RANKINGS) expect(groupsOf(queue, ranking)).toEqual(naive.groups(ranking));
       }),
       { numRuns: 30 },
     );
@@ -138,9 +157,14 @@ describe('the queue of ready steps', () => {
     fc.assert(
       fc.property(actionsOf(5, 30), (actions) => {
         play(actions, (queue, naive) => {
-          const groups = naive.groups();
+          const groups = naive.groups(PLAIN);
           expect(queue.size).toBe(Object.values(groups).flat().length);
-          for (const { key, size } of queue.groups()) expect(size).toBe(groups[key]?.length);
+          for (const { key, size, first } of queue.groups(PLAIN))
+            expect([size, first]).toEqual([groups[key]?.length, groups[key]?.[0]]);
+          const workspaces = Object.values(groups)
+            .flat()
+            .map(({ workspace }) => workspace);
+          expect(new Set(queue.workspaces())).toEqual(new Set(workspaces));
           for (let task = 1; task <= 5; task += 1) {
             for (const step of ['a', 'b'])
               expect(queue.find(`t${task}`, step) !== undefined).toBe(naive.has(`t${task}`, step));
@@ -155,15 +179,15 @@ describe('the queue of ready steps', () => {
     const queue = new ReadyQueue();
     queue.put(readyStep('t1'));
     queue.remove('t1', 'a');
-    expect(queue.groups()).toEqual([]);
+    expect(queue.groups(PLAIN)).toEqual([]);
     queue.remove('t1', 'a');
-    expect([queue.size, queue.groups()]).toEqual([0, []]);
+    expect([queue.size, queue.groups(PLAIN)]).toEqual([0, []]);
   });
 
   it('can be walked twice', () => {
     const queue = new ReadyQueue();
     queue.put(readyStep('t1'));
-    const [group] = queue.groups();
+    const [group] = queue.groups(PLAIN);
     expect([[...(group?.steps ?? [])].length, [...(group?.steps ?? [])].length]).toEqual([1, 1]);
   });
 
@@ -174,9 +198,9 @@ describe('the queue of ready steps', () => {
     let last: ReadyStep | null = null;
     let wrong = 0;
     for (let taken = 0; taken < 100_000; taken += 1) {
-      const [group] = queue.groups();
+      const [group] = queue.groups(PLAIN);
       for (const step of group?.steps ?? []) {
-        if (last !== null && compareSteps(last, step) > 0) wrong += 1;
+        if (last !== null && compareSteps(PLAIN)(last, step) > 0) wrong += 1;
         last = step;
         queue.remove(step.taskId, step.stepId);
         break;

@@ -1,6 +1,7 @@
-import type { StepId, TaskId } from '../ids.js';
+import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import { requirementKey, type Requirement } from '../task/requirement.js';
-import { before } from './ordering.js';
+import { Lanes } from './lanes.js';
+import { compareSteps, type Compare, type Ranking } from './ordering.js';
 import type { ReadyStep } from './ready-step.js';
 
 /** Steps that compete for the same slots, best first. */
@@ -8,19 +9,15 @@ export type ReadyGroup = {
   readonly key: string;
   readonly requirement: Requirement;
   readonly size: number;
+  readonly first: ReadyStep;
   readonly steps: Iterable<ReadyStep>;
 };
 
-/**
- * The ready steps, grouped by what they need and kept in order within a group.
- *
- * Steps arrive nearly in order (newer tasks have higher sequences), so a group is a sorted array to which almost every
- * insertion is an append, and removals at the front advance a head index; both are O(1). Elsewhere (a changed priority,
- * a retry, a cancel) an insertion is a binary search and a removal leaves a mark that is skipped.
- */
+/** The ready steps, grouped by what they need and kept in order within a group. */
 export class ReadyQueue {
   readonly #groups = new Map<string, Group>();
   readonly #byStep = new Map<string, { readonly step: ReadyStep; readonly key: string }>();
+  readonly #perWorkspace = new Map<WorkspaceId, number>();
 
   get size(): number {
     return this.#byStep.size;
@@ -33,7 +30,12 @@ export class ReadyQueue {
   /** Adds a step, or replaces it where its place or its attempt changed. */
   put(step: ReadyStep): void {
     const known = this.#byStep.get(id(step.taskId, step.stepId));
-    if (known && known.step.priority === step.priority && known.step.attempt === step.attempt) return;
+    if (
+      known?.step.priority === step.priority &&
+      known.step.attempt === step.attempt &&
+      known.step.urgentByMs === step.urgentByMs
+    )
+      return;
     if (known) this.remove(step.taskId, step.stepId);
     const key = requirementKey(step.requirement);
     let group = this.#groups.get(key);
@@ -43,6 +45,7 @@ export class ReadyQueue {
     }
     group.insert(step);
     this.#byStep.set(id(step.taskId, step.stepId), { step, key });
+    this.#perWorkspace.set(step.workspace, (this.#perWorkspace.get(step.workspace) ?? 0) + 1);
   }
 
   remove(taskId: TaskId, stepId: StepId): void {
@@ -52,28 +55,40 @@ export class ReadyQueue {
     const group = this.#groups.get(known.key);
     group?.remove(known.step);
     if (group?.size === 0) this.#groups.delete(known.key);
+    const { workspace } = known.step;
+    const left = (this.#perWorkspace.get(workspace) ?? 0) - 1;
+    if (left > 0) this.#perWorkspace.set(workspace, left);
+    else this.#perWorkspace.delete(workspace);
   }
 
-  groups(): readonly ReadyGroup[] {
-    return [...this.#groups.values()];
+  /** Those that have something ready. */
+  workspaces(): Iterable<WorkspaceId> {
+    return this.#perWorkspace.keys();
+  }
+
+  groups(ranking: Ranking): readonly ReadyGroup[] {
+    const compare = compareSteps(ranking);
+    const groups: ReadyGroup[] = [];
+    for (const group of this.#groups.values()) {
+      const first = group.first(ranking, compare);
+      if (first === null) continue;
+      const steps = { [Symbol.iterator]: () => group.inOrder(ranking, compare) };
+      groups.push({ key: group.key, requirement: group.requirement, size: group.size, first, steps });
+    }
+    return groups;
   }
 }
 
 const id = (taskId: TaskId, stepId: StepId): string => `${taskId}/${stepId}`;
 
-/** Priorities 1 to 10, as the API has them. */
-const PRIORITY_MAX = 10;
-
-class Group implements ReadyGroup {
-  readonly key: string;
-  readonly requirement: Requirement;
-  readonly #lanes: (Lane | undefined)[] = [];
+class Group {
+  readonly #ofWorkspace = new Map<WorkspaceId, Lanes>();
   #size = 0;
 
-  constructor(key: string, requirement: Requirement) {
-    this.key = key;
-    this.requirement = requirement;
-  }
+  constructor(
+    readonly key: string,
+    readonly requirement: Requirement,
+  ) {}
 
   get size(): number {
     return this.#size;
@@ -81,85 +96,47 @@ class Group implements ReadyGroup {
 
   insert(step: ReadyStep): void {
     this.#size += 1;
-    (this.#lanes[step.priority] ??= new Lane()).insert(step);
+    let lanes = this.#ofWorkspace.get(step.workspace);
+    if (lanes === undefined) {
+      lanes = new Lanes();
+      this.#ofWorkspace.set(step.workspace, lanes);
+    }
+    lanes.insert(step);
   }
 
   remove(step: ReadyStep): void {
+    const lanes = this.#ofWorkspace.get(step.workspace);
+    if (lanes === undefined) return;
     this.#size -= 1;
-    this.#lanes[step.priority]?.remove(step);
+    lanes.remove(step);
+    if (lanes.isEmpty) this.#ofWorkspace.delete(step.workspace);
   }
 
-  get steps(): Iterable<ReadyStep> {
-    return this.#inOrder();
-  }
-
-  *#inOrder(): Generator<ReadyStep> {
-    for (let priority = PRIORITY_MAX; priority >= 0; priority -= 1) {
-      const lane = this.#lanes[priority];
-      if (lane) yield* lane;
+  /** Asked of every group at every decision, so without merging the lanes. */
+  first(ranking: Ranking, compare: Compare): ReadyStep | null {
+    let best: ReadyStep | null = null;
+    for (const lanes of this.#ofWorkspace.values()) {
+      const head = lanes.first(ranking, compare);
+      if (head !== null && (best === null || compare(head, best) < 0)) best = head;
     }
-  }
-}
-
-/** Dead entries beyond this share of a lane are swept; amortised O(1) per removal. */
-const SWEEP_SHARE = 0.5;
-const SWEEP_MIN = 64;
-
-class Lane {
-  #steps: (ReadyStep | null)[] = [];
-  #head = 0;
-  #dead = 0;
-
-  insert(step: ReadyStep): void {
-    const last = this.#steps.at(-1);
-    if (this.#steps.length === this.#head || (last && before(last, step))) {
-      this.#steps.push(step);
-      return;
-    }
-    this.#sweep();
-    this.#steps.splice(this.#indexOf(step), 0, step);
+    return best;
   }
 
-  remove(step: ReadyStep): void {
-    if (this.#steps[this.#head] === step) {
-      this.#head += 1;
-      while (this.#head < this.#steps.length && this.#steps[this.#head] === null) {
-        this.#head += 1;
-        this.#dead -= 1;
+  *inOrder(ranking: Ranking, compare: Compare): Generator<ReadyStep> {
+    const open: { head: ReadyStep; readonly rest: Iterator<ReadyStep> }[] = [];
+    for (const lanes of this.#ofWorkspace.values()) {
+      for (const lane of lanes.all()) {
+        const rest = lane.inOrder(ranking, compare);
+        const first = rest.next();
+        if (!first.done) open.push({ head: first.value, rest });
       }
-      if (this.#head > SWEEP_MIN && this.#head > this.#steps.length * SWEEP_SHARE) this.#sweep();
-      return;
     }
-    const index = this.#steps.indexOf(step, this.#head);
-    if (index < 0) return;
-    this.#steps[index] = null;
-    this.#dead += 1;
-    if (this.#dead > SWEEP_MIN && this.#dead > this.#steps.length * SWEEP_SHARE) this.#sweep();
-  }
-
-  *[Symbol.iterator](): Generator<ReadyStep> {
-    for (let index = this.#head; index < this.#steps.length; index += 1) {
-      const step = this.#steps[index];
-      if (step) yield step;
+    while (open.length > 0) {
+      const best = open.reduce((a, b) => (compare(b.head, a.head) < 0 ? b : a));
+      yield best.head;
+      const next = best.rest.next();
+      if (next.done) open.splice(open.indexOf(best), 1);
+      else best.head = next.value;
     }
-  }
-
-  #sweep(): void {
-    this.#steps = this.#steps.slice(this.#head).filter((step) => step !== null);
-    this.#head = 0;
-    this.#dead = 0;
-  }
-
-  /** First place whose step does not come before this one; the lane has just been swept. */
-  #indexOf(step: ReadyStep): number {
-    let low = 0;
-    let high = this.#steps.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const other = this.#steps[middle];
-      if (other && before(other, step)) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 }

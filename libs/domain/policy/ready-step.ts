@@ -1,4 +1,4 @@
-import type { StepId, TaskId } from '../ids.js';
+import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type { Requirement } from '../task/requirement.js';
 
 /** A step that could run now, if there were a slot for it. */
@@ -7,9 +7,12 @@ export type ReadyStep = {
   readonly stepId: StepId;
   /** The attempt that would be made. */
   readonly attempt: number;
+  readonly workspace: WorkspaceId;
   readonly priority: number;
   /** Sequence of the task's submission. */
   readonly seq: number;
   readonly submittedAtMs: number;
+  /** Its deadline, once that is so near that the step has to go first; null before, and when it cannot be kept any more. */
+  readonly urgentByMs: number | null;
   readonly requirement: Requirement;
 };

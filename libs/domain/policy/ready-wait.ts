@@ -2,8 +2,9 @@ import type { GrantedLease } from '../gpu/events.js';
 import { busySlots, type Ledger } from '../gpu/gpu.js';
 import type { ResidencyId, ServerId } from '../ids.js';
 import { requirementKey, type Requirement } from '../task/requirement.js';
-import { chooseLoads, headsOf, modelServers } from './choose-loads.js';
-import { before } from './ordering.js';
+import { chooseLoads, modelServers } from './choose-loads.js';
+import { compareSteps, type Compare } from './ordering.js';
+import { queueOf } from './queue.js';
 import type { ReadyGroup } from './ready-queue.js';
 import type { ReadyStep } from './ready-step.js';
 import { judgeServer, type Verdict } from './server-verdict.js';
@@ -52,15 +53,16 @@ const HOLDERS_MAX = 20;
  * worked out once.
  */
 export const waitsIn = (snapshot: Snapshot): ((step: ReadyStep) => ReadyWait) => {
-  const groups = snapshot.ready.groups();
-  const heads = headsOf(groups);
-  const { closed } = chooseLoads(groups, snapshot);
+  const queue = queueOf(snapshot);
+  const { groups, heads } = queue;
+  const goesFirst = compareSteps(queue.ranking);
+  const { closed } = chooseLoads(queue, snapshot);
   const makesRoomFor = (id: ResidencyId): string | null => closed.get(id)?.model ?? null;
   return (step) => {
     const { requirement } = step;
     const key = requirementKey(requirement);
     const group = groups.find((other) => other.key === key);
-    const position = positionOf(step, group, groups);
+    const position = positionOf(step, group, groups, goesFirst);
     const places = placesOf(requirement, key, snapshot, makesRoomFor);
     if (requirement.kind === 'cpu' || places.length > 0) return { kind: 'slot', position, places };
     const loading = loadingOf(key, snapshot.ledger);
@@ -72,7 +74,7 @@ export const waitsIn = (snapshot: Snapshot): ((step: ReadyStep) => ReadyWait) =>
       const isAsked = snapshot.loadsAsked.has(serverId) || candidate === null;
       return {
         serverId,
-        verdict: isAsked ? { may: 'asked' } : judgeServer(server, candidate, heads, snapshot),
+        verdict: isAsked ? { may: 'asked' } : judgeServer(server, candidate, queue, snapshot),
       };
     });
     return { kind: 'model', position, servers };
@@ -83,11 +85,12 @@ const positionOf = (
   step: ReadyStep,
   same: ReadyGroup | undefined,
   groups: readonly ReadyGroup[],
+  compare: Compare,
 ): Position => {
   const aheadIn = (group: ReadyGroup): number => {
     let ahead = 0;
     for (const other of group.steps) {
-      if (!before(other, step)) break;
+      if (compare(other, step) >= 0) break;
       ahead += 1;
     }
     return ahead;

@@ -4,9 +4,13 @@ import { busySlots, freeBytes, type Residency, type Server } from '../gpu/gpu.js
 import { sameModel, type ModelProfile } from '../gpu/profile.js';
 import type { ResidencyId } from '../ids.js';
 import { msOf } from '../time.js';
+import { agedMs, byDeadline } from './ordering.js';
+import { loadMsOf, UNLOAD_MS } from './pace.js';
+import type { Queue } from './queue.js';
 import type { ReadyGroup } from './ready-queue.js';
 import type { ReadyStep } from './ready-step.js';
 import { slotPlace, type Snapshot } from './snapshot.js';
+import { cheapestVictims } from './victims.js';
 
 /** A model that no server holds, and the first step that waits for it. */
 export type Candidate = {
@@ -14,9 +18,6 @@ export type Candidate = {
   readonly head: ReadyStep;
   readonly profile: ModelProfile;
 };
-
-/** The next step of each group, by its key. */
-export type Heads = ReadonlyMap<string, ReadyStep | undefined>;
 
 /**
  * Whether a server may load the candidate now: at once, or once the victim that is in use has drained. The plan is made of
@@ -33,19 +34,19 @@ export type Obstacle =
   /** Null: not again for tasks that were submitted before it failed. */
   | { readonly kind: 'load-failed'; readonly failure: Failure; readonly againAtMs: number | null }
   | { readonly kind: 'too-large'; readonly needBytes: number; readonly vramBytes: number }
-  /** A loaded model with work of its own keeps its place, until then at most. */
-  | { readonly kind: 'in-use'; readonly model: string; readonly untilMs: number }
+  /** A loaded model with work of its own keeps its place: until the end of its turn, and then as long as its work is not behind. */
+  | { readonly kind: 'in-use'; readonly model: string; readonly turnUntilMs: number }
   /** What somebody else has loaded there leaves too little. */
   | { readonly kind: 'foreign'; readonly models: readonly ForeignModel[] };
 
 export const judgeServer = (
   server: Server,
   candidate: Candidate,
-  heads: Heads,
+  queue: Queue,
   snapshot: Snapshot,
 ): Verdict => {
   const obstacle = obstacleAhead(server, candidate, snapshot);
-  return obstacle ? { may: false, obstacle } : makeRoom(server, candidate, heads, snapshot);
+  return obstacle ? { may: false, obstacle } : makeRoom(server, candidate, queue, snapshot);
 };
 
 export const FINAL: ReadonlySet<string> = new Set([
@@ -75,49 +76,34 @@ const obstacleAhead = (
   return nowMs < againAtMs ? { kind: 'load-failed', failure, againAtMs } : null;
 };
 
-/** However short the patience, a model that was loaded serves before it goes again: two could otherwise swap for ever and do nothing. */
-const RESIDENT_MIN_MS = 1_000;
+/** However quick its load was, a model that was loaded serves before it goes again: two could otherwise swap for ever and do nothing. */
+const TURN_MIN_MS = 1_000;
 
 /**
- * Which residencies have to go. Idle ones that nobody waits for go first, the longest loaded first; then, when the
- * candidate has waited its patience or outranks their next step, one that is in use is drained: nothing new starts on it.
- * One with work of its own that was loaded less than a patience ago stays, except where it is outranked and was not
- * loaded for work that had waited its patience: whoever waited gets a turn, and a swap is used before the next one.
+ * Which residencies have to go: the one with other options of the same model, and the cheapest set of those that yield. One that is
+ * in use is drained: nothing new starts on it.
  */
-const makeRoom = (server: Server, candidate: Candidate, heads: Heads, snapshot: Snapshot): Verdict => {
+const makeRoom = (server: Server, candidate: Candidate, queue: Queue, snapshot: Snapshot): Verdict => {
   const { profile, group } = candidate;
   const need = snapshot.knownBytes.get(group.key) ?? 0;
   const all = [...server.residencies.values()];
-  const keeps = (residency: Residency): boolean => !mayYield(residency, candidate, heads, snapshot);
+  const keeps = (residency: Residency): boolean => !mayYield(residency, candidate, queue, snapshot);
   const clash = all.find((other) => sameModel(other.profile.model, profile.model));
-  if (clash && keeps(clash)) return inUse([clash], candidate, snapshot);
-  const victims: Residency[] = clash ? [clash] : [];
-  const fits = (): boolean =>
-    freeBytes(server, profile.model) + victims.reduce((sum, { bytes }) => sum + bytes, 0) >= need;
-  const rank = (residency: Residency): number => {
-    if (heads.get(residency.key) !== undefined) return 2;
-    return busySlots(server, residency.residencyId) > 0 ? 1 : 0;
-  };
-  const inTurn = (): Residency[] =>
-    all
-      .filter((residency) => residency !== clash && !keeps(residency))
-      .toSorted((a, b) => rank(a) - rank(b) || (a.since < b.since ? -1 : 1));
-  for (let others: Residency[] | null = null; !fits();) {
-    others ??= inTurn();
-    const next = others.shift();
-    if (next === undefined) {
-      const keeping = all.filter(keeps);
-      return keeping.length > 0
-        ? inUse(keeping, candidate, snapshot)
-        : { may: false, obstacle: { kind: 'foreign', models: server.foreign } };
-    }
-    victims.push(next);
-  }
-  const { serverId } = server.spec;
-  const busy = victims.find(
-    ({ residencyId }) =>
-      busySlots(server, residencyId) + (snapshot.asked.get(slotPlace(serverId, residencyId)) ?? 0) > 0,
+  if (clash && keeps(clash)) return inUse([clash], snapshot);
+  const others = all.filter((residency) => residency !== clash && !keeps(residency));
+  const missing = need - freeBytes(server, profile.model) - (clash?.bytes ?? 0);
+  const cheapest = cheapestVictims(
+    others.map((residency) => ({ residency, costMs: costMs(residency, server, queue, snapshot) })),
+    missing,
   );
+  if (cheapest === null) {
+    const keeping = all.filter(keeps);
+    return keeping.length > 0
+      ? inUse(keeping, snapshot)
+      : { may: false, obstacle: { kind: 'foreign', models: server.foreign } };
+  }
+  const victims = clash ? [clash, ...cheapest] : cheapest;
+  const busy = victims.find((residency) => usedSlots(server, residency, snapshot) > 0);
   return {
     may: true,
     evict: victims.map(({ residencyId }) => residencyId),
@@ -125,28 +111,59 @@ const makeRoom = (server: Server, candidate: Candidate, heads: Heads, snapshot: 
   };
 };
 
-const mayYield = (residency: Residency, { head }: Candidate, heads: Heads, snapshot: Snapshot): boolean => {
-  const rival = heads.get(residency.key);
-  if (rival === undefined) return true;
-  const { nowMs, settings } = snapshot;
-  const overdue = (step: ReadyStep): boolean => nowMs - step.submittedAtMs >= settings.swapPatienceMs;
-  const isFresh = (): boolean => nowMs < servedAtMs(residency, snapshot);
-  return (head.priority > rival.priority && !(overdue(rival) && isFresh())) || (overdue(head) && !isFresh());
+const usedSlots = (server: Server, { residencyId }: Residency, { asked }: Snapshot): number =>
+  busySlots(server, residencyId) + (asked.get(slotPlace(server.spec.serverId, residencyId)) ?? 0);
+
+/** One that is waited for will be loaded again at once, one that is in use has to be waited for. */
+const WANTED_COST = 100;
+const USED_COST = 10;
+
+const costMs = (residency: Residency, server: Server, { heads }: Queue, snapshot: Snapshot): number => {
+  const loadMs = loadMsOf(snapshot.ledger.loadMs.get(residency.key));
+  if (heads.get(residency.key) !== undefined) return loadMs * WANTED_COST;
+  return usedSlots(server, residency, snapshot) > 0 ? loadMs * USED_COST : loadMs;
 };
 
-/** When a loaded model has had its turn. */
-const servedAtMs = ({ since }: Residency, { settings }: Snapshot): number =>
-  msOf(since) + Math.max(settings.swapPatienceMs, RESIDENT_MIN_MS);
+/**
+ * Whether a loaded model gives way to the candidate.
+ * 1. One for which nothing waits does.
+ * 2. What must run is not kept waiting by what need not; a model with work that must run does that first.
+ * 3. A turn is served to its end.
+ * 4. After it, the one yields whose work is of a workspace that has had more, has no deadline or a later one, or is behind by
+ *    `swapLeadMs` in age and priority: whatever is worth a swap. Until then all of its work is done in one go.
+ */
+const mayYield = (
+  residency: Residency,
+  { head }: Candidate,
+  { heads, ranking }: Queue,
+  snapshot: Snapshot,
+): boolean => {
+  const rival = heads.get(residency.key);
+  if (rival === undefined) return true;
+  if (ranking.mustRun(head)) return !ranking.mustRun(rival);
+  if (ranking.mustRun(rival) || snapshot.nowMs < turnUntilMs(residency, snapshot)) return false;
+  const levels = ranking.levelOf(head.workspace) - ranking.levelOf(rival.workspace);
+  if (levels !== 0) return levels < 0;
+  const deadlines = byDeadline(head, rival);
+  if (deadlines !== 0) return deadlines < 0;
+  const { agingMs, swapLeadMs } = snapshot.settings;
+  return agedMs(head, agingMs) + swapLeadMs <= agedMs(rival, agingMs);
+};
 
-/** The one of them that yields first: at the latest when the candidate is overdue and it has had its turn. */
-const inUse = (keeping: readonly Residency[], { head }: Candidate, snapshot: Snapshot): Verdict => {
-  const overdueAtMs = head.submittedAtMs + snapshot.settings.swapPatienceMs;
+/** A turn is so long that loading and unloading are no more than their share of it. */
+export const turnUntilMs = ({ since, key }: Residency, { ledger, settings }: Snapshot): number => {
+  const swapMs = loadMsOf(ledger.loadMs.get(key)) + UNLOAD_MS;
+  return msOf(since) + Math.max(TURN_MIN_MS, (swapMs * (1 - settings.swapShareMax)) / settings.swapShareMax);
+};
+
+/** The one of them whose turn ends first. */
+const inUse = (keeping: readonly Residency[], snapshot: Snapshot): Verdict => {
   const [first] = keeping
     .map((residency) => ({
       kind: 'in-use' as const,
       model: residency.profile.model,
-      untilMs: Math.max(overdueAtMs, servedAtMs(residency, snapshot)),
+      turnUntilMs: turnUntilMs(residency, snapshot),
     }))
-    .toSorted((a, b) => a.untilMs - b.untilMs);
+    .toSorted((a, b) => a.turnUntilMs - b.turnUntilMs);
   return { may: false, obstacle: first ?? { kind: 'foreign', models: [] } };
 };

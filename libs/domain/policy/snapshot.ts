@@ -1,9 +1,14 @@
 import type { Failure } from '../errors.js';
 import type { Ledger } from '../gpu/gpu.js';
 import type { ModelProfile } from '../gpu/profile.js';
-import type { ResidencyId, ServerId } from '../ids.js';
+import type { ResidencyId, ServerId, WorkspaceId } from '../ids.js';
+import type { Requirement } from '../task/requirement.js';
+import { byAge, type Ranking } from './ordering.js';
+import type { Pace } from './pace.js';
 import type { ReadyQueue } from './ready-queue.js';
 import type { ReadyStep } from './ready-step.js';
+import type { PolicySettings } from './settings.js';
+import { levelsOf } from './shares.js';
 
 /** Everything a cycle decides from. Nothing in it changes while the plan is made. */
 export type Snapshot = {
@@ -15,22 +20,30 @@ export type Snapshot = {
   readonly loadsAsked: ReadonlySet<ServerId>;
   /** Bytes per profile key, as far as they are known from earlier answers. */
   readonly knownBytes: ReadonlyMap<string, number>;
+  /** What attempts take, by `requirementKey`. */
+  readonly paces: ReadonlyMap<string, Pace>;
+  /** Service so far, by weight; see `levelsOf`. */
+  readonly servedMs: ReadonlyMap<WorkspaceId, number>;
+  /** The steps that have been overtaken for as long as they may, of those that need a CPU slot and of those that need a model. */
+  readonly overtaken: Readonly<Record<Requirement['kind'], ReadyStep | null>>;
   readonly nowMs: number;
   readonly settings: PolicySettings;
-};
-
-export type PolicySettings = {
-  /**
-   * A waiting model is not swapped in over one with work of its own before its first task has waited this long, and the
-   * other has had this long since it was loaded.
-   */
-  readonly swapPatienceMs: number;
   /** Most placements of one cycle, so that a cycle stays short. */
   readonly placementsMax: number;
-  /** A load that failed and may succeed later is not tried again before this. */
-  readonly loadRetryMs: number;
-  /** Failed loads of one profile on one server after which its oldest tasks fail with the reason. */
-  readonly loadFailuresMax: number;
+};
+
+/** The order at this moment. */
+export const rankingOf = ({ ready, servedMs, overtaken, settings }: Snapshot): Ranking => {
+  const levels = levelsOf(servedMs, ready.workspaces(), settings.fairQuantumMs);
+  return {
+    mustRun: (step) => {
+      const last = overtaken[step.requirement.kind];
+      return last !== null && byAge(step, last) <= 0;
+    },
+    someMustRun: overtaken.cpu !== null || overtaken.model !== null,
+    levelOf: (workspace) => levels.get(workspace) ?? 0,
+    agingMs: settings.agingMs,
+  };
 };
 
 export type Plan = {

@@ -1,3 +1,5 @@
+import type { Pace } from '../policy/pace.js';
+import type { Service } from './service.js';
 import { emptyBook, type IdempotencyRecord, type TaskBook } from './task-book.js';
 import type { ClosedTask, OpenTask } from './task.js';
 
@@ -5,13 +7,21 @@ import type { ClosedTask, OpenTask } from './task.js';
  * Raise it when the fold makes another book of the same events: a state that was put aside by other code is not taken up. A spec
  * holds the two together.
  */
-export const BOOK_FOLD_VERSION = 'tasks-1';
+export const BOOK_FOLD_VERSION = 'tasks-2';
 
 /** Small entries in one line: a line is what one turn of the event loop is spent on. */
 const ENTRIES_PER_LINE = 64;
 
 type Line =
-  | { readonly is: 'book'; readonly seq: number; readonly logId: string; readonly positions: Positions }
+  | {
+      readonly is: 'book';
+      readonly seq: number;
+      readonly logId: string;
+      readonly positions: Positions;
+      readonly policy: TaskBook['policy'];
+    }
+  | { readonly is: 'pace'; readonly entry: Entry<Pace> }
+  | { readonly is: 'service'; readonly entry: Entry<Service> }
   | { readonly is: 'template'; readonly entry: Entry<Readonly<Record<string, unknown>>> }
   | { readonly is: 'open'; readonly task: OpenTask }
   | { readonly is: 'closed'; readonly entries: readonly Entry<ClosedTask['status']>[] }
@@ -24,9 +34,11 @@ type Entry<Value> = readonly [key: string, value: Value];
  * changed in place, so a copy of the maps is enough, and closed tasks are only ever added, so counting them is.
  */
 export const bookLines = (book: TaskBook): Iterable<string> => {
-  const { seq, logId, closed } = book;
-  const head: Line = { is: 'book', seq, logId, positions: { ...book.positions } };
+  const { seq, logId, closed, policy } = book;
+  const head: Line = { is: 'book', seq, logId, positions: { ...book.positions }, policy };
   return written(head, {
+    paces: [...book.paces],
+    services: [...book.services],
     templates: [...book.templates],
     open: [...book.open.values()],
     closed: { entries: closed.entries(), count: closed.size },
@@ -35,15 +47,20 @@ export const bookLines = (book: TaskBook): Iterable<string> => {
 };
 
 type Parts = {
+  readonly paces: readonly Entry<Pace>[];
+  readonly services: readonly Entry<Service>[];
   readonly templates: readonly Entry<Readonly<Record<string, unknown>>>[];
   readonly open: readonly OpenTask[];
   readonly closed: { readonly entries: Iterator<[string, ClosedTask['status']]>; readonly count: number };
   readonly idempotency: readonly Entry<IdempotencyRecord>[];
 };
 
-function* written(head: Line, { templates, open, closed, idempotency }: Parts): Generator<string> {
+function* written(head: Line, parts: Parts): Generator<string> {
+  const { templates, open, closed, idempotency } = parts;
   const line = (value: Line): string => JSON.stringify(value);
   yield line(head);
+  for (const entry of parts.paces) yield line({ is: 'pace', entry });
+  for (const entry of parts.services) yield line({ is: 'service', entry });
   for (const entry of templates) yield line({ is: 'template', entry });
   for (const task of open) yield line({ is: 'open', task });
   for (let left = closed.count; left > 0; left -= ENTRIES_PER_LINE) {
@@ -70,6 +87,13 @@ const take = (book: TaskBook, line: Line): void => {
       book.logId = line.logId;
       book.positions.commands = line.positions.commands;
       book.positions.reports = line.positions.reports;
+      book.policy = line.policy;
+      return;
+    case 'pace':
+      book.paces.set(...line.entry);
+      return;
+    case 'service':
+      book.services.set(...line.entry);
       return;
     case 'template':
       book.templates.set(...line.entry);

@@ -113,6 +113,7 @@ export const dispatchStep = (
     readonly stepId: StepId;
     readonly attempt: number;
     readonly lease: LeaseRef;
+    readonly vramShare?: number;
     readonly input: Readonly<Record<string, unknown>>;
     readonly at: string;
   },

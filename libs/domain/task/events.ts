@@ -1,5 +1,6 @@
 import type { Failure } from '../errors.js';
 import type { LeaseId, ServerId, StepId, TaskId, WorkspaceId } from '../ids.js';
+import type { PolicySettings } from '../policy/settings.js';
 import type { ModelUsage } from '../usage.js';
 import type { Requirement } from './requirement.js';
 
@@ -23,7 +24,12 @@ export type TaskEvent =
   | TaskCancelled;
 
 /** Facts of the same stream that belong to no single task. */
-export type SchedulerEvent = TemplateRegistered | CommandsRefused | LeaderElected | LogStarted;
+export type SchedulerEvent =
+  | TemplateRegistered
+  | CommandsRefused
+  | PolicyChanged
+  | LeaderElected
+  | LogStarted;
 
 /** Every type of the stream, for folds that must not pass over one they do not know. */
 export const TASK_STREAM_TYPES: ReadonlySet<string> = new Set<(TaskEvent | SchedulerEvent)['type']>([
@@ -40,6 +46,7 @@ export const TASK_STREAM_TYPES: ReadonlySet<string> = new Set<(TaskEvent | Sched
   'task.cancelled',
   'template.registered',
   'commands.refused',
+  'policy.changed',
   'leader.elected',
   'log.started',
 ]);
@@ -57,6 +64,21 @@ export type TaskSubmitted = {
   readonly steps: readonly StepSpec[];
   readonly submittedAt: string;
   readonly idempotency?: { readonly key: string; readonly requestHash: string };
+  /** By when it should be done: it goes first when that is near. */
+  readonly deadlineAt?: string;
+  /** Absent where its first steps wait for something else than a slot. */
+  readonly promise?: StartPromise;
+};
+
+/** By when the first step starts at the latest, if servers stay, nothing is repeated and no attempt takes longer than expected. */
+export type StartPromise = {
+  readonly startBy: string;
+  /** For how long in all later work may be put before it. */
+  readonly allowanceMs: number;
+  /** The work ahead of it, had one server to do all of it. */
+  readonly aheadMs: number;
+  /** The longest that any attempt was expected to take. */
+  readonly attemptMs: number;
 };
 
 /** `version` is the hash of the template's content: a task keeps the one it was submitted with. */
@@ -95,6 +117,8 @@ export type StepDispatched = {
   readonly attempt: number;
   readonly lease: LeaseRef;
   readonly requirement: Requirement;
+  /** What its slot is of the server's memory; what the attempt is charged with is this times its duration. */
+  readonly vramShare?: number;
   /** What the executor is to do, with every expression already filled in. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly at: string;
@@ -219,6 +243,13 @@ export type CommandsRefused = {
     readonly kind: string;
     readonly failure: Failure;
   }[];
+  readonly at: string;
+};
+
+/** The settings that hold from here on, all of them. */
+export type PolicyChanged = {
+  readonly type: 'policy.changed';
+  readonly policy: PolicySettings;
   readonly at: string;
 };
 

@@ -1,5 +1,8 @@
-import type { TaskId } from '../ids.js';
+import type { TaskId, WorkspaceId } from '../ids.js';
+import type { Pace } from '../policy/pace.js';
+import { DEFAULT_POLICY, type PolicySettings } from '../policy/settings.js';
 import { msOf } from '../time.js';
+import { closeIn, countEnded, openIn, type Service } from './service.js';
 import type { SchedulerEvent, TaskEvent, TemplateRef } from './events.js';
 import { evolve, type ClosedTask, type OpenTask } from './task.js';
 
@@ -19,6 +22,10 @@ export type TaskBook = {
   readonly open: Map<TaskId, OpenTask>;
   readonly closed: Map<TaskId, ClosedTask['status']>;
   readonly idempotency: Map<string, IdempotencyRecord>;
+  policy: PolicySettings;
+  /** What attempts take, by `requirementKey`. */
+  readonly paces: Map<string, Pace>;
+  readonly services: Map<WorkspaceId, Service>;
 };
 
 export type IdempotencyRecord = {
@@ -38,6 +45,9 @@ export const emptyBook = (): TaskBook => ({
   open: new Map(),
   closed: new Map(),
   idempotency: new Map(),
+  policy: DEFAULT_POLICY,
+  paces: new Map(),
+  services: new Map(),
 });
 
 /** An event with its place in the log. `causationId` is `cmd:<seq>` or `rpt:<seq>` when a request caused it. */
@@ -58,6 +68,9 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
     case 'leader.elected':
     case 'commands.refused':
       return;
+    case 'policy.changed':
+      book.policy = event.policy;
+      return;
     case 'template.registered':
       book.templates.set(templateKey(event.template), event.definition);
       return;
@@ -68,12 +81,16 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
     default:
       break;
   }
-  const task = evolve(book.open.get(event.taskId), event, seq);
+  const before = book.open.get(event.taskId);
+  const task = evolve(before, event, seq);
+  if (before) countEnded(book, before, task, event);
+  if (event.type === 'task.submitted') openIn(book, event.workspace);
   if (task.status === 'open') {
     book.open.set(task.id, task);
   } else {
     book.open.delete(event.taskId);
     book.closed.set(event.taskId, task.status);
+    if (before) closeIn(book, before.workspace);
   }
 };
 

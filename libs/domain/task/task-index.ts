@@ -1,8 +1,15 @@
-import type { StepId, TaskId } from '../ids.js';
+import { Alarms } from '../alarms.js';
+import type { StepId, TaskId, WorkspaceId } from '../ids.js';
+import type { Costs } from '../policy/costs.js';
 import { ReadyQueue } from '../policy/ready-queue.js';
+import type { ReadyStep } from '../policy/ready-step.js';
+import { WaitBounds } from '../policy/wait-bounds.js';
 import { msOf } from '../time.js';
 import type { TaskBook } from './task-book.js';
+import type { Requirement } from './requirement.js';
+import { RunningCharges } from './running-charges.js';
 import { needsDone, type OpenTask, type Step } from './task.js';
+import { urgencyOf } from './urgency.js';
 
 /**
  * What follows from the book and is asked at every decision: which steps are ready, which wait for a time, which tasks wait
@@ -14,11 +21,18 @@ export class TaskIndex {
   readonly #dependents = new Map<TaskId, Set<TaskId>>();
   /** Steps under way to a lease: neither ready nor dispatched yet. */
   readonly #held = new Set<string>();
-  readonly #delayed = new Map<string, { readonly taskId: TaskId; readonly atMs: number }>();
+  /** Tasks of which a step becomes ready, or urgent, or late, at a time. */
+  readonly #alarms = new Alarms();
   readonly #known = new Map<TaskId, readonly StepId[]>();
+  readonly #running = new RunningCharges();
+  readonly bounds: WaitBounds;
 
-  constructor(book: TaskBook) {
+  constructor(
+    book: TaskBook,
+    private readonly costs: Costs,
+  ) {
     this.#book = book;
+    this.bounds = new WaitBounds(costs);
   }
 
   rebuild(nowMs: number): void {
@@ -31,13 +45,23 @@ export class TaskIndex {
     if (task === undefined) return this.#forget(taskId, nowMs);
     if (!this.#known.has(taskId)) this.#learn(task);
     const blocked = task.ending !== null || !this.#dependenciesDone(task);
-    for (const step of task.steps) this.#place(task, step, blocked, nowMs);
+    const waiting = new Set<StepId>();
+    let nextMs = Infinity;
+    for (const step of task.steps) {
+      const { isReady, againAtMs } = this.#place(task, step, blocked, nowMs);
+      if (isReady) waiting.add(step.spec.id);
+      nextMs = Math.min(nextMs, againAtMs);
+    }
+    if (nextMs === Infinity) this.#alarms.clear(taskId);
+    else this.#alarms.set(taskId, nextMs);
+    this.bounds.track(task, waiting, nowMs, this.#book.policy);
+    this.#running.track(task, this.costs, this.#book.policy);
   }
 
   /** A lease is being asked for: not to be planned again until `release`. */
-  hold(taskId: TaskId, stepId: StepId): void {
+  hold(taskId: TaskId, stepId: StepId, nowMs: number): void {
     this.#held.add(`${taskId}/${stepId}`);
-    this.ready.remove(taskId, stepId);
+    this.refresh(taskId, nowMs);
   }
 
   release(taskId: TaskId, stepId: StepId, nowMs: number): void {
@@ -52,20 +76,36 @@ export class TaskIndex {
     return waiting;
   }
 
-  /** Makes steps ready whose time has come. */
+  /** Makes steps ready whose time has come, and those urgent whose deadline is near. */
   wake(nowMs: number): void {
-    for (const [key, { taskId, atMs }] of this.#delayed) {
-      if (atMs > nowMs) continue;
-      this.#delayed.delete(key);
+    for (;;) {
+      const taskId = this.#alarms.takeDue(nowMs);
+      if (taskId === null) return;
       this.refresh(taskId, nowMs);
     }
   }
 
-  /** When the next delayed step becomes ready; null when none is delayed. */
+  /** When the next one is due; null when none is. */
   nextWakeMs(): number | null {
-    let next: number | null = null;
-    for (const { atMs } of this.#delayed.values()) if (next === null || atMs < next) next = atMs;
-    return next;
+    return this.#alarms.nextAtMs();
+  }
+
+  /** Service of each workspace, what runs now included at what it usually takes. */
+  servedMs(): ReadonlyMap<WorkspaceId, number> {
+    const served = new Map<WorkspaceId, number>();
+    for (const [workspace, { servedMs }] of this.#book.services)
+      served.set(workspace, servedMs + this.#running.ofWorkspace(workspace));
+    return served;
+  }
+
+  /** The step that has been overtaken for as long as it may, of those that need a slot of this kind. */
+  overtaken(kind: Requirement['kind'], nowMs: number): ReadyStep | null {
+    const taskId = this.bounds.overtaken(kind, nowMs);
+    for (const stepId of taskId === null ? [] : (this.#known.get(taskId) ?? [])) {
+      const step = taskId === null ? undefined : this.ready.find(taskId, stepId);
+      if (step?.requirement.kind === kind) return step;
+    }
+    return null;
   }
 
   #learn(task: OpenTask): void {
@@ -85,8 +125,10 @@ export class TaskIndex {
   #forget(taskId: TaskId, nowMs: number): void {
     for (const stepId of this.#known.get(taskId) ?? []) {
       this.ready.remove(taskId, stepId);
-      this.#delayed.delete(`${taskId}/${stepId}`);
     }
+    this.#alarms.clear(taskId);
+    this.bounds.forget(taskId);
+    this.#running.forget(taskId);
     this.#known.delete(taskId);
     const waiting = this.#dependents.get(taskId);
     if (waiting === undefined || this.#book.closed.get(taskId) !== 'completed') return;
@@ -98,27 +140,31 @@ export class TaskIndex {
     return task.dependsOn.every((id) => this.#book.closed.get(id) === 'completed');
   }
 
-  #place(task: OpenTask, { spec, progress }: Step, blocked: boolean, nowMs: number): void {
+  #place(task: OpenTask, { spec, progress }: Step, blocked: boolean, nowMs: number): Placed {
     const key = `${task.id}/${spec.id}`;
     const waits =
       blocked || progress.status !== 'pending' || this.#held.has(key) || !needsDone(task, spec.needs);
     if (waits) {
       this.ready.remove(task.id, spec.id);
-      return;
+      return { isReady: false, againAtMs: Infinity };
     }
     const notBeforeMs = progress.notBefore === null ? 0 : msOf(progress.notBefore);
-    if (notBeforeMs > nowMs) {
-      this.#delayed.set(key, { taskId: task.id, atMs: notBeforeMs });
-      return;
-    }
+    if (notBeforeMs > nowMs) return { isReady: false, againAtMs: notBeforeMs };
+    const { urgentByMs, againAtMs } = urgencyOf(task, nowMs, this.costs, this.#book.policy);
     this.ready.put({
       taskId: task.id,
       stepId: spec.id,
       attempt: progress.attempts + 1,
+      workspace: task.workspace,
       priority: task.priority,
       seq: task.seq,
       submittedAtMs: msOf(task.submittedAt),
+      urgentByMs,
       requirement: spec.requirement,
     });
+    return { isReady: true, againAtMs };
   }
 }
+
+/** Whether a step could run now, and when to look at it again. */
+type Placed = { readonly isReady: boolean; readonly againAtMs: number };

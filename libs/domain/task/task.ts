@@ -2,6 +2,7 @@ import { isInterruption, type Failure } from '../errors.js';
 import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type {
   LeaseRef,
+  StartPromise,
   StepFailure,
   StepSpec,
   TaskEvent,
@@ -24,6 +25,8 @@ export type OpenTask = {
   readonly submittedAt: string;
   /** Sequence of the submission: older tasks have lower ones. */
   readonly seq: number;
+  readonly deadlineAt: string | null;
+  readonly promise: StartPromise | null;
   readonly steps: readonly Step[];
   /** Set once the task is to end as soon as its running attempts have stopped. */
   readonly ending: Ending | null;
@@ -50,6 +53,7 @@ export type Progress =
       readonly attempt: number;
       readonly interruptions: number;
       readonly lease: LeaseRef;
+      readonly vramShare: number;
       readonly at: string;
     }
   | { readonly status: 'done'; readonly attempt: number; readonly output: unknown }
@@ -69,6 +73,7 @@ export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number
         attempt: event.attempt,
         interruptions: interruptionsOf(task, event.stepId),
         lease: event.lease,
+        vramShare: event.vramShare ?? 0,
         at: event.at,
       });
     case 'step.completed':
@@ -114,6 +119,8 @@ const opened = (event: TaskSubmitted, seq: number): OpenTask => ({
   dependsOn: event.dependsOn,
   submittedAt: event.submittedAt,
   seq,
+  deadlineAt: event.deadlineAt ?? null,
+  promise: event.promise ?? null,
   steps: event.steps.map((spec) => ({ spec, progress: FRESH })),
   ending: null,
 });

@@ -1,0 +1,61 @@
+import { watch } from 'chokidar';
+import { readFile } from 'node:fs/promises';
+import { DEFAULT_POLICY, type PolicySettings } from '#libs/domain/policy/settings.js';
+import { parsePolicyFile, type PolicyFile } from '#libs/policy-file/policy-file.js';
+import type { Logger } from '#libs/runtime/logger.js';
+
+/** The settings of the file, now and whenever it changes. A bad file changes nothing and is told in the health report. */
+export class PolicyWatch {
+  #policy: PolicySettings = DEFAULT_POLICY;
+  #problems: readonly string[] = [];
+
+  constructor(
+    private readonly file: string | undefined,
+    private readonly onChange: (policy: PolicySettings) => void,
+    private readonly logger: Logger,
+  ) {}
+
+  get policy(): PolicySettings {
+    return this.#policy;
+  }
+
+  get problems(): readonly string[] {
+    return this.#problems;
+  }
+
+  /** Resolves with a function that ends the watch, once the file has been read. */
+  async start(): Promise<() => Promise<void>> {
+    if (this.file === undefined) return () => Promise.resolve();
+    await this.#read(this.file);
+    const watcher = watch(this.file, {
+      ignoreInitial: true,
+      awaitWriteFinish: { stabilityThreshold: 100, pollInterval: 50 },
+    });
+    watcher.on('all', () => void this.#read(this.file ?? ''));
+    return () => watcher.close();
+  }
+
+  async #read(file: string): Promise<void> {
+    const read = await readPolicy(file);
+    if (!read.ok) {
+      this.#problems = read.problems;
+      this.logger.error({ problems: read.problems }, 'the policy is not valid; the last good one stays');
+      return;
+    }
+    this.#problems = [];
+    this.#policy = read.policy;
+    this.onChange(read.policy);
+  }
+}
+
+/** No file is the default policy. */
+const readPolicy = async (file: string): Promise<PolicyFile> => {
+  try {
+    return parsePolicyFile(await readFile(file, 'utf8'), file);
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return isMissing
+      ? { ok: true, policy: DEFAULT_POLICY }
+      : { ok: false, problems: [`${file}: cannot be read: ${String(error)}`] };
+  }
+};

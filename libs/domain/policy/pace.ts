@@ -1,0 +1,46 @@
+/** How long the attempts of one kind take, learned from those that succeeded. */
+export type Pace = {
+  readonly count: number;
+  /** Exponentially weighted, so that it follows what changes. */
+  readonly meanMs: number;
+  /** The longest lately: it shrinks slowly while all are shorter. */
+  readonly longestMs: number;
+};
+
+/** A tenth: about the last twenty count. */
+const MEAN_WEIGHT = 0.1;
+/** Half after some 350 shorter ones. */
+const LONGEST_KEPT = 0.998;
+
+export const paceAfter = (pace: Pace | undefined, tookMs: number): Pace =>
+  pace === undefined
+    ? { count: 1, meanMs: tookMs, longestMs: tookMs }
+    : {
+        count: pace.count + 1,
+        meanMs: pace.meanMs + (tookMs - pace.meanMs) * MEAN_WEIGHT,
+        longestMs: Math.max(tookMs, pace.longestMs * LONGEST_KEPT),
+      };
+
+/** Before anything is known: a long answer of a large model on a desktop GPU. */
+const UNKNOWN_MEAN_MS = 15_000;
+const UNKNOWN_LONGEST_MS = 60_000;
+/** Samples after which the longest seen says more than the assumption. */
+const SAMPLES_MIN = 20;
+/** The longest seen is exceeded now and then; half as much again rarely is. */
+const MARGIN = 1.5;
+
+export const meanMsOf = (pace: Pace | undefined): number => pace?.meanMs ?? UNKNOWN_MEAN_MS;
+
+/** What an attempt takes at most, as far as can be told. */
+export const longestMsOf = (pace: Pace | undefined): number => {
+  if (pace === undefined) return UNKNOWN_LONGEST_MS;
+  const seen = pace.longestMs * MARGIN;
+  return pace.count < SAMPLES_MIN ? Math.max(seen, UNKNOWN_LONGEST_MS) : seen;
+};
+
+/** Before a load was seen: 8 GB from an NVMe disk, or 5 GB from a SATA one, and the start of the process. */
+const UNKNOWN_LOAD_MS = 8_000;
+/** Ollama waits up to 5 s for the memory of an unloaded model to come back; 0.5 to 1.5 s is usual. */
+export const UNLOAD_MS = 2_000;
+
+export const loadMsOf = (seenMs: number | undefined): number => seenMs ?? UNKNOWN_LOAD_MS;

@@ -1,0 +1,26 @@
+import type { StartPromise, TaskSubmitted } from '../task/events.js';
+import type { TaskBook } from '../task/task-book.js';
+import { msOf, rfc3339Of } from '../time.js';
+import type { WaitBounds } from './wait-bounds.js';
+
+/** By when the first steps of a submission start at the latest; null where they wait for something else than a slot. */
+export const promiseFor = (
+  submission: Omit<TaskSubmitted, 'type'>,
+  book: TaskBook,
+  bounds: WaitBounds,
+): StartPromise | null => {
+  if (submission.dependsOn.some((id) => book.closed.get(id) !== 'completed')) return null;
+  const readyAtMs = msOf(submission.submittedAt);
+  const first = submission.steps
+    .filter(({ needs }) => needs.length === 0)
+    .map(({ requirement }) => bounds.promise(requirement, submission.priority, readyAtMs, book.policy))
+    .toSorted((a, b) => b.startByMs - a.startByMs)[0];
+  if (first === undefined) return null;
+  const { startByMs, allowanceMs, aheadMs, attemptMs } = first;
+  return {
+    startBy: rfc3339Of(Math.ceil(startByMs)),
+    allowanceMs,
+    aheadMs: Math.ceil(aheadMs),
+    attemptMs: Math.ceil(attemptMs),
+  };
+};

@@ -1,0 +1,167 @@
+import type { StepId, TaskId } from '../ids.js';
+import { needOf, type Need, type Requirement } from '../task/requirement.js';
+import type { OpenTask } from '../task/task.js';
+import { msOf } from '../time.js';
+import type { Costs } from './costs.js';
+import { Overtaking } from './overtaking.js';
+import { allowanceMs, type PolicySettings } from './settings.js';
+
+/** By when a step starts at the latest, and of what that is made. */
+export type WaitBound = {
+  readonly startByMs: number;
+  readonly readyAtMs: number;
+  /** For how long in all later work may be put before it. */
+  readonly allowanceMs: number;
+  /** Work that was ahead of it when it became ready, had one server to do all of it. */
+  readonly aheadMs: number;
+  /** The longest that any attempt of what is ahead was expected to take. */
+  readonly attemptMs: number;
+};
+
+type Pool = {
+  readonly overtaking: Overtaking;
+  /** How many steps of open tasks there are, by what they need. */
+  readonly wanted: Map<string, { readonly need: Need; count: number }>;
+};
+
+/** Decisions fall at most a quarter of a second apart, and a lease takes its way over the broker. */
+const ROUNDING_MS = 1_000;
+
+/**
+ * The promise that every ready step is given, and who is closest to its end.
+ *
+ * Let a step become ready with the work A ahead of it (each unfinished step submitted before it, at the most that it takes, shared by
+ * the slots of a server). It is told to start within `allowance + A + S`, where S is one swap, one drain and one incomplete round for each
+ * kind of work ahead. That holds: while its allowance lasts it may be overtaken; then only what was submitted before it starts where it
+ * could run, each model at most once, and whatever of A has been done by then was taken off what is left.
+ * It presumes that no attempt takes longer than the longest expected, that none is repeated, and that servers stay.
+ */
+export class WaitBounds {
+  readonly #pools: Readonly<Record<Need['kind'], Pool>> = {
+    cpu: { overtaking: new Overtaking(), wanted: new Map() },
+    model: { overtaking: new Overtaking(), wanted: new Map() },
+  };
+  /** By step of open tasks, in the order of their steps. */
+  readonly #needs = new Map<TaskId, readonly Need[]>();
+  readonly #bounds = new Map<TaskId, Map<StepId, WaitBound>>();
+
+  constructor(private readonly costs: Costs) {}
+
+  /** What a step would be promised if it became ready now, behind all that is there. */
+  promise(requirement: Requirement, priority: number, readyAtMs: number, policy: PolicySettings): WaitBound {
+    const need = needOf(requirement);
+    const aheadMs = this.#pools[need.kind].overtaking.workMs;
+    return this.#bound(need, allowanceMs(policy, priority), readyAtMs, aheadMs);
+  }
+
+  /** Takes over how a task is; `waiting` are its steps that could run now. */
+  track(task: OpenTask, waiting: ReadonlySet<StepId>, nowMs: number, policy: PolicySettings): void {
+    const needs = this.#needs.get(task.id) ?? this.#learn(task);
+    for (const kind of ['cpu', 'model'] as const) {
+      let [workMs, latestMs, isInvolved] = [0, Infinity, false];
+      for (const [place, need] of needs.entries()) {
+        const step = task.steps[place];
+        if (need.kind !== kind || step === undefined) continue;
+        isInvolved = true;
+        const { status } = step.progress;
+        if (status === 'pending' || status === 'active') workMs += this.costs.workMs(need);
+        if (waiting.has(step.spec.id))
+          latestMs = Math.min(latestMs, latestOf(this.#boundFor(task, step.spec.id, need, nowMs, policy)));
+      }
+      if (isInvolved) this.#pools[kind].overtaking.put(task.id, workMs, latestMs);
+    }
+  }
+
+  forget(taskId: TaskId): void {
+    this.#pools.cpu.overtaking.remove(taskId);
+    this.#pools.model.overtaking.remove(taskId);
+    this.#bounds.delete(taskId);
+    for (const { key, kind } of this.#needs.get(taskId) ?? []) {
+      const { wanted } = this.#pools[kind];
+      const known = wanted.get(key);
+      if (known !== undefined) known.count -= 1;
+      if (known?.count === 0) wanted.delete(key);
+    }
+    this.#needs.delete(taskId);
+  }
+
+  boundOf(taskId: TaskId, stepId: StepId): WaitBound | undefined {
+    return this.#bounds.get(taskId)?.get(stepId);
+  }
+
+  /** For how much longer later work may be put before a step; Infinity where it waits for something else than a slot. */
+  leftMs(taskId: TaskId, stepId: StepId, kind: Need['kind'], nowMs: number): number {
+    const bound = this.boundOf(taskId, stepId);
+    return bound ? latestOf(bound) - nowMs - this.#pools[kind].overtaking.workAheadMs(taskId) : Infinity;
+  }
+
+  /** The task that has been overtaken for as long as it may; null while none has. */
+  overtaken(kind: Need['kind'], nowMs: number): TaskId | null {
+    const most = this.#pools[kind].overtaking.most();
+    return most && most.latestMs <= nowMs ? most.owner : null;
+  }
+
+  #boundFor(task: OpenTask, stepId: StepId, need: Need, nowMs: number, policy: PolicySettings): WaitBound {
+    let bounds = this.#bounds.get(task.id);
+    if (bounds === undefined) {
+      bounds = new Map();
+      this.#bounds.set(task.id, bounds);
+    }
+    const known = bounds.get(stepId);
+    if (known) return known;
+    const bound = promisedOf(task) ?? this.#boundNow(task, need, nowMs, policy);
+    bounds.set(stepId, bound);
+    return bound;
+  }
+
+  #boundNow(task: OpenTask, need: Need, nowMs: number, policy: PolicySettings): WaitBound {
+    const aheadMs = this.#pools[need.kind].overtaking.workAheadMs(task.id);
+    return this.#bound(need, allowanceMs(policy, task.priority), nowMs, aheadMs);
+  }
+
+  #bound(need: Need, allowed: number, readyAtMs: number, aheadMs: number): WaitBound {
+    const { wanted } = this.#pools[need.kind];
+    const isNew = !wanted.has(need.key);
+    const kinds = wanted.size + (isNew ? 1 : 0);
+    let attemptMs = this.costs.longestMs(need);
+    let swapMs = this.costs.swapMs(need);
+    let roundsMs = isNew ? attemptMs + swapMs : 0;
+    for (const { need: other } of wanted.values()) {
+      const [longestMs, otherSwapMs] = [this.costs.longestMs(other), this.costs.swapMs(other)];
+      roundsMs += longestMs + otherSwapMs;
+      attemptMs = Math.max(attemptMs, longestMs);
+      swapMs = Math.max(swapMs, otherSwapMs);
+    }
+    const aroundMs = roundsMs + kinds * attemptMs + swapMs + ROUNDING_MS;
+    return {
+      startByMs: readyAtMs + allowed + aheadMs + aroundMs,
+      readyAtMs,
+      allowanceMs: allowed,
+      aheadMs,
+      attemptMs,
+    };
+  }
+
+  #learn(task: OpenTask): readonly Need[] {
+    const needs = task.steps.map(({ spec }) => needOf(spec.requirement));
+    this.#needs.set(task.id, needs);
+    for (const need of needs) {
+      const { wanted } = this.#pools[need.kind];
+      const known = wanted.get(need.key);
+      if (known) known.count += 1;
+      else wanted.set(need.key, { need, count: 1 });
+    }
+    return needs;
+  }
+}
+
+const latestOf = ({ readyAtMs, allowanceMs: allowed, aheadMs }: WaitBound): number =>
+  readyAtMs + allowed + aheadMs;
+
+/** What the log says was promised at the submission, as long as nothing of the task has started. */
+const promisedOf = ({ promise, steps, submittedAt }: OpenTask): WaitBound | null => {
+  const isFirst = steps.every(({ progress }) => progress.status === 'pending' && progress.attempts === 0);
+  if (promise === null || !isFirst) return null;
+  const { startBy, ...told } = promise;
+  return { ...told, startByMs: msOf(startBy), readyAtMs: msOf(submittedAt) };
+};
