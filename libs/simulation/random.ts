@@ -28,3 +28,7 @@ export const pick = <T>(random: Random, from: readonly T[]): T => {
 };
 
 export const between = (random: Random, low: number, high: number): number => low + random() * (high - low);
+
+/** A number whose logarithm is normally distributed (Box and Muller); `sigma` is the standard deviation of the logarithm. */
+export const logNormal = (random: Random, median: number, sigma: number): number =>
+  median * Math.exp(sigma * Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()));
