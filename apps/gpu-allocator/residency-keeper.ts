@@ -163,6 +163,7 @@ export class ResidencyKeeper {
     victims: readonly ResidencyId[],
   ): Promise<void> {
     const { recorder } = this.options;
+    this.#closeAll(serverId, victims, `room for ${profile.model}`);
     for (const residencyId of victims) {
       if (!(await this.unload(serverId, residencyId, `room for ${profile.model}`))) return;
     }
@@ -171,6 +172,20 @@ export class ResidencyKeeper {
     // The unload took time: what was planned must still be true.
     const again = planLoad(server, profile, needBytes, []);
     if (again.kind === 'swap') await this.#load(server, profile, needBytes);
+  }
+
+  /** All at once: one that stayed open while another one is unloaded would be leased again. */
+  #closeAll(serverId: ServerId, residencyIds: readonly ResidencyId[], reason: string): void {
+    const at = this.#now();
+    this.options.recorder.record(
+      residencyIds.map((residencyId) => ({
+        type: 'residency.unload-started',
+        serverId,
+        residencyId,
+        reason,
+        at,
+      })),
+    );
   }
 
   async #load(server: Server, profile: ModelProfile, needBytes: number): Promise<void> {

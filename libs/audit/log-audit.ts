@@ -44,6 +44,7 @@ const WITHOUT_SUBJECT: ReadonlySet<string> = new Set([
   'leader.elected',
   'template.registered',
   'commands.refused',
+  'policy.changed',
 ]);
 
 /**

@@ -1,0 +1,97 @@
+import type { ErrorCode } from '#libs/domain/errors.js';
+import type { TaskBook } from '#libs/domain/task/task-book.js';
+import type { Heard } from '../conductor/control-plane.js';
+import { Site } from '../conductor/site.js';
+import { pick, seededRandom, type Random } from '../random.js';
+import { VirtualClock } from '../virtual-clock.js';
+import { randomHardware, randomModels, randomPolicy, randomTasks } from './random-site.js';
+
+/** What is left when nothing happens any more. */
+export type Remains = {
+  readonly submitted: number;
+  /** Tasks that have not ended. */
+  readonly open: number;
+  readonly leases: number;
+  readonly overcommits: number;
+  readonly over: Readonly<Record<'completed' | 'failed' | 'cancelled', number>>;
+  readonly simulatedMs: number;
+};
+
+/** A random site, random work and random misfortune: all of it from the seed. */
+export const playHistory = (
+  seed: number,
+  heard: Heard,
+): { readonly remains: Remains; readonly book: TaskBook } => {
+  const random = seededRandom(seed);
+  const clock = new VirtualClock(EVENTS_MAX);
+  const hardware = randomHardware(random);
+  const models = randomModels(random, hardware);
+  const site = new Site({ clock, random, hardware, models, policy: randomPolicy(random), heard });
+  const tasks = randomTasks(random, models);
+  for (const { atMs, submission, asked } of tasks)
+    clock.at(atMs, () => site.submit({ ...submission, submittedAt: site.at }, asked));
+  for (let n = Math.floor(random() * MISFORTUNES_MAX); n > 0; n -= 1)
+    clock.at(random() * 180_000, () => misfortune(site, clock, random));
+  clock.run();
+  const { book, ledger } = site.plane;
+  const over = { completed: 0, failed: 0, cancelled: 0 };
+  for (const status of book.closed.values()) over[status] += 1;
+  const remains = {
+    submitted: tasks.length,
+    open: book.open.size,
+    leases: [...ledger.servers.values()].reduce((sum, { leases }) => sum + leases.size, 0),
+    overcommits: [...site.servers.values()].reduce((sum, { overcommits }) => sum + overcommits, 0),
+    over,
+    simulatedMs: clock.nowMs,
+  };
+  return { remains, book };
+};
+
+/** A history of 25 tasks takes some thousands; one that goes on for ever is an error. */
+const EVENTS_MAX = 200_000;
+const MISFORTUNES_MAX = 12;
+
+/** One thing goes wrong, or somebody changes their mind. */
+const misfortune = (site: Site, clock: VirtualClock, random: Random): void => {
+  const { plane, running } = site;
+  const attempts = [...running.values()];
+  const open = [...plane.book.open.keys()];
+  switch (pick(random, KINDS)) {
+    case 'crash': {
+      const serverId = pick(random, [...site.servers.keys()]);
+      if (plane.ledger.servers.get(serverId)?.state !== 'up') return;
+      site.crash(serverId);
+      clock.after(1_000 + random() * 60_000, () => site.recover(serverId));
+      return;
+    }
+    case 'executor':
+      if (attempts.length > 0) site.loseAttempt(pick(random, attempts));
+      return;
+    case 'fail': {
+      if (attempts.length === 0) return;
+      const { attempt, request } = pick(random, attempts);
+      request.abort();
+      const failure = { code: pick(random, FAILURES), message: 'it failed' };
+      site.report(attempt, { kind: 'failed', failure });
+      return;
+    }
+    case 'repeat': {
+      // A report that comes twice: the second one is of an attempt that is over.
+      if (attempts.length === 0) return;
+      const { attempt, request } = pick(random, attempts);
+      request.abort();
+      site.report(attempt, { kind: 'completed', output: null });
+      clock.after(random() * 5_000, () => site.report(attempt, { kind: 'completed', output: null }));
+      return;
+    }
+    case 'cancel':
+      if (open.length > 0) site.cancel(pick(random, open), random() * 3_000);
+      return;
+    case 'priority':
+      if (open.length > 0) site.changePriority(pick(random, open), 1 + Math.floor(random() * 10));
+      return;
+  }
+};
+
+const KINDS = ['crash', 'executor', 'fail', 'repeat', 'cancel', 'priority'] as const;
+const FAILURES: readonly ErrorCode[] = ['MODEL_ERROR', 'STEP_INPUT_INVALID', 'SERVER_UNREACHABLE'];

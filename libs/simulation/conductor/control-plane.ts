@@ -1,0 +1,242 @@
+import { closeLeases, configureServers, grantLeases, planLoad } from '#libs/domain/gpu/decide.js';
+import { applyToLedger, emptyLedger, type GpuRecord, type Ledger } from '#libs/domain/gpu/gpu.js';
+import { profileKey, type ModelProfile } from '#libs/domain/gpu/profile.js';
+import { costsOf } from '#libs/domain/policy/costs.js';
+import { plan } from '#libs/domain/policy/plan.js';
+import { promiseFor } from '#libs/domain/policy/promise.js';
+import type { PolicySettings } from '#libs/domain/policy/settings.js';
+import type { LoadWish, Placement, Plan, Snapshot } from '#libs/domain/policy/snapshot.js';
+import type { Failure } from '#libs/domain/errors.js';
+import {
+  cancelTask,
+  changePriority,
+  dispatchStep,
+  failTask,
+  isRefused,
+  submitTask,
+  type Decision,
+} from '#libs/domain/task/decide.js';
+import type { TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import { dependencyEnded, loseLease, recordReport, type Outcome } from '#libs/domain/task/outcome.js';
+import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
+import { TaskIndex } from '#libs/domain/task/task-index.js';
+import { rfc3339Of } from '#libs/domain/time.js';
+import type { ServerSpec } from '#libs/domain/gpu/events.js';
+
+/** An attempt that was granted a slot and dispatched. */
+export type Dispatched = Placement & {
+  readonly leaseId: string;
+  readonly token: number;
+  readonly at: string;
+};
+
+/** Told of every fact, in the order of its log. */
+export type Heard = {
+  readonly task?: (record: TaskRecord) => void;
+  readonly lease?: (record: GpuRecord) => void;
+};
+
+export type Submission = Omit<TaskSubmitted, 'type' | 'template'>;
+
+const TEMPLATE = { name: 'request', version: 'sha256-simulated' };
+
+/** Nobody reads it. */
+const BEGIN = rfc3339Of(0);
+
+/** As in the scheduler. */
+const PLACEMENTS_MAX = 256;
+
+/**
+ * Scheduler and allocator without their shells: the folds, the deciders and the policy that run in production, in one process. Whoever
+ * drives it says what time it is and what the servers did.
+ */
+export class ControlPlane {
+  readonly book: TaskBook = emptyBook();
+  readonly ledger: Ledger = emptyLedger();
+  readonly index: TaskIndex;
+  readonly #onTask: (record: TaskRecord) => void;
+  readonly #onLease: (record: GpuRecord) => void;
+  #leases = 0;
+  #residencies = 0;
+
+  constructor(
+    policy: PolicySettings,
+    private readonly knownBytes: ReadonlyMap<string, number>,
+    heard: Heard = {},
+  ) {
+    this.#onTask = heard.task ?? (() => {});
+    this.#onLease = heard.lease ?? (() => {});
+    this.index = new TaskIndex(this.book, costsOf(this.book.paces, this.ledger));
+    this.tell(
+      [
+        { type: 'policy.changed', policy, at: BEGIN },
+        { type: 'template.registered', template: TEMPLATE, definition: {}, at: BEGIN },
+      ],
+      0,
+    );
+  }
+
+  tell(events: readonly TaskRecord['event'][], nowMs: number): void {
+    for (const event of events) {
+      const record = { seq: this.book.seq + 1, event };
+      applyToBook(this.book, record);
+      if ('taskId' in event) this.index.refresh(event.taskId, nowMs);
+      this.#onTask(record);
+      if (event.type === 'task.failed' || event.type === 'task.cancelled')
+        this.#endDependents(event.taskId, event.at, nowMs);
+    }
+  }
+
+  #endDependents(taskId: string, at: string, nowMs: number): void {
+    for (const dependent of this.index.takeDependents(taskId)) {
+      const task = this.book.open.get(dependent);
+      if (task) this.tell(dependencyEnded(task, taskId, this.book, at), nowMs);
+    }
+  }
+
+  allocate(events: readonly GpuRecord['event'][]): void {
+    for (const event of events) {
+      const record = { seq: this.ledger.seq + 1, event };
+      applyToLedger(this.ledger, record);
+      this.#onLease(record);
+    }
+  }
+
+  configure(servers: readonly ServerSpec[], at: string): void {
+    this.allocate(configureServers(this.ledger, servers, at));
+  }
+
+  /** Null when it was accepted. */
+  submit(wanted: Submission, nowMs: number): Failure | null {
+    const submission = { ...wanted, template: TEMPLATE };
+    const promise = promiseFor(submission, this.book, this.index.bounds);
+    const given = promise ? { ...submission, promise } : submission;
+    const decided = submitTask(given, this.book, { openTasksMax: Infinity });
+    if ('repeatedOf' in decided) throw new Error(`task '${wanted.taskId}' was submitted before`);
+    if (isRefused(decided)) return decided.refused;
+    this.tell(decided, nowMs);
+    return null;
+  }
+
+  /** `busy`: servers whose load or unload does not show in the ledger yet. */
+  decide(nowMs: number, busy: ReadonlySet<string>): Plan {
+    this.index.wake(nowMs);
+    return plan(this.snapshot(nowMs, busy));
+  }
+
+  snapshot(nowMs: number, busy: ReadonlySet<string>): Snapshot {
+    const { index, book, ledger, knownBytes } = this;
+    return {
+      ready: index.ready,
+      ledger,
+      asked: new Map(),
+      loadsAsked: busy,
+      knownBytes,
+      paces: book.paces,
+      servedMs: index.servedMs(),
+      overtaken: { cpu: index.overtaken('cpu', nowMs), model: index.overtaken('model', nowMs) },
+      nowMs,
+      settings: book.policy,
+      placementsMax: PLACEMENTS_MAX,
+    };
+  }
+
+  /** Grants a slot and dispatches; throws where the allocator would refuse what the policy planned. */
+  dispatch(placement: Placement, nowMs: number, at: string): Dispatched {
+    const { step, serverId, residencyId } = placement;
+    const { taskId, stepId, attempt } = step;
+    this.#leases += 1;
+    const leaseId = `lease-${this.#leases}`;
+    const request = {
+      leaseId,
+      serverId,
+      taskId,
+      stepId,
+      attempt,
+      ...(residencyId === undefined ? {} : { residencyId }),
+    };
+    const { events, refused } = grantLeases(this.ledger, [request], at);
+    if (refused.length > 0)
+      throw new Error(`lease for '${taskId}' on ${serverId}: ${JSON.stringify(refused)}`);
+    this.allocate(events);
+    const token = this.ledger.seq;
+    const lease = { leaseId, token, serverId };
+    const vramShare = this.#vramShareOf(placement);
+    this.tell(
+      dispatchStep(this.book.open.get(taskId), { stepId, attempt, lease, vramShare, input: {}, at }),
+      nowMs,
+    );
+    return { ...placement, leaseId, token, at };
+  }
+
+  /** Takes a report and closes the lease. */
+  end(
+    { step, leaseId, token, at: startedAt }: Dispatched,
+    outcome: Outcome,
+    nowMs: number,
+    at: string,
+  ): void {
+    const report = {
+      stepId: step.stepId,
+      attempt: step.attempt,
+      leaseId,
+      token,
+      startedAt,
+      endedAt: at,
+      outcome,
+    };
+    const given = { at, random: 0.5, result: () => null };
+    this.tell(recordReport(this.book.open.get(step.taskId), report, given), nowMs);
+    this.allocate(closeLeases(this.ledger, [leaseId], { type: 'lease.released' }, at));
+  }
+
+  /** The lease was not renewed: the attempt counts no more. */
+  expire({ step, leaseId, token }: Dispatched, nowMs: number, at: string): void {
+    this.allocate(closeLeases(this.ledger, [leaseId], { type: 'lease.expired', ttlMs: 0 }, at));
+    const given = { at, random: 0.5, result: () => null };
+    this.tell(loseLease(this.book.open.get(step.taskId), { leaseId, token }, given), nowMs);
+  }
+
+  cancel(taskId: string, nowMs: number, at: string): void {
+    this.#tellUnlessRefused(cancelTask(taskId, 'no longer needed', this.book, at), nowMs);
+  }
+
+  changePriority(taskId: string, priority: number, nowMs: number, at: string): void {
+    this.#tellUnlessRefused(changePriority(taskId, priority, this.book, at), nowMs);
+  }
+
+  #tellUnlessRefused(decision: Decision, nowMs: number): void {
+    if (!isRefused(decision)) this.tell(decision, nowMs);
+  }
+
+  /** The task can never run. */
+  fail(taskId: string, failure: Failure, nowMs: number, at: string): void {
+    const task = this.book.open.get(taskId);
+    if (task) this.tell(failTask(task, failure, at), nowMs);
+  }
+
+  /** Throws where the allocator would refuse what the policy planned. */
+  checkLoad({ serverId, profile, evict }: LoadWish): void {
+    const server = this.ledger.servers.get(serverId);
+    const planned = server && planLoad(server, profile, this.bytesOf(profile), evict);
+    if (planned?.kind !== 'swap')
+      throw new Error(
+        `load of ${profile.model} on ${serverId} in place of ${evict.join(', ')}: ${JSON.stringify(planned)}`,
+      );
+  }
+
+  bytesOf(profile: ModelProfile): number {
+    return this.knownBytes.get(profileKey(profile)) ?? 0;
+  }
+
+  newResidencyId(): string {
+    this.#residencies += 1;
+    return `r${this.#residencies}`;
+  }
+
+  #vramShareOf({ serverId, residencyId }: Placement): number {
+    const server = this.ledger.servers.get(serverId);
+    const residency = server?.residencies.get(residencyId ?? '');
+    return server && residency ? residency.bytes / server.spec.vramBytes / residency.slots : 0;
+  }
+}
