@@ -125,6 +125,14 @@ const swapped = (stream: AuditedStream, one: number, other: number): Log => {
   return found;
 };
 
+const promiseUntil = (startBy: string) => ({
+  startBy,
+  allowanceMs: 0,
+  aheadMs: 0,
+  attemptMs: HOUR_MS,
+  swapMs: HOUR_MS,
+});
+
 const PLANTS: readonly Plant[] = [
   [
     'SUBMISSION_LOST',
@@ -247,6 +255,31 @@ const PLANTS: readonly Plant[] = [
     () => changed('tasks', 32, data({ lease: at(lines('tasks'), 20).data['lease'] })),
   ],
   ['NOT_LIVE', 'a lease that is released twice', () => again('leases', 9)],
+  [
+    'STARTED_LATE',
+    'a start after the moment that was promised',
+    () => changed('tasks', 9, data({ promise: promiseUntil(at(lines('tasks'), 9).time) })),
+  ],
+  [
+    'STARTED_LATE',
+    'a task that still waits, an hour later',
+    () => {
+      const found = changed('tasks', 32, (record) => ({
+        ...at(lines('tasks'), 9),
+        seq: record.seq,
+        time: record.time,
+        taskId: 'waiting',
+        data: {
+          ...at(lines('tasks'), 9).data,
+          taskId: 'waiting',
+          submittedAt: record.time,
+          promise: promiseUntil(at(lines('tasks'), 33).time),
+        },
+      }));
+      return found;
+    },
+    { nowMs: anHourLater },
+  ],
   ['STARTED_WHILE_ENDING', 'an attempt after a cancel', () => swapped('tasks', 7, 25)],
   ['ENDED_WHILE_RUNNING', 'a cancel that stops nothing', () => changed('tasks', 26, data({ stopped: [] }))],
   [

@@ -6,6 +6,7 @@ import { ChainAudit } from './chain-audit.js';
 import { auditCrossing } from './crossing-audit.js';
 import { Findings, type Finding } from './findings.js';
 import { LeaseAudit } from './lease-audit.js';
+import { PromiseAudit } from './promise-audit.js';
 import type { RuleName } from './rules.js';
 import { SubmissionAudit, type StoredSubmission } from './submission-audit.js';
 import { TaskAudit } from './task-audit.js';
@@ -60,6 +61,7 @@ export class LogAudit {
   };
   readonly #tasks = new TaskAudit(STREAMS.tasks.name, this.#findings);
   readonly #leases = new LeaseAudit(STREAMS.leases.name, this.#findings);
+  readonly #promises = new PromiseAudit(STREAMS.tasks.name, this.#findings);
   readonly #submissions = new SubmissionAudit(STREAMS.commands.name, this.#findings);
   readonly #read = { tasks: 0, leases: 0 };
 
@@ -105,6 +107,7 @@ export class LogAudit {
       graceMs: settled ? 0 : GRACE_MS,
     };
     auditCrossing(crossing, { tasks: STREAMS.tasks.name, leases: STREAMS.leases.name }, this.#findings);
+    this.#promises.report(nowMs);
     if (settled) this.#tasks.settle();
     return {
       sound: this.#findings.total === 0,
@@ -123,6 +126,8 @@ export class LogAudit {
     if (!KNOWN[stream].has(record.type))
       throw new TypeError(`no event of ${STREAMS[stream].name} is known by this type`);
     if (stream === 'tasks') this.#submissions.take(record);
+    if (stream === 'tasks') this.#promises.task(record);
+    else this.#promises.lease(record);
     if (WITHOUT_SUBJECT.has(record.type)) return;
     if (stream === 'tasks') this.#tasks.take(record);
     else this.#leases.take(record);

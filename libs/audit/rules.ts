@@ -5,6 +5,7 @@ export const PROMISES = {
   3: 'What is loaded fits into the memory of its server, and what is leased into its slots.',
   4: 'One attempt of a step counts at a time, and only that one has an effect.',
   5: 'The log from its start gives the state that the scheduler has, byte for byte.',
+  6: 'A task starts by the moment that it was promised, while servers stay and nothing is repeated.',
   7: 'A task that is over holds no lease, and a slot is free only when its attempt has ended.',
   8: 'A loss or a change of the log is found.',
 } as const satisfies Readonly<Record<number, string>>;
@@ -42,6 +43,10 @@ export const RULES = {
   },
   NOT_LIVE: { promise: 4, says: 'A lease was closed that was not live on that server.' },
   STATE_DIFFERS: { promise: 5, says: 'The state of the scheduler is not what the log says.' },
+  STARTED_LATE: {
+    promise: 6,
+    says: 'A task started after the moment that its submission was promised, and nothing had happened that voids the promise.',
+  },
   STARTED_WHILE_ENDING: { promise: 7, says: 'An attempt started after its task was asked to stop.' },
   ENDED_WHILE_RUNNING: { promise: 7, says: 'A task ended while an attempt of it was under way.' },
   SLOT_GIVEN_AWAY: { promise: 7, says: 'A slot was freed before its attempt had ended.' },

@@ -3,6 +3,7 @@ import { auditCrossing } from '#libs/audit/crossing-audit.js';
 import { Findings } from '#libs/audit/findings.js';
 import { LeaseAudit } from '#libs/audit/lease-audit.js';
 import { stateDigest } from '#libs/audit/state-digest.js';
+import { PromiseAudit } from '#libs/audit/promise-audit.js';
 import { TaskAudit } from '#libs/audit/task-audit.js';
 import type { GpuRecord } from '#libs/domain/gpu/gpu.js';
 import { applyToBook, emptyBook, type TaskRecord } from '#libs/domain/task/task-book.js';
@@ -42,8 +43,16 @@ export const judgedHistory = (seed: number): Judged => {
 const auditOf = (tasks: readonly TaskRecord[], leases: readonly GpuRecord[]): readonly string[] => {
   const findings = new Findings();
   const [taskAudit, leaseAudit] = [new TaskAudit('TASKS', findings), new LeaseAudit('LEASES', findings)];
-  for (const record of tasks) if ('taskId' in record.event) taskAudit.take(recordOf(record));
-  for (const record of leases) leaseAudit.take(recordOf(record));
+  const promiseAudit = new PromiseAudit('TASKS', findings);
+  for (const record of tasks.map(recordOf)) {
+    if (record.taskId !== undefined) taskAudit.take(record);
+    promiseAudit.task(record);
+  }
+  for (const record of leases.map(recordOf)) {
+    leaseAudit.take(record);
+    promiseAudit.lease(record);
+  }
+  promiseAudit.report(Number.MAX_SAFE_INTEGER);
   const crossing = {
     tasks: taskAudit,
     leases: leaseAudit,
@@ -70,12 +79,16 @@ const recordOf = ({ seq, event }: TaskRecord | GpuRecord): AuditRecord => {
     id: `e-${seq}`,
     type,
     version: 1,
-    time: 'at' in event ? event.at : BEGIN,
+    time: timeOf(event),
     epoch: 1,
     prevHash: '',
+    ...('taskId' in event ? { taskId: event.taskId } : {}),
     data,
     payload: '',
   };
 };
 
-const BEGIN = '1970-01-01T00:00:00.000Z';
+const timeOf = (event: (TaskRecord | GpuRecord)['event']): string => {
+  if ('at' in event) return event.at;
+  return event.type === 'task.submitted' ? event.submittedAt : event.step.endedAt;
+};

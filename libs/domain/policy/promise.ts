@@ -16,11 +16,12 @@ export const promiseFor = (
     .map(({ requirement }) => bounds.promise(requirement, submission.priority, readyAtMs, book.policy))
     .toSorted((a, b) => b.startByMs - a.startByMs)[0];
   if (first === undefined) return null;
-  const { startByMs, allowanceMs, aheadMs, attemptMs } = first;
+  const { startByMs, allowanceMs, aheadMs, attemptMs, swapMs } = first;
   return {
     startBy: rfc3339Of(Math.ceil(startByMs)),
     allowanceMs,
     aheadMs: Math.ceil(aheadMs),
     attemptMs: Math.ceil(attemptMs),
+    swapMs: Math.ceil(swapMs),
   };
 };

@@ -14,8 +14,9 @@ export type WaitBound = {
   readonly allowanceMs: number;
   /** Work that was ahead of it when it became ready, had one server to do all of it. */
   readonly aheadMs: number;
-  /** The longest that any attempt of what is ahead was expected to take. */
+  /** The longest that any attempt of what is ahead was expected to take, and the longest swap of models. */
   readonly attemptMs: number;
+  readonly swapMs: number;
 };
 
 type Pool = {
@@ -139,6 +140,7 @@ export class WaitBounds {
       allowanceMs: allowed,
       aheadMs,
       attemptMs,
+      swapMs,
     };
   }
 

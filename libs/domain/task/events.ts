@@ -77,8 +77,9 @@ export type StartPromise = {
   readonly allowanceMs: number;
   /** The work ahead of it, had one server to do all of it. */
   readonly aheadMs: number;
-  /** The longest that any attempt was expected to take. */
+  /** The longest that any attempt of what is ahead was expected to take, and the longest swap of models. */
   readonly attemptMs: number;
+  readonly swapMs: number;
 };
 
 /** `version` is the hash of the template's content: a task keeps the one it was submitted with. */
