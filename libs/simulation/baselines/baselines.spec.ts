@@ -130,6 +130,19 @@ describe('Ollama', () => {
     expect(ollamaFifo(4).run(traceOf([...tasks, ...again], small), hardwareOf()).loads).toBe(6);
   });
 
+  it('evicts what is idle before what is busy, even where that makes no room', () => {
+    const trace = traceOf([
+      task('small', SMALL),
+      task('long', A, { atMs: 10_000, outputTokens: 1_500 }),
+      task('other', B, { atMs: 25_000 }),
+      task('small again', SMALL, { atMs: 120_000 }),
+    ]);
+    const record = ollamaFifo(4).run(trace, hardwareOf());
+    expect(find(record, 'other').startedAtMs).toBeGreaterThan(find(record, 'long').endedAtMs);
+    expect(waitMs(find(record, 'small again'))).toBeGreaterThan(0);
+    expect(record.loads).toBe(4);
+  });
+
   it('unloads after five idle minutes', () => {
     const loadsWithPauseOf = (pauseMs: number): number =>
       ollamaFifo(1).run(traceOf([task('first', A), task('second', A, { atMs: pauseMs })]), hardwareOf())
