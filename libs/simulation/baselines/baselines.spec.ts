@@ -1,11 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
+import { batchThroughput } from '#libs/simulation/batching.js';
 import type { Hardware, SimModel } from '#libs/simulation/hardware.js';
-import { waitMs } from '#libs/simulation/metrics.js';
+import { makespanMs, waitMs } from '#libs/simulation/metrics.js';
 import { MODELS } from '#libs/simulation/models.js';
 import { hardwarePresets } from '#libs/simulation/presets.js';
 import { between, pick, seededRandom } from '#libs/simulation/random.js';
 import type { RunRecord, SimScheduler, TaskRun } from '#libs/simulation/run-record.js';
 import type { SimTask, Trace } from '#libs/simulation/trace.js';
+import { generateTokensPerS, promptTokensPerS } from '#libs/simulation/speeds.js';
 import { llamaSwap } from './llama-swap.js';
 import { ollamaFifo } from './ollama-fifo.js';
 import { smartProxy } from './smart-proxy.js';
@@ -111,13 +113,40 @@ describe('Ollama', () => {
     expect(find(record, 'small').endedAtMs).toBeLessThan(find(record, 'long').endedAtMs);
   });
 
-  it('keeps 20 % free when it loads beside others: 8.5 GiB are not enough beside 14 of 24', () => {
+  // 10 GiB are free beside the first; 8 of them may be used, and 768 MiB go to a larger batch where the model needs at most 7.5.
+  it.each([
+    [7, 'beside it'],
+    [7.4, 'after it'],
+    [7.8, 'beside it'],
+    [8.1, 'after it'],
+  ])('loads %d GiB beside 14 of 24 by its own prediction: %s', (gib, expected) => {
+    const second = modelOf('second', gib);
     const trace = traceOf(
-      [task('first', A, { outputTokens: 5_000 }), task('second', modelOf('half', 8.5), { atMs: 20_000 })],
-      [A, modelOf('half', 8.5)],
+      [task('first', A, { outputTokens: 5_000 }), task('second', second, { atMs: 20_000 })],
+      [A, second],
     );
     const record = ollamaFifo(4).run(trace, hardwareOf());
-    expect(find(record, 'second').startedAtMs).toBeGreaterThan(find(record, 'first').endedAtMs);
+    const after = find(record, 'second').startedAtMs > find(record, 'first').endedAtMs;
+    expect(after ? 'after it' : 'beside it').toBe(expected);
+  });
+
+  it('does not see the end of a keep-alive time while it unloads another model', () => {
+    const other = modelOf('other small', 1);
+    const tasks = [
+      task('a', SMALL),
+      task('b', other),
+      task('a last', SMALL, { atMs: 20_000 }),
+      task('b last', other, { atMs: 20_000, outputTokens: 60 }),
+    ];
+    const models = [SMALL, other];
+    const quiet = ollamaFifo(4).run(traceOf(tasks, models), hardwareOf());
+    const [aEndedAtMs, bEndedAtMs] = [find(quiet, 'a last').endedAtMs, find(quiet, 'b last').endedAtMs];
+    // An unload takes 700 ms at least: the time of b ends within that of a, and a request for b comes a little later.
+    expect(bEndedAtMs).toBeGreaterThan(aEndedAtMs);
+    expect(bEndedAtMs + 50).toBeLessThan(aEndedAtMs + 700);
+    const again = task('b again', other, { atMs: bEndedAtMs + 300_050 });
+    const record = ollamaFifo(4).run(traceOf([...tasks, again], models), hardwareOf());
+    expect([waitMs(find(record, 'b again')), record.loads]).toEqual([0, 2]);
   });
 
   it('loads no fourth model, however small', () => {
@@ -270,6 +299,19 @@ describe('the score of the smart proxy', () => {
     ]);
   });
 
+  it('takes a model that it has never seen for one that does not fit', () => {
+    const tasks = [
+      task('warm a', A, { outputTokens: 1_000 }),
+      task('other', B, { atMs: 10 }),
+      task('small', SMALL, { atMs: 20 }),
+    ];
+    expect(startOrder(smartProxy.run(traceOf(tasks), hardwareOf(1, 1)))).toEqual([
+      'warm a',
+      'other',
+      'small',
+    ]);
+  });
+
   it('makes two loads of two models in turn with one slot, and more with four, which it fills with both', () => {
     expect(smartProxy.run(alternating(12), hardwareOf(1, 1)).loads).toBe(2);
     expect(smartProxy.run(alternating(12), hardwareOf(1, 4)).loads).toBeGreaterThan(2);
@@ -332,6 +374,28 @@ describe.each(ALL)('$name', (scheduler) => {
           expect(run.startedAtMs).toBeGreaterThanOrEqual(run.readyAtMs);
           expect(run.endedAtMs).toBeGreaterThanOrEqual(run.startedAtMs);
         }
+      }
+    }
+  });
+
+  it('does no more work than its GPUs can', () => {
+    for (const hardware of hardwarePresets()) {
+      const trace = randomTrace(4);
+      const record = scheduler.run(trace, hardware);
+      const servers = new Map(hardware.servers.map((server) => [server.serverId, server]));
+      const leastMs = new Map<string, number>();
+      for (const { id, model: name, promptTokens, outputTokens } of trace.tasks) {
+        const { serverId } = find(record, id);
+        const gpu = servers.get(serverId)?.gpu;
+        const model = trace.models.find((each) => each.model === name);
+        if (gpu === undefined || model === undefined) throw new Error(`'${id}' ran on '${serverId}'`);
+        const readS = promptTokens / promptTokensPerS(gpu, model);
+        const generatedS = outputTokens / (generateTokensPerS(gpu, model) * batchThroughput(4));
+        leastMs.set(serverId, (leastMs.get(serverId) ?? 0) + (readS + generatedS) * 1_000);
+      }
+      for (const [serverId, ms] of leastMs) {
+        expect(ms).toBeLessThanOrEqual((record.busyMs.get(serverId) ?? 0) * (1 + 1e-9));
+        expect(record.busyMs.get(serverId)).toBeLessThanOrEqual(makespanMs(record));
       }
     }
   });

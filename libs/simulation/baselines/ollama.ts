@@ -3,7 +3,10 @@ import type { Work } from '#libs/simulation/gpu-compute.js';
 import type { VirtualClock } from '#libs/simulation/virtual-clock.js';
 import type { Listener, VirtualServer } from '#libs/simulation/virtual-server.js';
 
-/** `asShipped`: requests for a model that is to be evicted still go past the line and keep it (ollama#17408). `fixed`: they queue. */
+/**
+ * `asShipped`: requests for a model that is to be evicted still go past the line and keep it (ollama#17408). `fixed`: they
+ * queue, as pull request 17416, not merged in 2026-08, has it.
+ */
 export type OllamaEdition = 'asShipped' | 'fixed';
 
 /** A loaded model. */
@@ -56,8 +59,7 @@ export class Ollama {
   request(model: SimModel, work: Work, listener: Listener): void {
     const wish: Wish = { model, work, listener };
     const runner = this.#loaded.get(model.model);
-    const evicted = runner !== undefined && runner.keepAliveMs === 0;
-    if (runner && !(evicted && this.edition === 'fixed')) {
+    if (runner && !this.#refuses(runner)) {
       this.#use(runner, wish);
       return;
     }
@@ -75,9 +77,9 @@ export class Ollama {
 
   #satisfy(wish: Wish): void {
     const runner = this.#loaded.get(wish.model.model);
-    if (runner) {
+    if (runner && !this.#refuses(runner)) {
       this.#served(runner, wish);
-    } else if (this.#unloading) {
+    } else if (runner || this.#unloading) {
       this.#afterUnload = () => this.#satisfy(wish);
     } else if (this.#loaded.size > 0 && !this.#fitsBeside(wish.model)) {
       this.#afterUnload = () => this.#satisfy(wish);
@@ -85,6 +87,10 @@ export class Ollama {
     } else {
       this.#load(wish);
     }
+  }
+
+  #refuses(runner: Runner): boolean {
+    return this.edition === 'fixed' && runner.keepAliveMs === 0;
   }
 
   #load(wish: Wish): void {

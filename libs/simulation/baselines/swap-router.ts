@@ -76,23 +76,13 @@ export class SwapRouter {
     );
   }
 
-  /** The cheapest to reload of the sets of models that leave room for this one; the cost of a model is its bytes. */
+  /** Of the sets of models that leave room for this one, that which costs least to load again; the cost of a model is its bytes. */
   #evictionFor(model: SimModel): readonly SimModel[] {
+    const bytes = (each: SimModel): number => vramBytesOf(each, this.server.slots);
     const present = [...this.#ready.values(), ...[...this.#swaps.values()].map((swap) => swap.model)];
     const others = present.filter((other) => other !== model);
-    const bytes = (of: readonly SimModel[]): number =>
-      of.reduce((sum, each) => sum + vramBytesOf(each, this.server.slots), 0);
-    const excessBytes = bytes(others) + bytes([model]) - this.server.vramBytes;
-    if (excessBytes <= 0) return [];
-    let best = others;
-    let leastBytes = weightBytes(others);
-    for (let set = 1; set < 2 ** others.length; set += 1) {
-      const evict = others.filter((_, index) => (set >> index) & 1);
-      if (weightBytes(evict) >= leastBytes || bytes(evict) < excessBytes) continue;
-      best = evict;
-      leastBytes = weightBytes(evict);
-    }
-    return best;
+    const takenBytes = others.reduce((sum, other) => sum + bytes(other), 0);
+    return cheapestSet(others, bytes, takenBytes + bytes(model) - this.server.vramBytes);
   }
 
   #serve({ model, work, listener }: SwapRequest): void {
@@ -142,5 +132,27 @@ export class SwapRouter {
   }
 }
 
-const weightBytes = (models: readonly SimModel[]): number =>
-  models.reduce((sum, each) => sum + each.weightBytes, 0);
+/** The models with the least weight of those that take at least `roomBytes` together; all of them where that is not enough. */
+const cheapestSet = (
+  models: readonly SimModel[],
+  bytesOf: (model: SimModel) => number,
+  roomBytes: number,
+): readonly SimModel[] => {
+  let best = models;
+  let leastWeight = Infinity;
+  const choose = (from: number, chosen: readonly SimModel[], weight: number, missingBytes: number): void => {
+    if (weight >= leastWeight) return;
+    if (missingBytes <= 0) {
+      best = chosen;
+      leastWeight = weight;
+      return;
+    }
+    for (let index = from; index < models.length; index += 1) {
+      const model = models[index];
+      if (model === undefined) return;
+      choose(index + 1, [...chosen, model], weight + model.weightBytes, missingBytes - bytesOf(model));
+    }
+  };
+  choose(0, [], 0, roomBytes);
+  return best;
+};
