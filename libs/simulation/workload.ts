@@ -32,10 +32,6 @@ export class Workload {
     }
   }
 
-  get endedCount(): number {
-    return this.#ended.length;
-  }
-
   /** By when it will have started at the latest. */
   promise(taskId: string, startBoundMs: number): void {
     this.#of(taskId).startBoundMs = startBoundMs;
