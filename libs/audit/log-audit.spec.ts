@@ -264,18 +264,12 @@ const PLANTS: readonly Plant[] = [
     'STARTED_LATE',
     'a task that still waits, an hour later',
     () => {
-      const found = changed('tasks', 32, (record) => ({
-        ...at(lines('tasks'), 9),
-        seq: record.seq,
-        time: record.time,
-        taskId: 'waiting',
-        data: {
-          ...at(lines('tasks'), 9).data,
-          taskId: 'waiting',
-          submittedAt: record.time,
-          promise: promiseUntil(at(lines('tasks'), 33).time),
-        },
-      }));
+      const found = log();
+      const { data: given, ...record } = at(found.tasks, 9);
+      const time = new Date(Date.parse(at(found.tasks, 33).time) + 60_000).toISOString();
+      const promise = promiseUntil(time);
+      const waiting = { ...given, taskId: 'waiting', submittedAt: time, promise };
+      found.tasks = written([...found.tasks, { ...record, time, taskId: 'waiting', data: waiting }]);
       return found;
     },
     { nowMs: anHourLater },

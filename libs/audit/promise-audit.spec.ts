@@ -78,6 +78,13 @@ describe('a promised start', () => {
       what: 'a server that went away',
       leases: [{ type: 'server.state-changed', atMs: 10, data: { state: 'down' } }],
     },
+    {
+      what: 'a server that was away before',
+      leases: [
+        { type: 'server.state-changed', atMs: -10, data: { serverId: 'gpu1', state: 'down' } },
+        { type: 'server.state-changed', atMs: 1, data: { serverId: 'gpu1', state: 'up' } },
+      ],
+    },
     { what: 'a load that failed', leases: [{ type: 'residency.load-failed', atMs: 10 }] },
     {
       what: 'a longer load',

@@ -37,6 +37,9 @@ export class PromiseAudit {
   readonly #disturbedAtMs: number[] = [];
   readonly #attempts = new Map<string, Span>();
   readonly #loads = new Map<string, Span>();
+  /** Servers that are not up, and when others were not. */
+  readonly #away = new Map<string, Span>();
+  readonly #wereAway: Span[] = [];
 
   constructor(
     private readonly stream: string,
@@ -58,8 +61,9 @@ export class PromiseAudit {
 
   lease(record: AuditRecord): void {
     const atMs = Date.parse(record.time);
-    const isAway = record.type === 'server.state-changed' && record.data['state'] !== 'up';
-    if (isAway || DISTURBS.has(record.type)) this.#disturbedAtMs.push(atMs);
+    if (DISTURBS.has(record.type)) this.#disturbedAtMs.push(atMs);
+    if (record.type === 'server.state-changed')
+      this.#serverState(String(record.data['serverId']), record.data['state'] === 'up', atMs);
     const residencyId = String(record.data['residencyId']);
     if (record.type === 'residency.load-started')
       this.#loads.set(residencyId, { fromMs: atMs, toMs: Infinity });
@@ -88,6 +92,14 @@ export class PromiseAudit {
     }
   }
 
+  #serverState(serverId: string, isUp: boolean, atMs: number): void {
+    const away = this.#away.get(serverId);
+    if (!isUp && away === undefined) this.#away.set(serverId, { fromMs: atMs, toMs: Infinity });
+    if (!isUp || away === undefined) return;
+    this.#away.delete(serverId);
+    this.#wereAway.push({ ...away, toMs: atMs });
+  }
+
   #promised({ seq, data }: AuditRecord): void {
     const { taskId, submittedAt, promise } = data as unknown as TaskSubmitted;
     if (promise === undefined) return;
@@ -104,14 +116,15 @@ export class PromiseAudit {
   }
 
   #isVoid({ fromMs, startByMs, attemptMs, swapMs }: Promised): boolean {
-    const isLong = (spans: ReadonlyMap<string, Span>, mostMs: number): boolean =>
-      [...spans.values()].some(
+    const isLonger = (spans: Iterable<Span>, mostMs: number): boolean =>
+      [...spans].some(
         (span) => span.fromMs <= startByMs && span.toMs >= fromMs && span.toMs - span.fromMs > mostMs,
       );
     return (
       this.#disturbedAtMs.some((atMs) => atMs >= fromMs && atMs <= startByMs) ||
-      isLong(this.#attempts, attemptMs) ||
-      isLong(this.#loads, swapMs)
+      isLonger(this.#attempts.values(), attemptMs) ||
+      isLonger(this.#loads.values(), swapMs) ||
+      isLonger([...this.#away.values(), ...this.#wereAway], 0)
     );
   }
 }

@@ -18,6 +18,6 @@ describe('two thousand random sites, with crashes, deaths, failures and changes 
     }
     expect(broken).toEqual({});
     // They are no histories in which all goes well, nor such in which nothing does.
-    expect(Math.min(...Object.values(seen))).toBeGreaterThan(HISTORIES / 2);
+    expect(Math.min(...Object.values(seen))).toBeGreaterThan(HISTORIES / 10);
   });
 });

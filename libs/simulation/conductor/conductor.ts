@@ -1,7 +1,7 @@
 import { rfc3339Of } from '#libs/domain/time.js';
 import type { PolicySettings } from '#libs/domain/policy/settings.js';
 import type { SimModel } from '../hardware.js';
-import { seededRandom } from '../random.js';
+import { seededRandom, seedOf } from '../random.js';
 import type { SimScheduler } from '../run-record.js';
 import type { SimTask, Trace } from '../trace.js';
 import { VirtualClock } from '../virtual-clock.js';
@@ -19,7 +19,7 @@ export const conductor = (name: string, policy: PolicySettings): SimScheduler =>
     const workload = new Workload(trace, clock, () => {});
     const site = new Site({
       clock,
-      random: seededRandom(trace.seed),
+      random: seededRandom(seedOf('machine', trace.seed)),
       hardware,
       models: trace.models,
       policy: { ...policy, weights: weightsOf(trace) },
