@@ -68,7 +68,7 @@ export class PromiseAudit {
     if (record.type === 'residency.load-started')
       this.#loads.set(residencyId, { fromMs: atMs, toMs: Infinity });
     const load = this.#loads.get(residencyId);
-    if (record.type === 'residency.loaded' && load) load.toMs = atMs;
+    if (load && LOAD_ENDS.has(record.type)) load.toMs = atMs;
   }
 
   /** Of what still waits, only what is late by now is known to be. */
@@ -129,4 +129,5 @@ export class PromiseAudit {
   }
 }
 
+const LOAD_ENDS: ReadonlySet<string> = new Set(['residency.loaded', 'residency.load-failed']);
 const OVER: ReadonlySet<string> = new Set(['task.completed', 'task.failed', 'task.cancelled']);

@@ -46,7 +46,8 @@ const planFor = (
 ): Plan => {
   const ready = new ReadyQueue();
   for (const step of steps) ready.put(step);
-  return plan(snapshotWith({ ready, ledger: ledgerOf(...facts), knownBytes: KNOWN, ...more }));
+  const settings = { agingMs: 60_000, swapLeadMs: 60_000, swapShareMax: 0.2, fairQuantumMs: 60_000 };
+  return plan(snapshotWith({ ready, ledger: ledgerOf(...facts), knownBytes: KNOWN, settings, ...more }));
 };
 /** `t1@gpu1/r1`, or `t1@cpu`. */
 const places = ({ placements }: Plan): readonly string[] =>

@@ -32,8 +32,8 @@ export type PolicySettings = {
 /** Chosen on the workloads of `npm run bench:policy`. */
 export const DEFAULT_POLICY: PolicySettings = {
   agingMs: 60_000,
-  swapLeadMs: 60_000,
-  swapShareMax: 0.2,
+  swapLeadMs: 120_000,
+  swapShareMax: 0.1,
   overtakenMaxMs: 120_000,
   weights: {},
   fairQuantumMs: 60_000,
