@@ -263,7 +263,7 @@ describe('a server that may not load the model', () => {
     {
       why: 'keeps one whose work is not behind, its turn being over since long',
       given: { tasks: [rival, onLlama], servers: [...serverUp('gpu1'), ...held] },
-      want: { kind: 'in-use', model: 'qwen2.5:7b', turnUntilMs: NOW_MS - 3_600_000 + 12_000 },
+      want: { kind: 'in-use', model: 'qwen2.5:7b', turnUntilMs: NOW_MS - 3_600_000 + 27_000 },
     },
     {
       why: 'has what others have loaded',
