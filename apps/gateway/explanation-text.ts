@@ -20,6 +20,8 @@ export const waitText = (wait: Wait, model: string | null): string => {
   switch (wait.kind) {
     case 'ending':
       return `does not start any more: the task ${wait.how === 'cancelled' ? 'is being cancelled' : 'has failed'}`;
+    case 'run-at':
+      return `is not to run before ${dateTime(wait.atMs)}`;
     case 'tasks':
       return `waits for ${wait.taskIds.length === 1 ? 'task' : 'tasks'} ${wait.taskIds.join(', ')}`;
     case 'steps':
@@ -105,5 +107,7 @@ const aheadText = ({ ahead, aheadOfSame }: Position, model: string | null): stri
 };
 
 const clockTime = (atMs: number): string => `${new Date(atMs).toISOString().slice(11, 19)} UTC`;
+
+const dateTime = (atMs: number): string => `${new Date(atMs).toISOString().slice(0, 19)}Z`;
 
 const gib = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(1)} GiB`;

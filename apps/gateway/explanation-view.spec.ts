@@ -27,6 +27,7 @@ const onAttic = (verdict: Extract<Wait, { kind: 'model' }>['servers'][number]['v
 describe('an explanation', () => {
   it.each<readonly [wait: Wait, text: string]>([
     [{ kind: 'ending', how: 'failed' }, 'does not start any more: the task has failed'],
+    [{ kind: 'run-at', atMs: AT_MS }, 'is not to run before 2026-01-02T03:04:05Z'],
     [{ kind: 'tasks', taskIds: ['t7', 't8'] }, 'waits for tasks t7, t8'],
     [{ kind: 'retry', attempt: 2, atMs: AT_MS }, 'is tried again (attempt 2) at 03:04:05 UTC'],
     [{ kind: 'lease' }, 'is about to start: a slot was found for it'],

@@ -9,6 +9,7 @@ import {
   ValidatorConstraint,
   type ValidatorConstraintInterface,
 } from 'class-validator';
+import { AHEAD_MAX_MS, PointInTimeConstraint } from './http/point-in-time.js';
 import { Optional } from './http/validation.js';
 
 /** Ids become subject tokens: lower-case letters, digits, `-`. */
@@ -17,6 +18,8 @@ const ID_SAYS = 'must be lower-case letters, digits and -, 1 to 64 of them';
 
 /** A workflow of more is better submitted as one template. */
 const DEPENDENCIES_MAX = 100;
+
+const TTL_SAYS = `must be a whole number of milliseconds from 1 to ${AHEAD_MAX_MS}`;
 
 const LABELS_MAX = 32;
 const LABEL_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
@@ -91,6 +94,36 @@ export class SubmitTaskDto {
   @Optional()
   @Matches(ID, { message: ID_SAYS })
   workspace?: string;
+
+  @ApiPropertyOptional({
+    description: 'Nothing of the task starts before; within a year. RFC 3339.',
+    format: 'date-time',
+  })
+  @Optional()
+  @Validate(PointInTimeConstraint)
+  run_at?: string;
+
+  @ApiPropertyOptional({
+    description:
+      'When it should be done; a task that is late goes on. After `run_at`, within a year. RFC 3339.',
+    format: 'date-time',
+  })
+  @Optional()
+  @Validate(PointInTimeConstraint)
+  deadline_at?: string;
+
+  @ApiPropertyOptional({
+    description:
+      'The task fails with QUEUE_TTL_EXPIRED when no step of it has started this long after its submission, or after `run_at`; ' +
+      'what it waits for makes no difference.',
+    minimum: 1,
+    maximum: AHEAD_MAX_MS,
+  })
+  @Optional()
+  @IsInt({ message: TTL_SAYS })
+  @Min(1, { message: TTL_SAYS })
+  @Max(AHEAD_MAX_MS, { message: TTL_SAYS })
+  queue_ttl_ms?: number;
 }
 
 /** Body of `PATCH /tasks/{id}/priority`. */

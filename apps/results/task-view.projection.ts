@@ -171,6 +171,9 @@ const factsOf = (event: TaskSubmitted): NewTask => ({
   dependsOn: json(event.dependsOn),
   labels: json(event.labels),
   createdAt: event.submittedAt,
+  runAt: event.runAt ?? null,
+  deadlineAt: event.deadlineAt ?? null,
+  queueTtlMs: event.queueTtlMs ?? null,
   labelPairs: Object.entries(event.labels),
   steps: event.steps.map(({ stepType, needs }) => ({ stepType, needs: json(needs) })),
 });

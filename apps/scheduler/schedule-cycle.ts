@@ -7,6 +7,7 @@ import type {
   GrantRequest,
 } from '#libs/contracts/lease-rpc.js';
 import { dispatchStep, failTask } from '#libs/domain/task/decide.js';
+import { expireTask } from '#libs/domain/task/queue-time.js';
 import type { ServerId } from '#libs/domain/ids.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
 import type { Ledger } from '#libs/domain/gpu/gpu.js';
@@ -107,11 +108,21 @@ export class ScheduleCycle {
     };
   }
 
+  /** What has waited longer than it was allowed to fails now. Also called where no cycle runs: the allocator may be away for long. */
+  expire(nowMs: number): void {
+    const { recorder } = this.options;
+    for (const taskId of recorder.index.takeExpired(nowMs)) {
+      const task = recorder.book.open.get(taskId);
+      if (task) recorder.record(expireTask(task, nowMs));
+    }
+  }
+
   #run(): void {
     const { recorder, clock } = this.options;
     this.cycles += 1;
     // 1. Snapshot: the folded facts, and what was asked for that they do not show yet.
     const nowMs = clock.nowMs();
+    this.expire(nowMs);
     recorder.index.wake(nowMs);
     if (recorder.index.ready.size === 0) return;
     // 2. Decide.

@@ -97,6 +97,7 @@ export class Term {
     const signal = this.#stop.signal;
     this.#reconcile();
     this.#failOrphans();
+    this.cycle.expire(this.options.clock.nowMs());
     const failed = new Promise<Error>((resolve) => {
       this.#streams = [
         this.#each(leases.follow(leasesAt, { signal }), (stored) => this.#lease(stored)),
@@ -159,7 +160,8 @@ export class Term {
   }
 
   #tick(): void {
-    const { snapshots, writer } = this.options;
+    const { snapshots, writer, clock } = this.options;
+    this.cycle.expire(clock.nowMs());
     this.cycle.wake();
     // Between two turns the book holds exactly what was handed to the writer.
     snapshots.offer(writer.position, () => writer.flush());

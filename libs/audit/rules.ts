@@ -22,6 +22,11 @@ export const RULES = {
   ENDED_TOO_EARLY: { promise: 1, says: 'A task was completed before all of its steps were done.' },
   STILL_OPEN: { promise: 1, says: 'A task has not ended. Looked for with `--settled` only.' },
   NEEDS_NOT_DONE: { promise: 2, says: 'A step started before a step or a task that it needs.' },
+  STARTED_TOO_EARLY: { promise: 2, says: 'A step started before the time from which its task may run.' },
+  EXPIRED_WRONGLY: {
+    promise: 1,
+    says: 'A task failed for its time in the queue before that was over, or though it had started.',
+  },
   MEMORY_OVERCOMMITTED: { promise: 3, says: 'More bytes are taken on a server than it has.' },
   SLOTS_OVERCOMMITTED: { promise: 3, says: 'More leases are live than there are slots.' },
   PLACE_NOT_OPEN: { promise: 3, says: 'A lease was granted where nothing is loaded.' },

@@ -20,6 +20,9 @@ export type SubmitTask = {
   readonly labels: Readonly<Record<string, string>>;
   readonly steps: readonly StepSpec[];
   readonly submittedAt: string;
+  readonly runAt?: string;
+  readonly deadlineAt?: string;
+  readonly queueTtlMs?: number;
   readonly idempotency?: { readonly key: string; readonly requestHash: string };
 };
 

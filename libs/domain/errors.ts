@@ -47,6 +47,7 @@ export const ERRORS = {
     title: 'The idempotency key was used for another request',
   },
   QUEUE_FULL: { http: 429, retry: 'yes', title: 'The queue is full' },
+  QUEUE_TTL_EXPIRED: { http: 409, retry: 'no', title: 'The task waited longer than it was allowed to' },
   SERVER_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such server' },
 
   // Placing.

@@ -14,6 +14,8 @@ import {
   type Outcome,
   type Report,
 } from '#libs/domain/task/outcome.js';
+import { expireTask } from '#libs/domain/task/queue-time.js';
+import { msOf } from '#libs/domain/time.js';
 import type { StepSpec, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { later, stepSpec, submission, templateRegistered } from './builders.js';
@@ -50,6 +52,8 @@ const anything = fc.oneof(
       shape: fc.nat(SHAPES.length - 1),
       dependsOn: fc.uniqueArray(task, { maxLength: 2 }),
       key: fc.option(fc.constantFrom('k1', 'k2')),
+      // Facts are a second apart here, so that some expire and some start before.
+      ttlMs: fc.constantFrom(null, 2_000, 6_000),
     }),
   },
   {
@@ -74,6 +78,7 @@ const anything = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), back: fc.nat(5) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel' as const), task }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('expire' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('impossible' as const), task }) },
   {
     weight: 1,
@@ -98,6 +103,11 @@ export class TaskWorld {
 
   constructor() {
     this.append([templateRegistered]);
+  }
+
+  /** One second for each fact. */
+  get nowMs(): number {
+    return msOf(this.#at);
   }
 
   get #at(): string {
@@ -173,6 +183,7 @@ export class TaskWorld {
             steps: SHAPES[action.shape] ?? [],
             dependsOn: action.dependsOn.map((id) => `t${id}`),
             submittedAt: this.#at,
+            ...(action.ttlMs === null ? {} : { queueTtlMs: action.ttlMs }),
             ...(action.key === null
               ? {}
               : { idempotency: { key: action.key, requestHash: `h${action.shape}` } }),
@@ -200,6 +211,9 @@ export class TaskWorld {
       }
       case 'cancel':
         return this.cancel(`t${action.task}`);
+      case 'expire':
+        for (const open of this.book.open.values()) this.append(expireTask(open, this.nowMs));
+        return;
       case 'impossible': {
         const open = this.book.open.get(`t${action.task}`);
         if (open) this.append(failTask(open, { code: 'NO_SERVER_FITS', message: 'too large' }, this.#at));

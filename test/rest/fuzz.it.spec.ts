@@ -89,6 +89,10 @@ const query = fc
 const anything = fc.jsonValue({ maxDepth: 4 });
 const mostly = <T>(good: fc.Arbitrary<T>): fc.Arbitrary<unknown> =>
   fc.oneof({ weight: 4, arbitrary: good }, { weight: 1, arbitrary: anything });
+const time = fc.oneof(
+  fc.date().map((date) => (Number.isNaN(date.getTime()) ? 'never' : date.toISOString())),
+  fc.constantFrom('2026-01-31T12:00:00Z', '2026-02-31T12:00:00Z', '2026-01-31T12:00:00+02:00'),
+);
 const submission = fc.record(
   {
     template: mostly(fc.constantFrom('noop', 'noop', 'ollama-inference', 'ollama-chat', 'two-step-summary')),
@@ -111,6 +115,9 @@ const submission = fc.record(
     depends_on: mostly(fc.array(fc.uuid({ version: 7 }), { maxLength: 2 })),
     labels: mostly(fc.dictionary(word, word, { maxKeys: 3 })),
     workspace: mostly(fc.constantFrom('default', 'lab')),
+    run_at: mostly(time),
+    deadline_at: mostly(time),
+    queue_ttl_ms: mostly(fc.constantFrom(1, 1_000)),
     extra: anything,
   },
   { requiredKeys: [] },
@@ -123,6 +130,8 @@ const right = fc.record(
     depends_on: fc.constantFrom([], [KNOWN]),
     labels: fc.dictionary(fc.constantFrom('a', 'b'), fc.string({ maxLength: 20 })),
     workspace: fc.constantFrom('default', 'lab'),
+    run_at: fc.constantFrom('2026-01-31T12:00:00Z', '2026-01-31T12:00:00+02:00'),
+    queue_ttl_ms: fc.constantFrom(1, 60_000),
   },
   { requiredKeys: ['template'] },
 );

@@ -34,6 +34,9 @@ const code: SchemaObject = { type: 'string', enum: Object.keys(ERRORS) };
 const templateRef = exactly({ name: text, version: text });
 const labels: SchemaObject = { type: 'object', additionalProperties: text };
 
+/** What a submission said of when; null where it said nothing. */
+const queueTimes = { run_at: orNull(time), deadline_at: orNull(time), queue_ttl_ms: orNull(count) };
+
 const tasks = {
   Failure: exactly({ code, message: text, details: { type: 'object' } }, ['details']),
   Submitted: exactly({
@@ -49,6 +52,7 @@ const tasks = {
     depends_on: texts,
     labels,
     created_at: time,
+    ...queueTimes,
     status_url: text,
   }),
   Undecided: exactly({ id: text, status: { type: 'string', enum: ['accepted'] }, status_url: text }),
@@ -62,6 +66,7 @@ const tasks = {
     depends_on: texts,
     labels,
     created_at: time,
+    ...queueTimes,
     started_at: orNull(time),
     ended_at: orNull(time),
     cancel_requested_at: orNull(time),
@@ -175,7 +180,9 @@ const explanations = {
     model: orNull(text),
     state: { type: 'string', enum: ['waiting', 'running', 'done', 'stopped'] },
     text: { ...text, description: 'What follows "Step \'x\'" in a sentence.' },
-    waits_for: orNull(waitOf('ending', 'tasks', 'steps', 'retry', 'lease', 'slot', 'loading', 'model')),
+    waits_for: orNull(
+      waitOf('ending', 'run-at', 'tasks', 'steps', 'retry', 'lease', 'slot', 'loading', 'model'),
+    ),
   }),
   Queue: exactly({
     as_of: time,
@@ -200,7 +207,7 @@ const explanations = {
     step_id: text,
     model: orNull(text),
     priority: count,
-    submitted_at: time,
+    submitted_at: { ...time, description: 'Or when it was to run, where that is later.' },
   }),
 } satisfies Record<string, SchemaObject>;
 

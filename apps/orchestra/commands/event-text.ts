@@ -23,7 +23,7 @@ const detailOf = (event: TaskEvent): string => {
   switch (event.type) {
     case 'task.submitted': {
       const after = event.dependsOn.length === 0 ? '' : `, after ${event.dependsOn.join(', ')}`;
-      return `${event.template.name} (${event.template.version}), priority ${event.priority}${after}`;
+      return `${event.template.name} (${event.template.version}), priority ${event.priority}${after}${timesText(event)}`;
     }
     case 'task.priority-changed':
       return `to ${event.priority}`;
@@ -51,6 +51,10 @@ const detailOf = (event: TaskEvent): string => {
       return '';
   }
 };
+
+const timesText = ({ runAt, deadlineAt }: Extract<TaskEvent, { readonly type: 'task.submitted' }>): string =>
+  (runAt === undefined ? '' : `, not before ${runAt}`) +
+  (deadlineAt === undefined ? '' : `, to be done by ${deadlineAt}`);
 
 type Failed = Extract<TaskEvent, { readonly type: 'step.failed' }>['step'];
 

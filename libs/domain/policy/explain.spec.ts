@@ -115,6 +115,13 @@ describe('a step', () => {
       want: { kind: 'tasks', taskIds: ['t0'] },
     },
     {
+      what: 'the time from which it may run',
+      given: {
+        tasks: [submitted({ taskId: 't0' }), submitted({ dependsOn: ['t0'], runAt: later(2_000) })],
+      },
+      want: { kind: 'run-at', atMs: NOW_MS + 2_000 },
+    },
+    {
       what: 'its next attempt',
       given: {
         tasks: [

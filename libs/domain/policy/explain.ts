@@ -24,6 +24,8 @@ export type StepExplanation = {
 export type Wait =
   /** The task is to end as soon as its running attempts have stopped; nothing of it starts any more. */
   | { readonly kind: 'ending'; readonly how: 'cancelled' | 'failed' }
+  /** Its task is not to run before. */
+  | { readonly kind: 'run-at'; readonly atMs: number }
   | { readonly kind: 'tasks'; readonly taskIds: readonly TaskId[] }
   | { readonly kind: 'steps'; readonly stepIds: readonly StepId[] }
   /** The pause before the next attempt. */
@@ -67,6 +69,8 @@ const waitOf = (
   { book, index, snapshot }: Moment,
 ): Wait => {
   if (task.ending) return { kind: 'ending', how: task.ending.kind };
+  const runAtMs = task.runAt === null ? 0 : msOf(task.runAt);
+  if (runAtMs > snapshot.nowMs) return { kind: 'run-at', atMs: runAtMs };
   const taskIds = task.dependsOn.filter((id) => book.closed.get(id) !== 'completed');
   if (taskIds.length > 0) return { kind: 'tasks', taskIds };
   const stepIds = spec.needs.filter(

@@ -10,6 +10,7 @@ export type ReadyStep = {
   readonly priority: number;
   /** Sequence of the task's submission. */
   readonly seq: number;
+  /** When its task was submitted, or when it was to run where that is later: its waiting counts from here. */
   readonly submittedAtMs: number;
   readonly requirement: Requirement;
 };

@@ -56,6 +56,12 @@ export type TaskSubmitted = {
   readonly labels: Readonly<Record<string, string>>;
   readonly steps: readonly StepSpec[];
   readonly submittedAt: string;
+  /** Nothing of it starts before; its waiting counts from here. */
+  readonly runAt?: string;
+  /** When it should be done; late is late, not failed. */
+  readonly deadlineAt?: string;
+  /** It fails when nothing of it has started this long after `runAt`, or else after its submission. */
+  readonly queueTtlMs?: number;
   readonly idempotency?: { readonly key: string; readonly requestHash: string };
 };
 

@@ -1,8 +1,10 @@
 import type { StepId, TaskId } from '../ids.js';
 import { ReadyQueue } from '../policy/ready-queue.js';
 import { msOf } from '../time.js';
+import { expiresAtMs, waitsFromMs } from './queue-time.js';
 import type { TaskBook } from './task-book.js';
 import { needsDone, type OpenTask, type Step } from './task.js';
+import { Timetable } from './timetable.js';
 
 /**
  * What follows from the book and is asked at every decision: which steps are ready, which wait for a time, which tasks wait
@@ -14,7 +16,10 @@ export class TaskIndex {
   readonly #dependents = new Map<TaskId, Set<TaskId>>();
   /** Steps under way to a lease: neither ready nor dispatched yet. */
   readonly #held = new Set<string>();
-  readonly #delayed = new Map<string, { readonly taskId: TaskId; readonly atMs: number }>();
+  /** Steps that are not to be tried before a time, as tasks that have to be looked at then. */
+  readonly #delayed = new Timetable<TaskId>();
+  /** Tasks that fail when nothing of them has started by then. */
+  readonly #expiring = new Timetable<TaskId>();
   readonly #known = new Map<TaskId, readonly StepId[]>();
 
   constructor(book: TaskBook) {
@@ -30,8 +35,14 @@ export class TaskIndex {
     const task = this.#book.open.get(taskId);
     if (task === undefined) return this.#forget(taskId, nowMs);
     if (!this.#known.has(taskId)) this.#learn(task);
+    const expiryMs = expiresAtMs(task);
+    if (expiryMs === null) this.#expiring.delete(taskId);
+    else this.#expiring.set(taskId, expiryMs);
     const blocked = task.ending !== null || !this.#dependenciesDone(task);
-    for (const step of task.steps) this.#place(task, step, blocked, nowMs);
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const step of task.steps) nextMs = Math.min(nextMs, this.#place(task, step, blocked, nowMs));
+    if (Number.isFinite(nextMs)) this.#delayed.set(taskId, nextMs);
+    else this.#delayed.delete(taskId);
   }
 
   /** A lease is being asked for: not to be planned again until `release`. */
@@ -54,18 +65,12 @@ export class TaskIndex {
 
   /** Makes steps ready whose time has come. */
   wake(nowMs: number): void {
-    for (const [key, { taskId, atMs }] of this.#delayed) {
-      if (atMs > nowMs) continue;
-      this.#delayed.delete(key);
-      this.refresh(taskId, nowMs);
-    }
+    for (const taskId of this.#delayed.takeDue(nowMs)) this.refresh(taskId, nowMs);
   }
 
-  /** When the next delayed step becomes ready; null when none is delayed. */
-  nextWakeMs(): number | null {
-    let next: number | null = null;
-    for (const { atMs } of this.#delayed.values()) if (next === null || atMs < next) next = atMs;
-    return next;
+  /** Tasks whose time in the queue is over. They are told once. */
+  takeExpired(nowMs: number): readonly TaskId[] {
+    return this.#expiring.takeDue(nowMs);
   }
 
   #learn(task: OpenTask): void {
@@ -83,10 +88,9 @@ export class TaskIndex {
 
   /** A closed task leaves no step behind, and may have been what others waited for. */
   #forget(taskId: TaskId, nowMs: number): void {
-    for (const stepId of this.#known.get(taskId) ?? []) {
-      this.ready.remove(taskId, stepId);
-      this.#delayed.delete(`${taskId}/${stepId}`);
-    }
+    for (const stepId of this.#known.get(taskId) ?? []) this.ready.remove(taskId, stepId);
+    this.#delayed.delete(taskId);
+    this.#expiring.delete(taskId);
     this.#known.delete(taskId);
     const waiting = this.#dependents.get(taskId);
     if (waiting === undefined || this.#book.closed.get(taskId) !== 'completed') return;
@@ -98,18 +102,23 @@ export class TaskIndex {
     return task.dependsOn.every((id) => this.#book.closed.get(id) === 'completed');
   }
 
-  #place(task: OpenTask, { spec, progress }: Step, blocked: boolean, nowMs: number): void {
+  /** When the step has to be looked at again; never by itself where it is ready or waits for something else than a time. */
+  #place(task: OpenTask, { spec, progress }: Step, blocked: boolean, nowMs: number): number {
     const key = `${task.id}/${spec.id}`;
     const waits =
       blocked || progress.status !== 'pending' || this.#held.has(key) || !needsDone(task, spec.needs);
     if (waits) {
       this.ready.remove(task.id, spec.id);
-      return;
+      return NEVER_MS;
     }
-    const notBeforeMs = progress.notBefore === null ? 0 : msOf(progress.notBefore);
+    const fromMs = waitsFromMs(task);
+    const notBeforeMs = Math.max(
+      progress.notBefore === null ? 0 : msOf(progress.notBefore),
+      task.runAt === null ? 0 : fromMs,
+    );
     if (notBeforeMs > nowMs) {
-      this.#delayed.set(key, { taskId: task.id, atMs: notBeforeMs });
-      return;
+      this.ready.remove(task.id, spec.id);
+      return notBeforeMs;
     }
     this.ready.put({
       taskId: task.id,
@@ -117,8 +126,11 @@ export class TaskIndex {
       attempt: progress.attempts + 1,
       priority: task.priority,
       seq: task.seq,
-      submittedAtMs: msOf(task.submittedAt),
+      submittedAtMs: fromMs,
       requirement: spec.requirement,
     });
+    return NEVER_MS;
   }
 }
+
+const NEVER_MS = Number.POSITIVE_INFINITY;

@@ -4,6 +4,8 @@ import { canonicalJson } from '#libs/domain/canonical.js';
 import { cancelTask, dispatchStep, isRefused } from '#libs/domain/task/decide.js';
 import { TASK_STREAM_TYPES, type StepSpec, type TaskEvent } from '#libs/domain/task/events.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
+import { expiresAtMs } from '#libs/domain/task/queue-time.js';
+import { msOf } from '#libs/domain/time.js';
 import { activeSteps } from '#libs/domain/task/task.js';
 import { stepSpec, submission } from '#libs/testing/builders.js';
 import { OUTCOMES, STEP_IDS, taskActions, TaskWorld, type TaskAction } from '#libs/testing/task-world.js';
@@ -167,6 +169,30 @@ describe('in any history', () => {
       }
       expect(book.open.size).toBeLessThanOrEqual(4);
     }));
+});
+
+describe('a time in the queue', () => {
+  it('ends only tasks of which nothing has started, never before it is over, and always once it is', () => {
+    let expired = 0;
+    law(600, (world) => {
+      const begun = new Set<string>();
+      for (const record of world.log) {
+        const taskId = taskIdOf(record) ?? '';
+        if (record.event.type === 'step.dispatched') begun.add(taskId);
+        if (record.event.type !== 'task.failed' || record.event.failure.code !== 'QUEUE_TTL_EXPIRED')
+          continue;
+        expired += 1;
+        expect(begun).not.toContain(taskId);
+        const submitted = world.log.find((other) => taskIdOf(other) === taskId)?.event;
+        const { submittedAt = '', queueTtlMs = 0 } = submitted?.type === 'task.submitted' ? submitted : {};
+        expect(msOf(record.event.at)).toBeGreaterThanOrEqual(msOf(submittedAt) + queueTtlMs);
+      }
+      world.act({ do: 'expire' });
+      const left = [...world.book.open.values()].flatMap((task) => expiresAtMs(task) ?? []);
+      expect(left.filter((atMs) => atMs <= world.nowMs - 1_000)).toEqual([]);
+    });
+    expect(expired).toBeGreaterThan(0);
+  });
 });
 
 describe('after any history', () => {

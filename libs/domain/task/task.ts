@@ -22,6 +22,9 @@ export type OpenTask = {
   readonly priority: number;
   readonly dependsOn: readonly TaskId[];
   readonly submittedAt: string;
+  readonly runAt: string | null;
+  readonly deadlineAt: string | null;
+  readonly queueTtlMs: number | null;
   /** Sequence of the submission: older tasks have lower ones. */
   readonly seq: number;
   readonly steps: readonly Step[];
@@ -113,6 +116,9 @@ const opened = (event: TaskSubmitted, seq: number): OpenTask => ({
   priority: event.priority,
   dependsOn: event.dependsOn,
   submittedAt: event.submittedAt,
+  runAt: event.runAt ?? null,
+  deadlineAt: event.deadlineAt ?? null,
+  queueTtlMs: event.queueTtlMs ?? null,
   seq,
   steps: event.steps.map((spec) => ({ spec, progress: FRESH })),
   ending: null,
