@@ -1,4 +1,5 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { CancelTasksController } from './cancel-tasks.controller.js';
 import { HealthController } from './health.controller.js';
 import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
@@ -62,6 +63,13 @@ export class GatewayModule {
 
 const wired = (providers: Provider[]): DynamicModule => ({
   module: GatewayModule,
-  controllers: [TasksController, TemplatesController, ServersController, QueueController, HealthController],
+  controllers: [
+    CancelTasksController,
+    TasksController,
+    TemplatesController,
+    ServersController,
+    QueueController,
+    HealthController,
+  ],
   providers,
 });

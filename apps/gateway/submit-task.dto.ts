@@ -13,8 +13,10 @@ import { AHEAD_MAX_MS, PointInTimeConstraint } from './http/point-in-time.js';
 import { Optional } from './http/validation.js';
 
 /** Ids become subject tokens: lower-case letters, digits, `-`. */
-const ID = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
-const ID_SAYS = 'must be lower-case letters, digits and -, 1 to 64 of them';
+export const ID = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
+export const ID_SAYS = 'must be lower-case letters, digits and -, 1 to 64 of them';
+
+export const PRIORITY_SAYS = 'must be a whole number from 1 to 10';
 
 /** A workflow of more is better submitted as one template. */
 const DEPENDENCIES_MAX = 100;
@@ -26,7 +28,7 @@ const LABEL_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 const LABEL_VALUE_MAX = 256;
 
 @ValidatorConstraint({ name: 'labels' })
-class LabelsConstraint implements ValidatorConstraintInterface {
+export class LabelsConstraint implements ValidatorConstraintInterface {
   validate(value: unknown): boolean {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
     const entries = Object.entries(value);
@@ -71,9 +73,9 @@ export class SubmitTaskDto {
 
   @ApiPropertyOptional({ description: '10 goes first.', minimum: 1, maximum: 10, default: 5 })
   @Optional()
-  @IsInt({ message: 'must be a whole number from 1 to 10' })
-  @Min(1, { message: 'must be a whole number from 1 to 10' })
-  @Max(10, { message: 'must be a whole number from 1 to 10' })
+  @IsInt({ message: PRIORITY_SAYS })
+  @Min(1, { message: PRIORITY_SAYS })
+  @Max(10, { message: PRIORITY_SAYS })
   priority?: number;
 
   @ApiPropertyOptional({
@@ -129,8 +131,8 @@ export class SubmitTaskDto {
 /** Body of `PATCH /tasks/{id}/priority`. */
 export class PriorityDto {
   @ApiProperty({ minimum: 1, maximum: 10 })
-  @IsInt({ message: 'must be a whole number from 1 to 10' })
-  @Min(1, { message: 'must be a whole number from 1 to 10' })
-  @Max(10, { message: 'must be a whole number from 1 to 10' })
+  @IsInt({ message: PRIORITY_SAYS })
+  @Min(1, { message: PRIORITY_SAYS })
+  @Max(10, { message: PRIORITY_SAYS })
   priority!: number;
 }

@@ -58,3 +58,19 @@ describe('commands of one turn', () => {
       'commands.refused cmd:5',
     ]));
 });
+
+describe('a command that makes several facts', () => {
+  const many: Command = { kind: 'cancel-many', commandId: 'c-9', choice: {}, reason: 'x', tasksMax: 10 };
+
+  it('has had its effect with the last of them: a leader that dies before it leaves the rest to be decided again', async () => {
+    const facts = await recordedOf(registration, accepted('t-1'), accepted('t-2'), accepted('t-3'), many);
+    expect(facts.slice(4)).toEqual([
+      'task.cancelled part-cmd:5',
+      'task.cancelled part-cmd:5',
+      'task.cancelled cmd:5',
+    ]);
+  });
+
+  it('is decided where it makes none, without a fact', async () =>
+    expect(await recordedOf(many, refused('c-1'))).toEqual(['commands.refused cmd:2']));
+});

@@ -7,6 +7,7 @@ import {
   submitTask,
   type SubmitOutcome,
 } from '#libs/domain/task/decide.js';
+import { cancelTasks, type TasksCancelled } from '#libs/domain/task/cancel-tasks.js';
 import { recordReport } from '#libs/domain/task/outcome.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
@@ -51,7 +52,7 @@ export class Intake {
     const repeated = 'repeatedOf' in outcome;
     const recorded = repeated
       ? recorder.last
-      : this.#recordOrRefuse(outcome, command, message.answerTo, cause);
+      : this.#recordOrRefuse('more' in outcome ? outcome.events : outcome, command, message.answerTo, cause);
     if (recorded === null) return;
     const taskId = repeated ? outcome.repeatedOf : 'taskId' in command ? command.taskId : undefined;
     this.#answerWhenStored(recorded, message.answerTo, {
@@ -59,6 +60,7 @@ export class Intake {
       ok: true,
       seq: recorded.seq,
       ...(taskId === undefined ? {} : { taskId }),
+      ...('more' in outcome ? { tasks: namesOf(outcome) } : {}),
       ...(repeated ? { repeated } : {}),
     });
   }
@@ -83,7 +85,7 @@ export class Intake {
     }
   }
 
-  #decide(command: Command): SubmitOutcome {
+  #decide(command: Command): SubmitOutcome | TasksCancelled {
     const { recorder, clock, openTasksMax } = this.options;
     const at = rfc3339(clock.nowMs());
     switch (command.kind) {
@@ -93,6 +95,10 @@ export class Intake {
       }
       case 'cancel':
         return cancelTask(command.taskId, command.reason, recorder.book, at);
+      case 'cancel-many': {
+        const { choice, reason, tasksMax } = command;
+        return cancelTasks(choice, reason, recorder.book, { at, tasksMax });
+      }
       case 'priority':
         return changePriority(command.taskId, command.priority, recorder.book, at);
       case 'template':
@@ -181,6 +187,12 @@ export class Intake {
     );
   }
 }
+
+const namesOf = ({ cancelled, stopping, more }: TasksCancelled): Omit<TasksCancelled, 'events'> => ({
+  cancelled,
+  stopping,
+  more,
+});
 
 const causeOf = (stream: 'cmd' | 'rpt', message: ReceivedMessage): Cause => ({
   id: `${stream}:${message.seq}`,

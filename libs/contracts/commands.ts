@@ -1,12 +1,13 @@
 import type { Failure } from '#libs/domain/errors.js';
 import type { TaskId, WorkspaceId } from '#libs/domain/ids.js';
+import type { TaskChoice, TasksCancelled } from '#libs/domain/task/cancel-tasks.js';
 import type { StepSpec, TemplateRef } from '#libs/domain/task/events.js';
 
 /**
  * What the gateway asks of the scheduler, on `COMMANDS` (`cmd.<kind>.<commandId>`).
  * Every command is answered on the subject in its `answerTo`, once its decision is in the log.
  */
-export type Command = SubmitTask | CancelTask | ChangePriority | RegisterTemplate;
+export type Command = SubmitTask | CancelTask | CancelTasks | ChangePriority | RegisterTemplate;
 
 export type SubmitTask = {
   readonly kind: 'submit';
@@ -33,6 +34,15 @@ export type CancelTask = {
   readonly reason: string;
 };
 
+/** Ends every open task that fits, at most so many of them. */
+export type CancelTasks = {
+  readonly kind: 'cancel-many';
+  readonly commandId: string;
+  readonly choice: TaskChoice;
+  readonly reason: string;
+  readonly tasksMax: number;
+};
+
 export type ChangePriority = {
   readonly kind: 'priority';
   readonly commandId: string;
@@ -57,6 +67,8 @@ export type CommandAnswer =
       /** For a submission: the task, which is an earlier one when the idempotency key was seen before. */
       readonly taskId?: TaskId;
       readonly repeated?: boolean;
+      /** For tasks that were cancelled together. */
+      readonly tasks?: Omit<TasksCancelled, 'events'>;
     }
   | { readonly commandId: string; readonly ok: false; readonly failure: Failure };
 

@@ -27,6 +27,10 @@ const get = (name: string, path: string, code: ErrorCode, ...says: RegExp[]): Ro
   code,
   says,
 });
+const cancelling = (name: string, body: unknown, ...says: RegExp[]): Row => ({
+  ...post(`cancelling by ${name}`, body, 'VALIDATION_FAILED', ...says),
+  path: '/api/v1/tasks/cancel',
+});
 const noop = (more: object): object => ({ template: 'noop', ...more });
 const inference = (parameters: object): object => ({ template: 'ollama-inference', parameters });
 
@@ -426,6 +430,17 @@ const ROWS: readonly Row[] = [
     code: 'VALIDATION_FAILED',
     says: [/Nope/, /lower-case/],
   },
+
+  // Cancelling by filter.
+  cancelling('nothing that narrows it', {}, /filter is needed/, /workspace, template, labels/),
+  cancelling('a reason alone', { reason: 'x' }, /filter is needed/),
+  cancelling('an unknown filter', { id: 'abc' }, /id is not a field/, /workspace, template/),
+  cancelling('a status that is over', { status: ['failed'] }, /failed/, /queued, running/),
+  cancelling('no status', { status: [] }, /list of queued, running/),
+  cancelling('labels that are a list', { labels: ['a'] }, /labels/, /text values/),
+  cancelling('a priority out of range', { priority_min: 11 }, /"value":11/, /1 to 10/),
+  cancelling('too many at once', { workspace: 'lab', limit: 10_001 }, /10001/, /1 to 10000/),
+  cancelling('a reason of two lines', { workspace: 'lab', reason: 'a\nb' }, /reason/, /line breaks/),
 
   // Checking templates.
   {

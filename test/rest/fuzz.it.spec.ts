@@ -49,6 +49,7 @@ const path = fc.oneof(
   fc.constantFrom(
     '/api/v1/tasks',
     '/api/v1/tasks/status',
+    '/api/v1/tasks/cancel',
     '/api/v1/templates',
     '/api/v1/templates/validate',
     '/api/v1/servers',
@@ -146,7 +147,21 @@ const templateText = fc.oneof(
     ),
   fc.tuple(anything, anything).map(([parameters, steps]) => JSON.stringify({ name: 't', parameters, steps })),
 );
+const cancelling = fc.record(
+  {
+    workspace: mostly(fc.constantFrom('default', 'lab')),
+    template: mostly(fc.constantFrom('noop', 'ollama-chat')),
+    labels: mostly(fc.dictionary(fc.constantFrom('a', 'b'), word, { maxKeys: 2 })),
+    priority_min: mostly(fc.integer({ min: 1, max: 10 })),
+    priority_max: mostly(fc.integer({ min: 1, max: 10 })),
+    status: mostly(fc.subarray(['queued', 'running'])),
+    reason: mostly(word),
+    limit: mostly(fc.integer({ min: 1, max: 5 })),
+  },
+  { requiredKeys: [] },
+);
 const body = fc.oneof(
+  { weight: 1, arbitrary: cancelling.map((value) => JSON.stringify(value)) },
   { weight: 4, arbitrary: right.map((value) => JSON.stringify(value)) },
   { weight: 3, arbitrary: submission.map((value) => JSON.stringify(value)) },
   { weight: 2, arbitrary: anything.map((value) => JSON.stringify(value)) },
@@ -202,6 +217,12 @@ const fuzzed: fc.Arbitrary<Fuzzed> = fc.oneof(
     path: fc.constant('/api/v1/tasks'),
     headers: fc.constant({ 'content-type': 'application/json' }),
     body: fc.oneof(right, submission, submission).map((value) => JSON.stringify(value)),
+  }),
+  fc.record({
+    method: fc.constant('POST'),
+    path: fc.constant('/api/v1/tasks/cancel'),
+    headers: fc.constant({ 'content-type': 'application/json' }),
+    body: cancelling.map((value) => JSON.stringify(value)),
   }),
   fc.record({
     method: fc.constant('GET'),

@@ -45,6 +45,7 @@ describe('the OpenAPI document', () => {
       'GET /metrics',
       'PATCH /api/v1/tasks/{id}/priority',
       'POST /api/v1/tasks',
+      'POST /api/v1/tasks/cancel',
       'POST /api/v1/templates/validate',
     ]);
     for (const { name, operation } of operations) {

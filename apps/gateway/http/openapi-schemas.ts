@@ -56,6 +56,14 @@ const tasks = {
     status_url: text,
   }),
   Undecided: exactly({ id: text, status: { type: 'string', enum: ['accepted'] }, status_url: text }),
+  Stored: exactly({ status: { type: 'string', enum: ['accepted'] } }),
+  TasksCancelled: exactly({
+    matched: count,
+    cancelled: { ...count, description: 'Over at once.' },
+    stopping: { ...count, description: 'Asked to stop.' },
+    more: { type: 'boolean', description: 'Whether more tasks fit; send the same again.' },
+    ids: exactly({ cancelled: texts, stopping: texts }),
+  }),
   Task: exactly({
     id: text,
     workspace: text,

@@ -21,6 +21,7 @@ export type OpenTask = {
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly priority: number;
   readonly dependsOn: readonly TaskId[];
+  readonly labels: Readonly<Record<string, string>>;
   readonly submittedAt: string;
   readonly runAt: string | null;
   readonly deadlineAt: string | null;
@@ -115,6 +116,7 @@ const opened = (event: TaskSubmitted, seq: number): OpenTask => ({
   parameters: event.parameters,
   priority: event.priority,
   dependsOn: event.dependsOn,
+  labels: event.labels,
   submittedAt: event.submittedAt,
   runAt: event.runAt ?? null,
   deadlineAt: event.deadlineAt ?? null,
