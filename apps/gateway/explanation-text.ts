@@ -1,5 +1,6 @@
 import type { StepExplanation, Wait } from '#libs/domain/policy/explain.js';
 import type { PlaceView, Position, ServerVerdict } from '#libs/domain/policy/ready-wait.js';
+import type { Pause } from '#libs/domain/task/pauses.js';
 import type { Obstacle } from '#libs/domain/policy/server-verdict.js';
 
 /** What follows "Step 'x'" in a sentence about where it is. */
@@ -20,6 +21,8 @@ export const waitText = (wait: Wait, model: string | null): string => {
   switch (wait.kind) {
     case 'ending':
       return `does not start any more: the task ${wait.how === 'cancelled' ? 'is being cancelled' : 'has failed'}`;
+    case 'paused':
+      return `is held back: ${pauseText(wait.pause)}`;
     case 'run-at':
       return `is not to run before ${dateTime(wait.atMs)}`;
     case 'tasks':
@@ -38,6 +41,9 @@ export const waitText = (wait: Wait, model: string | null): string => {
       return `${modelText(wait.servers, model)}${aheadText(wait.position, model)}`;
   }
 };
+
+export const pauseText = ({ scope, by, since, reason }: Pause): string =>
+  `${scope === 'queue' ? 'the queue' : scope.replace(':', ' ')} is paused by ${by} since ${dateTime(Date.parse(since))} (${reason})`;
 
 const slotText = (places: readonly PlaceView[], model: string | null): string => {
   if (places.length === 0) return 'waits for a CPU slot, and there is no server with one';

@@ -3,6 +3,7 @@ import { CancelTasksController } from './cancel-tasks.controller.js';
 import { HealthController } from './health.controller.js';
 import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
+import { PausesController } from './pauses.controller.js';
 import { PlatformClient } from './platform-client.js';
 import { QueueController } from './queue.controller.js';
 import { ResultsClient } from './results-client.js';
@@ -69,6 +70,7 @@ const wired = (providers: Provider[]): DynamicModule => ({
     TemplatesController,
     ServersController,
     QueueController,
+    PausesController,
     HealthController,
   ],
   providers,

@@ -126,6 +126,8 @@ const handlers: Handlers = {
 const OF_NO_TASK: ReadonlySet<string> = new Set([
   'template.registered',
   'commands.refused',
+  'scheduling.paused',
+  'scheduling.resumed',
   'leader.elected',
   'log.started',
 ]);

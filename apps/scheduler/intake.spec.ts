@@ -36,7 +36,14 @@ const recordedOf = async (...commands: readonly Command[]): Promise<readonly str
   const clock = { nowMs: () => NOW_MS };
   const recorder = new Recorder(writer, book, new TaskIndex(book), clock, () => undefined);
   const answers = new Answers(() => undefined);
-  const intake = new Intake({ recorder, clock, random: () => 0.5, openTasksMax: 10, answers });
+  const intake = new Intake({
+    recorder,
+    clock,
+    random: () => 0.5,
+    openTasksMax: 10,
+    isServerKnown: () => true,
+    answers,
+  });
   for (const [place, data] of commands.entries())
     intake.command({ id: data.commandId, subject: 'cmd.x', data, seq: place + 1, storedAtMs: NOW_MS });
   await new Promise((resolve) => setImmediate(resolve));

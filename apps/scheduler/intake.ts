@@ -8,9 +8,10 @@ import {
   type SubmitOutcome,
 } from '#libs/domain/task/decide.js';
 import { cancelTasks, type TasksCancelled } from '#libs/domain/task/cancel-tasks.js';
+import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
 import { recordReport } from '#libs/domain/task/outcome.js';
 import type { Failure } from '#libs/domain/errors.js';
-import type { TaskEvent } from '#libs/domain/task/events.js';
+import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
 import { templateKey } from '#libs/domain/task/task-book.js';
 import { isLastStep, outputsOf } from '#libs/domain/task/task.js';
 import { EventTooLargeError } from '#libs/event-log/event-log.js';
@@ -26,8 +27,11 @@ export type IntakeOptions = {
   readonly clock: Clock;
   readonly random: () => number;
   readonly openTasksMax: number;
+  readonly isServerKnown: (serverId: string) => boolean;
   readonly answers: Answers;
 };
+
+type Outcome = SubmitOutcome | TasksCancelled | readonly SchedulerEvent[];
 
 /** Turns what arrives on the request streams into facts. Each message is decided and recorded in one turn. */
 export class Intake {
@@ -85,8 +89,8 @@ export class Intake {
     }
   }
 
-  #decide(command: Command): SubmitOutcome | TasksCancelled {
-    const { recorder, clock, openTasksMax } = this.options;
+  #decide(command: Command): Outcome {
+    const { recorder, clock, openTasksMax, isServerKnown } = this.options;
     const at = rfc3339(clock.nowMs());
     switch (command.kind) {
       case 'submit': {
@@ -101,6 +105,10 @@ export class Intake {
       }
       case 'priority':
         return changePriority(command.taskId, command.priority, recorder.book, at);
+      case 'pause':
+        return pauseScheduling(command, recorder.book.pauses, { at, isServerKnown });
+      case 'resume':
+        return resumeScheduling(command, recorder.book.pauses, at);
       case 'template':
         return [];
     }
@@ -108,7 +116,7 @@ export class Intake {
 
   /** Null when the command makes more than one event can hold, which is then its refusal. */
   #recordOrRefuse(
-    events: readonly TaskEvent[],
+    events: readonly (TaskEvent | SchedulerEvent)[],
     command: Command,
     answerTo: string | undefined,
     cause: Cause,
@@ -122,7 +130,7 @@ export class Intake {
     }
   }
 
-  #record(events: readonly TaskEvent[], command: Command, cause: Cause): Recorded {
+  #record(events: readonly (TaskEvent | SchedulerEvent)[], command: Command, cause: Cause): Recorded {
     const { recorder, clock } = this.options;
     // The log's last cause says how far commands were decided: a refusal must not come behind it.
     this.#recordRefused();

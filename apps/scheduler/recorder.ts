@@ -1,6 +1,7 @@
 import type { LogWriter } from '#libs/event-log/event-log.js';
 import { subjectToken, SUBJECTS } from '#libs/contracts/subjects.js';
 import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
+import { isOfGroup } from '#libs/domain/task/pauses.js';
 import { applyToBook, type TaskBook } from '#libs/domain/task/task-book.js';
 import type { TaskIndex } from '#libs/domain/task/task-index.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
@@ -55,6 +56,7 @@ export class Recorder {
       const causationId = causes[place]?.id;
       applyToBook(this.book, { seq, event, ...(causationId === undefined ? {} : { causationId }) });
       if ('taskId' in event) this.index.refresh(event.taskId, nowMs);
+      else if ('scope' in event && isOfGroup(event.scope)) this.index.rebuild(nowMs);
     }
     const recorded = { seq: this.book.seq, acknowledged };
     this.#last = recorded;

@@ -11,6 +11,7 @@ import { expireTask } from '#libs/domain/task/queue-time.js';
 import type { ServerId } from '#libs/domain/ids.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
 import type { Ledger } from '#libs/domain/gpu/gpu.js';
+import { ledgerForPlan } from '#libs/domain/policy/paused-servers.js';
 import { plan } from '#libs/domain/policy/plan.js';
 import {
   slotPlace,
@@ -99,7 +100,7 @@ export class ScheduleCycle {
     const { recorder, ledger, settings } = this.options;
     return {
       ready: recorder.index.ready,
-      ledger,
+      ledger: ledgerForPlan(ledger, recorder.book.pauses),
       asked: this.#askedByPlace(),
       loadsAsked: this.#loadsStillAsked(nowMs),
       knownBytes: this.#knownBytes,
@@ -124,7 +125,7 @@ export class ScheduleCycle {
     const nowMs = clock.nowMs();
     this.expire(nowMs);
     recorder.index.wake(nowMs);
-    if (recorder.index.ready.size === 0) return;
+    if (recorder.index.ready.size === 0 || recorder.book.pauses.has('queue')) return;
     // 2. Decide.
     const { placements, loads, impossible } = plan(this.snapshot(nowMs));
     // 3. What can never run fails now, and says why.
@@ -212,13 +213,9 @@ export class ScheduleCycle {
       steps: outputsOf(task),
     });
     if (!rendered.ok) return failTask(task, rendered.failure, at);
-    return dispatchStep(task, {
-      stepId: step.stepId,
-      attempt: step.attempt,
-      lease,
-      input: rendered.input,
-      at,
-    });
+    const { stepId, attempt } = step;
+    const { pauses } = this.options.recorder.book;
+    return dispatchStep(task, { stepId, attempt, lease, input: rendered.input, at }, pauses);
   }
 
   /** Whether the step is dispatched. An input that one event cannot hold fails the task: trying again would not shrink it. */

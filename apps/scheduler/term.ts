@@ -3,6 +3,7 @@ import type { Lease, Ledger } from '#libs/domain/gpu/gpu.js';
 import { explainTask } from '#libs/domain/policy/explain.js';
 import { queueView } from '#libs/domain/policy/queue-view.js';
 import { dependencyEnded, loseLease } from '#libs/domain/task/outcome.js';
+import type { Pause } from '#libs/domain/task/pauses.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
 import { activeSteps } from '#libs/domain/task/task.js';
@@ -73,7 +74,12 @@ export class Term {
     const index = new TaskIndex(book);
     index.rebuild(clock.nowMs());
     this.recorder = new Recorder(writer, book, index, clock, (taskId) => this.#closeDependents(taskId));
-    this.#intake = new Intake({ ...options, recorder: this.recorder, openTasksMax: config.openTasksMax });
+    this.#intake = new Intake({
+      ...options,
+      recorder: this.recorder,
+      openTasksMax: config.openTasksMax,
+      isServerKnown: (serverId) => ledger.servers.has(serverId),
+    });
     this.cycle = new ScheduleCycle({
       recorder: this.recorder,
       ledger,
@@ -144,7 +150,11 @@ export class Term {
     const { book, clock } = this.options;
     const atMs = clock.nowMs();
     const view = queueView(this.cycle.snapshot(atMs), { groups: QUEUE_GROUPS_MAX, steps: limit });
-    return { ...view, seq: book.seq, atMs, open: book.open.size };
+    return { ...view, seq: book.seq, atMs, open: book.open.size, paused: book.pauses.get('queue') ?? null };
+  }
+
+  pauses(): readonly Pause[] {
+    return [...this.options.book.pauses.values()];
   }
 
   /** Requests older than their stream keeps them were never decided: whoever runs this must know. */

@@ -278,6 +278,11 @@ const PLANTS: readonly Plant[] = [
     () => changed('tasks', 32, data({ lease: at(lines('tasks'), 20).data['lease'] })),
   ],
   ['NOT_LIVE', 'a lease that is released twice', () => again('leases', 9)],
+  ...(['queue', 'workspace:default', 'template:noop', 'server:cpu'] as const).map((scope): Plant => [
+    'STARTED_WHILE_PAUSED',
+    `an attempt while ${scope} is paused`,
+    () => changed('tasks', 8, (record) => ({ ...record, type: 'scheduling.paused', data: { scope } })),
+  ]),
   ['STARTED_WHILE_ENDING', 'an attempt after a cancel', () => swapped('tasks', 7, 25)],
   ['ENDED_WHILE_RUNNING', 'a cancel that stops nothing', () => changed('tasks', 26, data({ stopped: [] }))],
   [

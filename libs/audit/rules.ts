@@ -6,6 +6,7 @@ export const PROMISES = {
   4: 'One attempt of a step counts at a time, and only that one has an effect.',
   5: 'The log from its start gives the state that the scheduler has, byte for byte.',
   7: 'A task that is over holds no lease, and a slot is free only when its attempt has ended.',
+  10: 'What is paused starts nothing.',
   8: 'A loss or a change of the log is found.',
 } as const satisfies Readonly<Record<number, string>>;
 
@@ -52,6 +53,7 @@ export const RULES = {
   SLOT_GIVEN_AWAY: { promise: 7, says: 'A slot was freed before its attempt had ended.' },
   LEASE_LEFT_BEHIND: { promise: 7, says: 'A lease is live though its attempt has ended.' },
   LEASE_GONE: { promise: 7, says: 'An attempt is under way though its lease is closed.' },
+  STARTED_WHILE_PAUSED: { promise: 10, says: 'An attempt started in a scope that was paused.' },
   EVENTS_MISSING: { promise: 8, says: 'A sequence is missing, or comes twice.' },
   HASH_BROKEN: { promise: 8, says: 'An event does not carry the hash of the one before it.' },
   GENESIS_WRONG: { promise: 8, says: 'The log does not begin with `log.started`.' },

@@ -1,5 +1,5 @@
 import type { LeaseId, StepId, TaskId } from '#libs/domain/ids.js';
-import type { StepDispatched, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { SchedulerEvent, StepDispatched, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { AuditRecord } from './audit-record.js';
 import { attemptName, type Attempt } from './attempts.js';
 import type { Findings } from './findings.js';
@@ -9,6 +9,8 @@ import type { RuleName } from './rules.js';
 type AuditedTask = {
   readonly submittedSeq: number;
   readonly dependsOn: readonly TaskId[];
+  /** Pauses that hold it back, besides that of a server. */
+  readonly scopes: readonly string[];
   /** Nothing of it starts before; 0 where it said no time. */
   readonly runAtMs: number;
   /** Until when it may wait for its first attempt; null for as long as it takes. */
@@ -29,6 +31,8 @@ type AuditedStep = {
   blamed: LeaseId | null;
 };
 
+type AuditedEvent = TaskEvent | Extract<SchedulerEvent, { readonly type: `scheduling.${string}` }>;
+
 type Over = 'task.completed' | 'task.failed' | 'task.cancelled';
 const OVER: ReadonlySet<string> = new Set<Over>(['task.completed', 'task.failed', 'task.cancelled']);
 
@@ -36,6 +40,7 @@ const OVER: ReadonlySet<string> = new Set<Over>(['task.completed', 'task.failed'
 export class TaskAudit {
   readonly #open = new Map<TaskId, AuditedTask>();
   readonly #over = new Map<TaskId, Over>();
+  readonly #paused = new Set<string>();
   /** Every attempt so far by its lease: no two have the same. */
   readonly attempts = new Map<LeaseId, Attempt>();
 
@@ -59,7 +64,9 @@ export class TaskAudit {
   }
 
   take(record: AuditRecord): void {
-    const event = { ...record.data, type: record.type } as unknown as TaskEvent;
+    const event = { ...record.data, type: record.type } as unknown as AuditedEvent;
+    if (event.type === 'scheduling.paused') return void this.#paused.add(event.scope);
+    if (event.type === 'scheduling.resumed') return void this.#paused.delete(event.scope);
     const { taskId } = event;
     const at = { seq: record.seq, taskId };
     if (this.#over.has(taskId)) {
@@ -94,6 +101,7 @@ export class TaskAudit {
     return {
       submittedSeq: seq,
       dependsOn,
+      scopes: ['queue', `workspace:${event.workspace}`, `template:${event.template.name}`],
       runAtMs: runAt === undefined ? 0 : Date.parse(runAt),
       expiresAtMs:
         queueTtlMs === undefined
@@ -121,6 +129,9 @@ export class TaskAudit {
       this.#found('NEEDS_NOT_DONE', at, `${what} started before ${missing.join(', ')} was done`);
     if (Date.parse(event.at) < task.runAtMs)
       this.#found('STARTED_TOO_EARLY', at, `${what} started at ${event.at}, before its time`);
+    const paused = [...task.scopes, `server:${lease.serverId}`].find((scope) => this.#paused.has(scope));
+    if (paused !== undefined)
+      this.#found('STARTED_WHILE_PAUSED', at, `${what} started though ${paused} is paused`);
     if (task.ending) this.#found('STARTED_WHILE_ENDING', at, `${what} started though the task is ending`);
     if (step.current !== null || step.done)
       this.#found('STARTED_TWICE', at, `${what} started while attempt ${step.attempts} counts`);

@@ -1,13 +1,21 @@
 import type { Failure } from '#libs/domain/errors.js';
 import type { TaskId, WorkspaceId } from '#libs/domain/ids.js';
 import type { TaskChoice, TasksCancelled } from '#libs/domain/task/cancel-tasks.js';
+import type { Pause } from '#libs/domain/task/pauses.js';
 import type { StepSpec, TemplateRef } from '#libs/domain/task/events.js';
 
 /**
  * What the gateway asks of the scheduler, on `COMMANDS` (`cmd.<kind>.<commandId>`).
  * Every command is answered on the subject in its `answerTo`, once its decision is in the log.
  */
-export type Command = SubmitTask | CancelTask | CancelTasks | ChangePriority | RegisterTemplate;
+export type Command =
+  | SubmitTask
+  | CancelTask
+  | CancelTasks
+  | ChangePriority
+  | PauseScheduling
+  | ResumeScheduling
+  | RegisterTemplate;
 
 export type SubmitTask = {
   readonly kind: 'submit';
@@ -49,6 +57,17 @@ export type ChangePriority = {
   readonly taskId: TaskId;
   readonly priority: number;
 };
+
+/** Starts nothing new in a scope until it is resumed. */
+export type PauseScheduling = {
+  readonly kind: 'pause';
+  readonly commandId: string;
+} & Omit<Pause, 'since'>;
+
+export type ResumeScheduling = {
+  readonly kind: 'resume';
+  readonly commandId: string;
+} & Pick<Pause, 'scope' | 'by'>;
 
 /** Makes a template version known. Sent before the first task that uses it; repeating it changes nothing. */
 export type RegisterTemplate = {

@@ -14,6 +14,8 @@ import {
   type Outcome,
   type Report,
 } from '#libs/domain/task/outcome.js';
+import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
+import type { PauseScope } from '#libs/domain/task/pauses.js';
 import { expireTask } from '#libs/domain/task/queue-time.js';
 import { msOf } from '#libs/domain/time.js';
 import type { StepSpec, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
@@ -43,6 +45,14 @@ export const OUTCOMES: readonly Outcome[] = [
 export const STEP_IDS = ['a', 'b', 'c', 'd'] as const;
 
 const task = fc.integer({ min: 0, max: 4 });
+const scope = fc.constantFrom<PauseScope>(
+  'queue',
+  'workspace:home',
+  'workspace:lab',
+  'template:other',
+  'server:gpu1',
+  'server:gpu2',
+);
 const anything = fc.oneof(
   {
     weight: 3,
@@ -53,7 +63,7 @@ const anything = fc.oneof(
       dependsOn: fc.uniqueArray(task, { maxLength: 2 }),
       key: fc.option(fc.constantFrom('k1', 'k2')),
       // Facts are a second apart here, so that some expire and some start before.
-      ttlMs: fc.constantFrom(null, 2_000, 6_000),
+      ttlMs: fc.constantFrom(null, null, null, 2_000, 6_000),
     }),
   },
   {
@@ -78,7 +88,9 @@ const anything = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), back: fc.nat(5) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel' as const), task }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('expire' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const), scope }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('resume' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('expire' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('impossible' as const), task }) },
   {
     weight: 1,
@@ -146,7 +158,8 @@ export class TaskWorld {
     this.#leases += 1;
     const lease = { leaseId: `lease-${this.#leases}`, token: 1000 + this.#leases, serverId: 'gpu1' };
     const at = this.#at;
-    const events = dispatchStep(open, { stepId, attempt, lease, input: { n: this.#leases }, at });
+    const dispatch = { stepId, attempt, lease, input: { n: this.#leases }, at };
+    const events = dispatchStep(open, dispatch, this.book.pauses);
     if (events.length > 0) {
       const { leaseId, token } = lease;
       this.attempts.push({ taskId, report: { stepId, attempt, leaseId, token, startedAt: at, endedAt: at } });
@@ -211,6 +224,20 @@ export class TaskWorld {
       }
       case 'cancel':
         return this.cancel(`t${action.task}`);
+      case 'pause': {
+        const wanted = { scope: action.scope, reason: 'x', by: 'ada' };
+        const given = { at: this.#at, isServerKnown: () => true };
+        const decision = pauseScheduling(wanted, this.book.pauses, given);
+        if (!isRefused(decision)) this.append(decision);
+        return;
+      }
+      case 'resume': {
+        for (const scope of this.book.pauses.keys()) {
+          const decision = resumeScheduling({ scope, by: 'ada' }, this.book.pauses, this.#at);
+          if (!isRefused(decision)) this.append(decision);
+        }
+        return;
+      }
       case 'expire':
         for (const open of this.book.open.values()) this.append(expireTask(open, this.nowMs));
         return;

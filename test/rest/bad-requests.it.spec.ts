@@ -31,6 +31,11 @@ const cancelling = (name: string, body: unknown, ...says: RegExp[]): Row => ({
   ...post(`cancelling by ${name}`, body, 'VALIDATION_FAILED', ...says),
   path: '/api/v1/tasks/cancel',
 });
+const pausing = (name: string, scope: string, body: unknown, code: ErrorCode, ...says: RegExp[]): Row => ({
+  ...post(`pausing ${name}`, body, code, ...says),
+  method: 'PUT',
+  path: `/api/v1/pauses/${scope}`,
+});
 const noop = (more: object): object => ({ template: 'noop', ...more });
 const inference = (parameters: object): object => ({ template: 'ollama-inference', parameters });
 
@@ -429,6 +434,38 @@ const ROWS: readonly Row[] = [
     path: '/api/v1/tasks/Nope',
     code: 'VALIDATION_FAILED',
     says: [/Nope/, /lower-case/],
+  },
+
+  // Pausing.
+  pausing('no scope', 'nothing', {}, 'VALIDATION_FAILED', /nothing/, /queue, workspace:<name>/),
+  pausing('a scope in capitals', 'workspace:TEAM', {}, 'VALIDATION_FAILED', /TEAM/, /lower-case/),
+  pausing('a task', 'task:abc', {}, 'VALIDATION_FAILED', /task:abc/, /server:<id>/),
+  pausing('an unknown server', 'server:gpu9', {}, 'SERVER_UNKNOWN', /'gpu9'/, /api\/v1\/servers/),
+  pausing('no body', 'queue', undefined, 'VALIDATION_FAILED', /body is missing/, /reason, by/),
+  pausing('a reason that is a number', 'queue', { reason: 5 }, 'VALIDATION_FAILED', /reason/, /1 to 500/),
+  pausing('a name of two lines', 'queue', { by: 'a\nb' }, 'VALIDATION_FAILED', /by must be text/),
+  pausing('an unknown field', 'queue', { until: '2026-01-31' }, 'VALIDATION_FAILED', /until/, /reason, by/),
+  {
+    name: 'resuming what is not paused',
+    method: 'DELETE',
+    path: '/api/v1/pauses/queue',
+    code: 'PAUSE_UNKNOWN',
+    says: [/'queue'/, /nothing/],
+  },
+  {
+    name: 'resuming no scope',
+    method: 'DELETE',
+    path: '/api/v1/pauses/all?by=ada',
+    code: 'VALIDATION_FAILED',
+    says: [/'all'/, /template:<name>/],
+  },
+  {
+    name: 'POST to the pauses',
+    method: 'POST',
+    path: '/api/v1/pauses',
+    body: { scope: 'queue' },
+    code: 'METHOD_NOT_ALLOWED',
+    says: [/POST/, /GET/],
   },
 
   // Cancelling by filter.

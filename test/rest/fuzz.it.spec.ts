@@ -54,6 +54,7 @@ const path = fc.oneof(
     '/api/v1/templates/validate',
     '/api/v1/servers',
     '/api/v1/queue',
+    '/api/v1/pauses',
     '/health/live',
     '/openapi.json',
     '/docs',
@@ -64,6 +65,7 @@ const path = fc.oneof(
     .tuple(id, fc.constantFrom('events', 'stream', 'explain', 'priority', 'x'))
     .map(([text, part]) => `/api/v1/tasks/${text}/${part}`),
   raw.map((text) => `/api/v1/templates/${text}`),
+  raw.map((text) => `/api/v1/pauses/${text}`),
   fc.array(raw, { maxLength: 4 }).map((parts) => `/${parts.join('/')}`),
 );
 const queryName = fc.oneof(
@@ -217,6 +219,27 @@ const fuzzed: fc.Arbitrary<Fuzzed> = fc.oneof(
     path: fc.constant('/api/v1/tasks'),
     headers: fc.constant({ 'content-type': 'application/json' }),
     body: fc.oneof(right, submission, submission).map((value) => JSON.stringify(value)),
+  }),
+  fc.record({
+    method: fc.constantFrom('PUT', 'DELETE', 'DELETE'),
+    path: fc
+      .constantFrom(
+        'queue',
+        'workspace:lab',
+        'template:noop',
+        'server:cpu',
+        'server:gone',
+        'workspace:',
+        'x:y',
+      )
+      .map((scope) => `/api/v1/pauses/${scope}`),
+    headers: fc.constant({ 'content-type': 'application/json' }),
+    body: fc.option(
+      fc
+        .record({ reason: mostly(word), by: mostly(word) }, { requiredKeys: [] })
+        .map((value) => JSON.stringify(value)),
+      { nil: undefined },
+    ),
   }),
   fc.record({
     method: fc.constant('POST'),

@@ -29,7 +29,9 @@ describe('the OpenAPI document', () => {
       })),
     );
     expect(operations.map(({ name }) => name).toSorted()).toEqual([
+      'DELETE /api/v1/pauses/{scope}',
       'DELETE /api/v1/tasks/{id}',
+      'GET /api/v1/pauses',
       'GET /api/v1/queue',
       'GET /api/v1/servers',
       'GET /api/v1/tasks',
@@ -47,6 +49,7 @@ describe('the OpenAPI document', () => {
       'POST /api/v1/tasks',
       'POST /api/v1/tasks/cancel',
       'POST /api/v1/templates/validate',
+      'PUT /api/v1/pauses/{scope}',
     ]);
     for (const { name, operation } of operations) {
       expect([name, operation.summary]).toEqual([name, expect.any(String)]);

@@ -189,7 +189,7 @@ const explanations = {
     state: { type: 'string', enum: ['waiting', 'running', 'done', 'stopped'] },
     text: { ...text, description: 'What follows "Step \'x\'" in a sentence.' },
     waits_for: orNull(
-      waitOf('ending', 'run-at', 'tasks', 'steps', 'retry', 'lease', 'slot', 'loading', 'model'),
+      waitOf('ending', 'paused', 'run-at', 'tasks', 'steps', 'retry', 'lease', 'slot', 'loading', 'model'),
     ),
   }),
   Queue: exactly({
@@ -197,12 +197,15 @@ const explanations = {
     as_of_seq: { ...count, description: 'Last event of the log that the scheduler counted.' },
     open_tasks: { ...count, description: 'Those included of which nothing is ready to run.' },
     ready_steps: count,
+    paused: orNull(ref('Pause')),
     groups: {
       ...listOf('QueueGroup'),
       description: 'One for each model and its options, the first in line first.',
     },
     next: { ...listOf('QueuedStep'), description: 'In the order in which they go.' },
   }),
+  PauseList: exactly({ items: listOf('Pause') }),
+  Pause: exactly({ scope: text, reason: text, by: text, since: time }),
   QueueGroup: exactly({
     model: orNull(text),
     ready_steps: count,

@@ -1,3 +1,4 @@
+import type { Pause } from './pauses.js';
 import { emptyBook, type IdempotencyRecord, type TaskBook } from './task-book.js';
 import type { ClosedTask, OpenTask } from './task.js';
 
@@ -12,6 +13,7 @@ const ENTRIES_PER_LINE = 64;
 
 type Line =
   | { readonly is: 'book'; readonly seq: number; readonly logId: string; readonly positions: Positions }
+  | { readonly is: 'pause'; readonly pause: Pause }
   | { readonly is: 'template'; readonly entry: Entry<Readonly<Record<string, unknown>>> }
   | { readonly is: 'open'; readonly task: OpenTask }
   | { readonly is: 'closed'; readonly entries: readonly Entry<ClosedTask['status']>[] }
@@ -27,6 +29,7 @@ export const bookLines = (book: TaskBook): Iterable<string> => {
   const { seq, logId, closed } = book;
   const head: Line = { is: 'book', seq, logId, positions: { ...book.positions } };
   return written(head, {
+    pauses: [...book.pauses.values()],
     templates: [...book.templates],
     open: [...book.open.values()],
     closed: { entries: closed.entries(), count: closed.size },
@@ -35,15 +38,17 @@ export const bookLines = (book: TaskBook): Iterable<string> => {
 };
 
 type Parts = {
+  readonly pauses: readonly Pause[];
   readonly templates: readonly Entry<Readonly<Record<string, unknown>>>[];
   readonly open: readonly OpenTask[];
   readonly closed: { readonly entries: Iterator<[string, ClosedTask['status']]>; readonly count: number };
   readonly idempotency: readonly Entry<IdempotencyRecord>[];
 };
 
-function* written(head: Line, { templates, open, closed, idempotency }: Parts): Generator<string> {
+function* written(head: Line, { pauses, templates, open, closed, idempotency }: Parts): Generator<string> {
   const line = (value: Line): string => JSON.stringify(value);
   yield line(head);
+  for (const pause of pauses) yield line({ is: 'pause', pause });
   for (const entry of templates) yield line({ is: 'template', entry });
   for (const task of open) yield line({ is: 'open', task });
   for (let left = closed.count; left > 0; left -= ENTRIES_PER_LINE) {
@@ -70,6 +75,9 @@ const take = (book: TaskBook, line: Line): void => {
       book.logId = line.logId;
       book.positions.commands = line.positions.commands;
       book.positions.reports = line.positions.reports;
+      return;
+    case 'pause':
+      book.pauses.set(line.pause.scope, line.pause);
       return;
     case 'template':
       book.templates.set(...line.entry);

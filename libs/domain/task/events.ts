@@ -1,6 +1,7 @@
 import type { Failure } from '../errors.js';
 import type { LeaseId, ServerId, StepId, TaskId, WorkspaceId } from '../ids.js';
 import type { ModelUsage } from '../usage.js';
+import type { PauseScope } from './pauses.js';
 import type { Requirement } from './requirement.js';
 
 /**
@@ -23,7 +24,13 @@ export type TaskEvent =
   | TaskCancelled;
 
 /** Facts of the same stream that belong to no single task. */
-export type SchedulerEvent = TemplateRegistered | CommandsRefused | LeaderElected | LogStarted;
+export type SchedulerEvent =
+  | TemplateRegistered
+  | CommandsRefused
+  | SchedulingPaused
+  | SchedulingResumed
+  | LeaderElected
+  | LogStarted;
 
 /** Every type of the stream, for folds that must not pass over one they do not know. */
 export const TASK_STREAM_TYPES: ReadonlySet<string> = new Set<(TaskEvent | SchedulerEvent)['type']>([
@@ -40,6 +47,8 @@ export const TASK_STREAM_TYPES: ReadonlySet<string> = new Set<(TaskEvent | Sched
   'task.cancelled',
   'template.registered',
   'commands.refused',
+  'scheduling.paused',
+  'scheduling.resumed',
   'leader.elected',
   'log.started',
 ]);
@@ -225,6 +234,22 @@ export type CommandsRefused = {
     readonly kind: string;
     readonly failure: Failure;
   }[];
+  readonly at: string;
+};
+
+/** Nothing new starts in this scope from here on. */
+export type SchedulingPaused = {
+  readonly type: 'scheduling.paused';
+  readonly scope: PauseScope;
+  readonly reason: string;
+  readonly by: string;
+  readonly at: string;
+};
+
+export type SchedulingResumed = {
+  readonly type: 'scheduling.resumed';
+  readonly scope: PauseScope;
+  readonly by: string;
   readonly at: string;
 };
 

@@ -1,6 +1,7 @@
 import type { TaskId } from '../ids.js';
 import { msOf } from '../time.js';
 import type { SchedulerEvent, TaskEvent, TemplateRef } from './events.js';
+import type { Pause, PauseScope } from './pauses.js';
 import { evolve, type ClosedTask, type OpenTask } from './task.js';
 
 /**
@@ -15,6 +16,8 @@ export type TaskBook = {
   logId: string;
   /** How far the request streams are answered: everything up to here has had its effect. */
   readonly positions: { commands: number; reports: number };
+  /** What starts nothing new, in the order in which it was paused first. */
+  readonly pauses: Map<PauseScope, Pause>;
   readonly templates: Map<string, Readonly<Record<string, unknown>>>;
   readonly open: Map<TaskId, OpenTask>;
   readonly closed: Map<TaskId, ClosedTask['status']>;
@@ -34,6 +37,7 @@ export const emptyBook = (): TaskBook => ({
   seq: 0,
   logId: '',
   positions: { commands: 0, reports: 0 },
+  pauses: new Map(),
   templates: new Map(),
   open: new Map(),
   closed: new Map(),
@@ -57,6 +61,14 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
       return;
     case 'leader.elected':
     case 'commands.refused':
+      return;
+    case 'scheduling.paused': {
+      const { scope, reason, by, at } = event;
+      book.pauses.set(scope, { scope, reason, by, since: at });
+      return;
+    }
+    case 'scheduling.resumed':
+      book.pauses.delete(event.scope);
       return;
     case 'template.registered':
       book.templates.set(templateKey(event.template), event.definition);

@@ -1,6 +1,7 @@
 import type { StepId, TaskId } from '../ids.js';
 import { ReadyQueue } from '../policy/ready-queue.js';
 import { msOf } from '../time.js';
+import { pauseOfGroup } from './pauses.js';
 import { expiresAtMs, waitsFromMs } from './queue-time.js';
 import type { TaskBook } from './task-book.js';
 import { needsDone, type OpenTask, type Step } from './task.js';
@@ -38,7 +39,10 @@ export class TaskIndex {
     const expiryMs = expiresAtMs(task);
     if (expiryMs === null) this.#expiring.delete(taskId);
     else this.#expiring.set(taskId, expiryMs);
-    const blocked = task.ending !== null || !this.#dependenciesDone(task);
+    const blocked =
+      task.ending !== null ||
+      !this.#dependenciesDone(task) ||
+      pauseOfGroup(task, this.#book.pauses) !== undefined;
     let nextMs = Number.POSITIVE_INFINITY;
     for (const step of task.steps) nextMs = Math.min(nextMs, this.#place(task, step, blocked, nowMs));
     if (Number.isFinite(nextMs)) this.#delayed.set(taskId, nextMs);
