@@ -56,6 +56,16 @@ describe('frozen task events', () => {
     });
   });
 
+  it('fold a pause that is lifted', () => {
+    expect(foldTasks(...BEGIN, 'scheduling.paused').pauses.get('workspace:default')).toEqual({
+      scope: 'workspace:default',
+      reason: 'the GPU is needed for a demo',
+      by: 'ada',
+      since: '2026-01-02T03:04:05.678Z',
+    });
+    expect(foldTasks(...BEGIN, 'scheduling.paused', 'scheduling.resumed').pauses.size).toBe(0);
+  });
+
   it.each([
     ['cancelled', ['task.cancel-requested', 'step.stopped', 'task.cancelled']],
     ['failed', ['task.failing', 'task.failed']],

@@ -1,5 +1,6 @@
 import type { StepExplanation, Wait } from '#libs/domain/policy/explain.js';
 import type { PlaceView, Position, ServerVerdict } from '#libs/domain/policy/ready-wait.js';
+import type { Pause } from '#libs/domain/task/pauses.js';
 import type { Obstacle } from '#libs/domain/policy/server-verdict.js';
 
 /** What follows "Step 'x'" in a sentence about where it is. */
@@ -20,6 +21,10 @@ export const waitText = (wait: Wait, model: string | null): string => {
   switch (wait.kind) {
     case 'ending':
       return `does not start any more: the task ${wait.how === 'cancelled' ? 'is being cancelled' : 'has failed'}`;
+    case 'paused':
+      return `is held back: ${pauseText(wait.pause)}`;
+    case 'run-at':
+      return `is not to run before ${dateTime(wait.atMs)}`;
     case 'tasks':
       return `waits for ${wait.taskIds.length === 1 ? 'task' : 'tasks'} ${wait.taskIds.join(', ')}`;
     case 'steps':
@@ -36,6 +41,9 @@ export const waitText = (wait: Wait, model: string | null): string => {
       return `${modelText(wait.servers, model)}${aheadText(wait.position, model)}`;
   }
 };
+
+export const pauseText = ({ scope, by, since, reason }: Pause): string =>
+  `${scope === 'queue' ? 'the queue' : scope.replace(':', ' ')} is paused by ${by} since ${dateTime(Date.parse(since))} (${reason})`;
 
 const slotText = (places: readonly PlaceView[], model: string | null): string => {
   if (places.length === 0) return 'waits for a CPU slot, and there is no server with one';
@@ -105,5 +113,7 @@ const aheadText = ({ ahead, aheadOfSame }: Position, model: string | null): stri
 };
 
 const clockTime = (atMs: number): string => `${new Date(atMs).toISOString().slice(11, 19)} UTC`;
+
+const dateTime = (atMs: number): string => `${new Date(atMs).toISOString().slice(0, 19)}Z`;
 
 const gib = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(1)} GiB`;

@@ -8,6 +8,8 @@ const GIB = 1024 ** 3;
 const FIRST = { ahead: 0, aheadOfSame: 0 };
 const BEHIND = { ahead: 4, aheadOfSame: 1 };
 
+const PAUSE = { reason: 'repair', by: 'ada', since: '2026-01-02T03:04:00.000Z' };
+
 const viewOf = (...steps: readonly StepExplanation[]) =>
   explanationView('t1', { kind: 'open', seq: 7, atMs: AT_MS, priority: 5, steps });
 
@@ -27,6 +29,15 @@ const onAttic = (verdict: Extract<Wait, { kind: 'model' }>['servers'][number]['v
 describe('an explanation', () => {
   it.each<readonly [wait: Wait, text: string]>([
     [{ kind: 'ending', how: 'failed' }, 'does not start any more: the task has failed'],
+    [
+      { kind: 'paused', pause: { ...PAUSE, scope: 'queue' } },
+      'is held back: the queue is paused by ada since 2026-01-02T03:04:00Z (repair)',
+    ],
+    [
+      { kind: 'paused', pause: { ...PAUSE, scope: 'workspace:lab' } },
+      'is held back: workspace lab is paused by ada since 2026-01-02T03:04:00Z (repair)',
+    ],
+    [{ kind: 'run-at', atMs: AT_MS }, 'is not to run before 2026-01-02T03:04:05Z'],
     [{ kind: 'tasks', taskIds: ['t7', 't8'] }, 'waits for tasks t7, t8'],
     [{ kind: 'retry', attempt: 2, atMs: AT_MS }, 'is tried again (attempt 2) at 03:04:05 UTC'],
     [{ kind: 'lease' }, 'is about to start: a slot was found for it'],
@@ -58,6 +69,7 @@ describe('an explanation', () => {
     [{ may: true, evict: ['r1'], drain: null }, 'is next, in place of 1 that nobody waits for'],
     [{ may: true, evict: ['r1'], drain: 'r1' }, 'makes room once what runs there has ended'],
     [{ may: false, obstacle: { kind: 'not-up', state: 'down' } }, 'is down'],
+    [{ may: false, obstacle: { kind: 'not-up', state: 'paused' } }, 'is paused'],
     [
       { may: false, obstacle: { kind: 'other-load', model: 'phi4:14b', state: 'unloading' } },
       'is unloading phi4:14b',

@@ -4,6 +4,8 @@ import { SettingsError } from '#libs/runtime/settings.js';
 import { loadGatewayConfig } from './gateway.config.js';
 import { LateDecisions } from './late-decisions.js';
 import { filterOf } from './list-tasks.dto.js';
+import { AHEAD_MAX_MS, utcOf } from './http/point-in-time.js';
+import { queueTimesOf } from './queue-times.js';
 import { newTaskId } from './task-id.js';
 
 describe('a task id', () => {
@@ -15,6 +17,48 @@ describe('a task id', () => {
     const times = ids.map((id) => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16));
     expect(times).toEqual(ids.map((_, n) => 1_767_268_800_000 + Math.floor(n / 500)));
   });
+});
+
+describe('a time of RFC 3339', () => {
+  it.each([
+    ['2026-01-31T12:00:00Z', '2026-01-31T12:00:00.000Z'],
+    ['2026-01-31t12:00:00.25z', '2026-01-31T12:00:00.250Z'],
+    ['2026-01-31T12:00:00.123456789+01:30', '2026-01-31T10:30:00.123Z'],
+    ['2024-02-29T23:59:59-23:59', '2024-03-01T23:58:59.000Z'],
+  ])('%s is %s', (text, utc) => expect(utcOf(text)).toBe(utc));
+
+  it.each([
+    '2026-02-31T12:00:00Z',
+    '2026-02-29T12:00:00Z',
+    '2026-13-01T12:00:00Z',
+    '2026-01-31T24:00:00Z',
+    '2026-01-31T12:00:00',
+    '2026-01-31 12:00:00Z',
+    '2026-01-31',
+    '9999-12-31T23:59:59-01:00',
+    '0000-01-01T00:00:00+01:00',
+    'tomorrow',
+  ])('%s is none', (text) => expect(utcOf(text)).toBeNull());
+});
+
+describe('the times of a submission', () => {
+  const NOW_MS = 1_767_268_800_000;
+  const at = (ms: number): string => new Date(NOW_MS + ms).toISOString();
+
+  it('are what the command has, and nothing that was not asked for', () => {
+    expect(queueTimesOf({}, NOW_MS)).toEqual({});
+    expect(queueTimesOf({ run_at: at(-5), deadline_at: at(AHEAD_MAX_MS), queue_ttl_ms: 7 }, NOW_MS)).toEqual({
+      runAt: at(-5),
+      deadlineAt: at(AHEAD_MAX_MS),
+      queueTtlMs: 7,
+    });
+  });
+
+  it.each([
+    [{ run_at: at(AHEAD_MAX_MS + 1) }, /run_at .* too far ahead.*within a year/],
+    [{ deadline_at: at(AHEAD_MAX_MS + 1) }, /deadline_at .* too far ahead/],
+    [{ run_at: at(10), deadline_at: at(10) }, /deadline_at .* not after run_at/],
+  ])('are refused as %j', (given, says) => expect(() => queueTimesOf(given, NOW_MS)).toThrow(says));
 });
 
 describe('a query for tasks', () => {

@@ -1,7 +1,9 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { CancelTasksController } from './cancel-tasks.controller.js';
 import { HealthController } from './health.controller.js';
 import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
+import { PausesController } from './pauses.controller.js';
 import { PlatformClient } from './platform-client.js';
 import { QueueController } from './queue.controller.js';
 import { ResultsClient } from './results-client.js';
@@ -62,6 +64,14 @@ export class GatewayModule {
 
 const wired = (providers: Provider[]): DynamicModule => ({
   module: GatewayModule,
-  controllers: [TasksController, TemplatesController, ServersController, QueueController, HealthController],
+  controllers: [
+    CancelTasksController,
+    TasksController,
+    TemplatesController,
+    ServersController,
+    QueueController,
+    PausesController,
+    HealthController,
+  ],
   providers,
 });

@@ -2,6 +2,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import type { ExplainReply, QueueReply } from '#libs/contracts/explain.js';
 import type { HealthReport } from '#libs/contracts/health.js';
 import type { ServerView } from '#libs/contracts/lease-rpc.js';
+import type { Pause } from '#libs/domain/task/pauses.js';
 import { RPC, SERVICES, type ServiceName } from '#libs/contracts/subjects.js';
 import { rpcRequest } from '#libs/runtime/rpc-client.js';
 
@@ -30,6 +31,10 @@ export class PlatformClient {
 
   async queue(limit: number): Promise<QueueReply> {
     return await rpcRequest<QueueReply>(this.connection, RPC.queue, { limit }, EXPLAIN_TIMEOUT_MS);
+  }
+
+  async pauses(): Promise<readonly Pause[]> {
+    return await rpcRequest<readonly Pause[]>(this.connection, RPC.pauses, {}, EXPLAIN_TIMEOUT_MS);
   }
 
   async health(): Promise<PlatformHealth> {

@@ -24,11 +24,12 @@ export class QueueController {
   }
 }
 
-const queueShown = ({ atMs, seq, open, ready, groups, next }: QueueReply): object => ({
+const queueShown = ({ atMs, seq, open, ready, groups, next, paused }: QueueReply): object => ({
   as_of: new Date(atMs).toISOString(),
   as_of_seq: seq,
   open_tasks: open,
   ready_steps: ready,
+  paused,
   groups: groups.map(({ model, size, first, wait }) => ({
     model,
     ready_steps: size,

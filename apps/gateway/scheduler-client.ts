@@ -45,14 +45,18 @@ export class SchedulerClient {
   }
 
   /** The decision, or null when it did not come in time. Rejects with `LogUnavailableError` when the command was not stored. */
-  async send(command: Command, traceparent?: string): Promise<CommandAnswer | null> {
+  async send(
+    command: Command,
+    traceparent?: string,
+    withinMs: number = ANSWER_TIMEOUT_MS,
+  ): Promise<CommandAnswer | null> {
     const { commandId } = command;
     if (this.#waiting.size >= WAITING_MAX) {
       const message = `${WAITING_MAX} requests wait for the scheduler already; at most that many are accepted. Try again.`;
       throw new ApiError('RATE_LIMITED', message, [], undefined, { 'retry-after': '1' });
     }
     const { promise: answer, resolve } = Promise.withResolvers<CommandAnswer | null>();
-    const timer = setTimeout(() => resolve(null), ANSWER_TIMEOUT_MS);
+    const timer = setTimeout(() => resolve(null), withinMs);
     this.#waiting.set(commandId, resolve);
     try {
       const stored = this.post(command, traceparent);

@@ -9,6 +9,7 @@ import { ApiError } from './http/problem.js';
 import type { LateDecisions } from './late-decisions.js';
 import type { SchedulerClient } from './scheduler-client.js';
 import type { SubmitTaskDto } from './submit-task.dto.js';
+import { queueTimesOf } from './queue-times.js';
 import { newTaskId } from './task-id.js';
 import type { TemplateShelf } from './template-shelf.js';
 
@@ -84,6 +85,7 @@ export class Submission {
       labels: request.labels ?? {},
       steps: planned.steps,
       submittedAt: rfc3339(nowMs),
+      ...queueTimesOf(request, nowMs),
       ...(key === undefined ? {} : { idempotency: { key, requestHash: requestHash(request) } }),
     };
   }

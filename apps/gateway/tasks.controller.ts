@@ -260,5 +260,8 @@ const submittedView = ({ command, answer }: Submitted): object => ({
   depends_on: command.dependsOn,
   labels: command.labels,
   created_at: command.submittedAt,
+  run_at: command.runAt ?? null,
+  deadline_at: command.deadlineAt ?? null,
+  queue_ttl_ms: command.queueTtlMs ?? null,
   status_url: `${PATH}/${command.taskId}`,
 });

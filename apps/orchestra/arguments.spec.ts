@@ -1,12 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { InvalidArgumentError } from 'commander';
 import {
+  duration,
   labelPair,
   oneOf,
   optionWithEnv,
   pointInTime,
   several,
   severalLabels,
+  timeAhead,
   wholeNumber,
 } from './arguments.js';
 
@@ -42,6 +44,28 @@ describe('a label', () => {
   it('is gathered as the API filters by it', () => {
     expect(severalLabels('b=2', severalLabels('a:1', []))).toEqual(['a:1', 'b:2']);
     expect(several('y', several('x', []))).toEqual(['x', 'y']);
+  });
+});
+
+describe('a time ahead', () => {
+  const ahead = timeAhead(() => Date.parse('2026-01-31T12:00:00.000Z'));
+
+  it.each([
+    ['2026-02-01T11:00:00Z', '2026-02-01T11:00:00.000Z'],
+    ['90s', '2026-01-31T12:01:30.000Z'],
+    ['7d', '2026-02-07T12:00:00.000Z'],
+  ])('%s is %s', (text, wanted) => expect(ahead(text)).toBe(wanted));
+
+  it.each(['tomorrow', '2026-02-01T11:00:00', '5', '999999999d'])('is not %j', (text) =>
+    expect(() => ahead(text)).toThrow(/how long from now, such as 15m/),
+  );
+});
+
+describe('a duration', () => {
+  it('is milliseconds, and what is accepted is said otherwise', () => {
+    expect(['1s', '15m', '2h', '7d'].map(duration)).toEqual([1_000, 900_000, 7_200_000, 604_800_000]);
+    for (const text of ['', '5', '1.5h', '-1s', '1 h'])
+      expect(() => duration(text)).toThrow(/such as 90s, 15m/);
   });
 });
 

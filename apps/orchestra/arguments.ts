@@ -37,13 +37,39 @@ export const severalLabels = (text: string, before: readonly string[]): readonly
 
 const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** How long: `90s`, `15m`, `2h`, `7d`. Answers milliseconds. */
+export const duration = (text: string): number => {
+  const ms = spanMs(text);
+  if (ms !== null) return ms;
+  throw new InvalidArgumentError('Expected how long, such as 90s, 15m, 2h or 7d.');
+};
+
+const spanMs = (text: string): number | null => {
+  const [, amount, unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  return amount === undefined ? null : Number(amount) * (UNITS_MS[unit] ?? Number.NaN);
+};
+
+/** A time in UTC, or how long from now: `2026-01-31T12:00:00Z`, `90s`, `15m`, `2h`, `7d`. Answers RFC 3339. */
+export const timeAhead =
+  (nowMs: () => number = Date.now) =>
+  (text: string): string => {
+    const span = spanMs(text);
+    const ms = span === null ? absoluteMs(text) : nowMs() + span;
+    if (isWritable(ms)) return new Date(ms).toISOString();
+    throw new InvalidArgumentError(
+      'Expected a time in UTC such as 2026-01-31T12:00:00Z, or how long from now, such as 15m or 2h.',
+    );
+  };
+
+/** Years of four digits, as RFC 3339 has them. */
+const isWritable = (ms: number): boolean => ms < Date.UTC(10_000, 0);
+
 /** A time in UTC, or how long ago: `2026-01-31T12:00:00Z`, `2026-01-31`, `90s`, `15m`, `2h`, `7d`. Answers RFC 3339. */
 export const pointInTime =
   (nowMs: () => number = Date.now) =>
   (text: string): string => {
-    const [, amount, unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
-    const ms =
-      amount === undefined ? absoluteMs(text) : nowMs() - Number(amount) * (UNITS_MS[unit] ?? Number.NaN);
+    const span = spanMs(text);
+    const ms = span === null ? absoluteMs(text) : nowMs() - span;
     if (Number.isFinite(ms)) return new Date(ms).toISOString();
     throw new InvalidArgumentError(
       'Expected a time in UTC such as 2026-01-31T12:00:00Z, or how long ago, such as 15m or 2h.',

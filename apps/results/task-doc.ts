@@ -62,6 +62,9 @@ export type NewTask = {
   readonly dependsOn: Json;
   readonly labels: Json;
   readonly createdAt: string;
+  readonly runAt: string | null;
+  readonly deadlineAt: string | null;
+  readonly queueTtlMs: number | null;
   readonly labelPairs: readonly (readonly [key: string, value: string])[];
   readonly steps: readonly { readonly stepType: string; readonly needs: Json }[];
 };

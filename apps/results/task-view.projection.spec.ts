@@ -36,6 +36,9 @@ const NOBODY: ReadonlyMap<string, TaskDoc> = new Map();
 const fold = (...facts: readonly (TaskEvent | SchedulerEvent)[]): TaskChanges =>
   foldTaskEvents(stored(facts), NOBODY);
 
+/** What is written of task `t1` when it is submitted. */
+const factsOf = (fact: TaskEvent) => fold(fact).submitted.get('t1');
+
 /** Task `t1` after these facts. */
 const taskAfter = (...facts: readonly TaskEvent[]): TaskDoc => {
   const doc = fold(...facts).docs.get('t1');
@@ -101,6 +104,14 @@ describe('the status of a task', () => {
     },
     { name: 'ends completed', facts: [submitted(), dispatched(), done], want: 'completed' },
   ])('$name', ({ facts, want }) => expect(taskAfter(...facts).state.status).toBe(want));
+});
+
+describe('the times of a task', () => {
+  it('are those that were asked for, and null where none were', () => {
+    expect(factsOf(submitted())).toMatchObject({ runAt: null, deadlineAt: null, queueTtlMs: null });
+    const times = { runAt: later(1), deadlineAt: later(2), queueTtlMs: 3 };
+    expect(factsOf(submitted(times))).toMatchObject(times);
+  });
 });
 
 describe('a task that completes', () => {

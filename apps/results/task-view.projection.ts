@@ -126,6 +126,8 @@ const handlers: Handlers = {
 const OF_NO_TASK: ReadonlySet<string> = new Set([
   'template.registered',
   'commands.refused',
+  'scheduling.paused',
+  'scheduling.resumed',
   'leader.elected',
   'log.started',
 ]);
@@ -171,6 +173,9 @@ const factsOf = (event: TaskSubmitted): NewTask => ({
   dependsOn: json(event.dependsOn),
   labels: json(event.labels),
   createdAt: event.submittedAt,
+  runAt: event.runAt ?? null,
+  deadlineAt: event.deadlineAt ?? null,
+  queueTtlMs: event.queueTtlMs ?? null,
   labelPairs: Object.entries(event.labels),
   steps: event.steps.map(({ stepType, needs }) => ({ stepType, needs: json(needs) })),
 });

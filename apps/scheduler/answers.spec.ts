@@ -24,6 +24,18 @@ describe('answers of the scheduler', () => {
     ]);
   });
 
+  it('that name many tasks go alone: two of them can be more than a message holds', async () => {
+    const tasks = { cancelled: ['t1'], stopping: [], more: false };
+    const sent = await sentBy((answers) => {
+      answers.add('rpl.a', { commandId: 'a1', ok: true, seq: 1, tasks });
+      answers.add('rpl.a', { commandId: 'a2', ok: true, seq: 1, tasks });
+    });
+    expect(sent).toEqual([
+      ['rpl.a', ['a1']],
+      ['rpl.a', ['a2']],
+    ]);
+  });
+
   it('do not wait for others', async () =>
     expect(await sentBy((answers) => answers.add('rpl.a', answer('a1')))).toEqual([['rpl.a', ['a1']]]));
 

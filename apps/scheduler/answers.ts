@@ -10,6 +10,8 @@ export class Answers {
   constructor(private readonly send: (to: string, answers: CommandAnswers) => void) {}
 
   add(to: string, answer: CommandAnswer): void {
+    // One that names thousands of tasks fills a message.
+    if (answer.ok && answer.tasks !== undefined) return this.send(to, [answer]);
     // Answers of one acknowledgement are added in microtasks that stand in line before this one.
     if (this.#due.size === 0) queueMicrotask(() => this.#sendAll());
     const together = this.#due.get(to);

@@ -37,7 +37,14 @@ const recordedOf = async (...commands: readonly Command[]): Promise<readonly str
   const clock = { nowMs: () => NOW_MS };
   const recorder = new Recorder(writer, book, new TaskIndex(book, UNKNOWN_COSTS), clock, () => undefined);
   const answers = new Answers(() => undefined);
-  const intake = new Intake({ recorder, clock, random: () => 0.5, openTasksMax: 10, answers });
+  const intake = new Intake({
+    recorder,
+    clock,
+    random: () => 0.5,
+    openTasksMax: 10,
+    isServerKnown: () => true,
+    answers,
+  });
   for (const [place, data] of commands.entries())
     intake.command({ id: data.commandId, subject: 'cmd.x', data, seq: place + 1, storedAtMs: NOW_MS });
   await new Promise((resolve) => setImmediate(resolve));
@@ -58,4 +65,20 @@ describe('commands of one turn', () => {
       'task.submitted cmd:4',
       'commands.refused cmd:5',
     ]));
+});
+
+describe('a command that makes several facts', () => {
+  const many: Command = { kind: 'cancel-many', commandId: 'c-9', choice: {}, reason: 'x', tasksMax: 10 };
+
+  it('has had its effect with the last of them: a leader that dies before it leaves the rest to be decided again', async () => {
+    const facts = await recordedOf(registration, accepted('t-1'), accepted('t-2'), accepted('t-3'), many);
+    expect(facts.slice(4)).toEqual([
+      'task.cancelled part-cmd:5',
+      'task.cancelled part-cmd:5',
+      'task.cancelled cmd:5',
+    ]);
+  });
+
+  it('is decided where it makes none, without a fact', async () =>
+    expect(await recordedOf(many, refused('c-1'))).toEqual(['commands.refused cmd:2']));
 });

@@ -8,9 +8,11 @@ import {
   type SubmitOutcome,
 } from '#libs/domain/task/decide.js';
 import { promiseFor } from '#libs/domain/policy/promise.js';
+import { cancelTasks, type TasksCancelled } from '#libs/domain/task/cancel-tasks.js';
+import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
 import { recordReport } from '#libs/domain/task/outcome.js';
 import type { Failure } from '#libs/domain/errors.js';
-import type { TaskEvent } from '#libs/domain/task/events.js';
+import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
 import { templateKey } from '#libs/domain/task/task-book.js';
 import { isLastStep, outputsOf } from '#libs/domain/task/task.js';
 import { EventTooLargeError } from '#libs/event-log/event-log.js';
@@ -26,8 +28,11 @@ export type IntakeOptions = {
   readonly clock: Clock;
   readonly random: () => number;
   readonly openTasksMax: number;
+  readonly isServerKnown: (serverId: string) => boolean;
   readonly answers: Answers;
 };
+
+type Outcome = SubmitOutcome | TasksCancelled | readonly SchedulerEvent[];
 
 /** Turns what arrives on the request streams into facts. Each message is decided and recorded in one turn. */
 export class Intake {
@@ -52,7 +57,7 @@ export class Intake {
     const repeated = 'repeatedOf' in outcome;
     const recorded = repeated
       ? recorder.last
-      : this.#recordOrRefuse(outcome, command, message.answerTo, cause);
+      : this.#recordOrRefuse('more' in outcome ? outcome.events : outcome, command, message.answerTo, cause);
     if (recorded === null) return;
     const taskId = repeated ? outcome.repeatedOf : 'taskId' in command ? command.taskId : undefined;
     this.#answerWhenStored(recorded, message.answerTo, {
@@ -60,6 +65,7 @@ export class Intake {
       ok: true,
       seq: recorded.seq,
       ...(taskId === undefined ? {} : { taskId }),
+      ...('more' in outcome ? { tasks: namesOf(outcome) } : {}),
       ...(repeated ? { repeated } : {}),
     });
   }
@@ -84,8 +90,8 @@ export class Intake {
     }
   }
 
-  #decide(command: Command): SubmitOutcome {
-    const { recorder, clock, openTasksMax } = this.options;
+  #decide(command: Command): Outcome {
+    const { recorder, clock, openTasksMax, isServerKnown } = this.options;
     const at = rfc3339(clock.nowMs());
     switch (command.kind) {
       case 'submit': {
@@ -96,8 +102,16 @@ export class Intake {
       }
       case 'cancel':
         return cancelTask(command.taskId, command.reason, recorder.book, at);
+      case 'cancel-many': {
+        const { choice, reason, tasksMax } = command;
+        return cancelTasks(choice, reason, recorder.book, { at, tasksMax });
+      }
       case 'priority':
         return changePriority(command.taskId, command.priority, recorder.book, at);
+      case 'pause':
+        return pauseScheduling(command, recorder.book.pauses, { at, isServerKnown });
+      case 'resume':
+        return resumeScheduling(command, recorder.book.pauses, at);
       case 'template':
         return [];
     }
@@ -105,7 +119,7 @@ export class Intake {
 
   /** Null when the command makes more than one event can hold, which is then its refusal. */
   #recordOrRefuse(
-    events: readonly TaskEvent[],
+    events: readonly (TaskEvent | SchedulerEvent)[],
     command: Command,
     answerTo: string | undefined,
     cause: Cause,
@@ -119,7 +133,7 @@ export class Intake {
     }
   }
 
-  #record(events: readonly TaskEvent[], command: Command, cause: Cause): Recorded {
+  #record(events: readonly (TaskEvent | SchedulerEvent)[], command: Command, cause: Cause): Recorded {
     const { recorder, clock } = this.options;
     // The log's last cause says how far commands were decided: a refusal must not come behind it.
     this.#recordRefused();
@@ -184,6 +198,12 @@ export class Intake {
     );
   }
 }
+
+const namesOf = ({ cancelled, stopping, more }: TasksCancelled): Omit<TasksCancelled, 'events'> => ({
+  cancelled,
+  stopping,
+  more,
+});
 
 const causeOf = (stream: 'cmd' | 'rpt', message: ReceivedMessage): Cause => ({
   id: `${stream}:${message.seq}`,

@@ -1,12 +1,19 @@
 import type { LogWriter } from '#libs/event-log/event-log.js';
 import { subjectToken, SUBJECTS } from '#libs/contracts/subjects.js';
 import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
+import { isOfGroup } from '#libs/domain/task/pauses.js';
 import { applyToBook, type TaskBook } from '#libs/domain/task/task-book.js';
 import type { TaskIndex } from '#libs/domain/task/task-index.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 
 /** Where a fact comes from: a command or a report in its stream, and the trace that it belongs to. */
 export type Cause = { readonly id: string; readonly traceparent?: string };
+
+/**
+ * Of several facts with one cause only the last one says that the cause has had its effect: a leader that follows on one that died
+ * between them decides it again, for what was not reached.
+ */
+const partOf = (cause: Cause | undefined): Cause | undefined => cause && { ...cause, id: `part-${cause.id}` };
 
 export type Recorded = { readonly seq: number; readonly acknowledged: () => Promise<void> };
 
@@ -40,13 +47,16 @@ export class Recorder {
     if (events.length === 0) return this.#last;
     const nowMs = this.clock.nowMs();
     const time = rfc3339(nowMs);
+    const causes = events.map((_, place) => (place === events.length - 1 ? cause : partOf(cause)));
     const { events: stored, acknowledged } = this.writer.append(
-      events.map((event) => this.#envelope(event, time, cause)),
+      events.map((event, place) => this.#envelope(event, time, causes[place])),
     );
     for (const [place, event] of events.entries()) {
       const seq = stored[place]?.seq ?? 0;
-      applyToBook(this.book, { seq, event, ...(cause ? { causationId: cause.id } : {}) });
+      const causationId = causes[place]?.id;
+      applyToBook(this.book, { seq, event, ...(causationId === undefined ? {} : { causationId }) });
       if ('taskId' in event) this.index.refresh(event.taskId, nowMs);
+      else if ('scope' in event && isOfGroup(event.scope)) this.index.rebuild(nowMs);
     }
     const recorded = { seq: this.book.seq, acknowledged };
     this.#last = recorded;

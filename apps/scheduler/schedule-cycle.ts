@@ -7,9 +7,11 @@ import type {
   GrantRequest,
 } from '#libs/contracts/lease-rpc.js';
 import { dispatchStep, failTask } from '#libs/domain/task/decide.js';
+import { expireTask } from '#libs/domain/task/queue-time.js';
 import type { ResidencyId, ServerId } from '#libs/domain/ids.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
 import type { Ledger } from '#libs/domain/gpu/gpu.js';
+import { ledgerForPlan } from '#libs/domain/policy/paused-servers.js';
 import { plan } from '#libs/domain/policy/plan.js';
 import { slotPlace, type LoadWish, type Placement, type Snapshot } from '#libs/domain/policy/snapshot.js';
 import { templateKey } from '#libs/domain/task/task-book.js';
@@ -94,7 +96,7 @@ export class ScheduleCycle {
     const { index, book } = recorder;
     return {
       ready: index.ready,
-      ledger,
+      ledger: ledgerForPlan(ledger, book.pauses),
       asked: this.#askedByPlace(),
       loadsAsked: this.#loadsStillAsked(nowMs),
       knownBytes: this.#knownBytes,
@@ -107,13 +109,23 @@ export class ScheduleCycle {
     };
   }
 
+  /** What has waited longer than it was allowed to fails now. Also called where no cycle runs: the allocator may be away for long. */
+  expire(nowMs: number): void {
+    const { recorder } = this.options;
+    for (const taskId of recorder.index.takeExpired(nowMs)) {
+      const task = recorder.book.open.get(taskId);
+      if (task) recorder.record(expireTask(task, nowMs));
+    }
+  }
+
   #run(): void {
     const { recorder, clock } = this.options;
     this.cycles += 1;
     // 1. Snapshot: the folded facts, and what was asked for that they do not show yet.
     const nowMs = clock.nowMs();
+    this.expire(nowMs);
     recorder.index.wake(nowMs);
-    if (recorder.index.ready.size === 0) return;
+    if (recorder.index.ready.size === 0 || recorder.book.pauses.has('queue')) return;
     // 2. Decide.
     const { placements, loads, impossible } = plan(this.snapshot(nowMs));
     // 3. What can never run fails now, and says why.
@@ -206,14 +218,13 @@ export class ScheduleCycle {
       steps: outputsOf(task),
     });
     if (!rendered.ok) return failTask(task, rendered.failure, at);
-    return dispatchStep(task, {
-      stepId: step.stepId,
-      attempt: step.attempt,
-      lease,
-      ...vramShareOf(this.options.ledger, serverId, residencyId),
-      input: rendered.input,
-      at,
-    });
+    const { stepId, attempt } = step;
+    const vramShare = vramShareOf(this.options.ledger, serverId, residencyId);
+    return dispatchStep(
+      task,
+      { stepId, attempt, lease, ...vramShare, input: rendered.input, at },
+      this.options.recorder.book.pauses,
+    );
   }
 
   /** Whether the step is dispatched. An input that one event cannot hold fails the task: trying again would not shrink it. */

@@ -2,6 +2,7 @@ import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { ExplainReply, ExplainRequest, QueueReply, QueueRequest } from '#libs/contracts/explain.js';
 import { RPC } from '#libs/contracts/subjects.js';
+import type { Pause } from '#libs/domain/task/pauses.js';
 import { SchedulerService } from './scheduler.service.js';
 import { stateDigest, type StateDigest } from '#libs/audit/state-digest.js';
 
@@ -19,6 +20,11 @@ export class SchedulerController {
   @MessagePattern(RPC.explain)
   explain(@Payload() { taskId }: ExplainRequest): ExplainReply {
     return this.scheduler.explain(taskId);
+  }
+
+  @MessagePattern(RPC.pauses)
+  pauses(): readonly Pause[] {
+    return this.scheduler.pauses();
   }
 
   @MessagePattern(RPC.queue)

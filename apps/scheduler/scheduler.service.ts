@@ -1,4 +1,5 @@
 import type { ExplainReply, QueueReply, QueueRequest } from '#libs/contracts/explain.js';
+import type { Pause } from '#libs/domain/task/pauses.js';
 import { emptyBook, type TaskBook } from '#libs/domain/task/task-book.js';
 import { BOOK_FOLD_VERSION, bookLines, bookOf } from '#libs/domain/task/book-state.js';
 import type { LogPosition, LogWriter, StoredEvent } from '#libs/event-log/event-log.js';
@@ -127,6 +128,10 @@ export class SchedulerService {
 
   queue(request: QueueRequest): QueueReply {
     return this.#leading().queue(request);
+  }
+
+  pauses(): readonly Pause[] {
+    return this.#leading().pauses();
   }
 
   #leading(): Term {

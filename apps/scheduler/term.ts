@@ -6,6 +6,7 @@ import { explainTask } from '#libs/domain/policy/explain.js';
 import { queueView } from '#libs/domain/policy/queue-view.js';
 import type { PolicySettings } from '#libs/domain/policy/settings.js';
 import { dependencyEnded, loseLease } from '#libs/domain/task/outcome.js';
+import type { Pause } from '#libs/domain/task/pauses.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
 import { activeSteps } from '#libs/domain/task/task.js';
@@ -75,7 +76,12 @@ export class Term {
     const index = new TaskIndex(book, costsOf(book.paces, ledger));
     index.rebuild(clock.nowMs());
     this.recorder = new Recorder(writer, book, index, clock, (taskId) => this.#closeDependents(taskId));
-    this.#intake = new Intake({ ...options, recorder: this.recorder, openTasksMax: config.openTasksMax });
+    this.#intake = new Intake({
+      ...options,
+      recorder: this.recorder,
+      openTasksMax: config.openTasksMax,
+      isServerKnown: (serverId) => ledger.servers.has(serverId),
+    });
     this.cycle = new ScheduleCycle({
       recorder: this.recorder,
       ledger,
@@ -94,6 +100,7 @@ export class Term {
     this.setPolicy(this.options.policy);
     this.#reconcile();
     this.#failOrphans();
+    this.cycle.expire(this.options.clock.nowMs());
     const failed = new Promise<Error>((resolve) => {
       this.#streams = [
         this.#each(leases.follow(leasesAt, { signal }), (stored) => this.#lease(stored)),
@@ -148,7 +155,11 @@ export class Term {
     const { book, clock } = this.options;
     const atMs = clock.nowMs();
     const view = queueView(this.cycle.snapshot(atMs), { groups: QUEUE_GROUPS_MAX, steps: limit });
-    return { ...view, seq: book.seq, atMs, open: book.open.size };
+    return { ...view, seq: book.seq, atMs, open: book.open.size, paused: book.pauses.get('queue') ?? null };
+  }
+
+  pauses(): readonly Pause[] {
+    return [...this.options.book.pauses.values()];
   }
 
   /** Requests older than their stream keeps them were never decided: whoever runs this must know. */
@@ -164,7 +175,8 @@ export class Term {
   }
 
   #tick(): void {
-    const { snapshots, writer } = this.options;
+    const { snapshots, writer, clock } = this.options;
+    this.cycle.expire(clock.nowMs());
     this.cycle.wake();
     // Between two turns the book holds exactly what was handed to the writer.
     snapshots.offer(writer.position, () => writer.flush());

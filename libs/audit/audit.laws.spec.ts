@@ -35,7 +35,8 @@ describe('two thousand histories of the deciders, whatever is asked of them', ()
       for (const action of made) world.act(action);
       const findings = new Findings();
       const audit = new TaskAudit('TASKS', findings);
-      for (const record of world.log) if ('taskId' in record.event) audit.take(recordOf(record));
+      for (const record of world.log)
+        if ('taskId' in record.event || 'scope' in record.event) audit.take(recordOf(record));
       expect(findings.kept).toEqual([]);
       expect(audit.count).toEqual({ open: world.book.open.size, over: world.book.closed.size });
     }));

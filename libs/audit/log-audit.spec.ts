@@ -109,6 +109,8 @@ const raw = (stream: AuditedStream, seq: number, change: (record: AuditRecord) =
 const HOUR_MS = 3_600_000;
 const anHourLater = Date.parse(at(lines('leases'), 33).time) + HOUR_MS;
 
+const expired = data({ failure: { code: 'QUEUE_TTL_EXPIRED', message: 'too long' } });
+
 type Plant = readonly [rule: RuleName, what: string, log: () => Log, given?: Given];
 
 const lease = at(lines('tasks'), 10).data['lease'] as { readonly token: number };
@@ -159,6 +161,35 @@ const PLANTS: readonly Plant[] = [
     'ENDED_TOO_EARLY',
     'an end after the first of two steps',
     () => changed('tasks', 24, (record) => ({ ...record, type: 'task.completed' })),
+  ],
+  [
+    'EXPIRED_WRONGLY',
+    'a task that fails for its time in the queue before that is over',
+    () => {
+      const found = changed('tasks', 17, data({ queueTtlMs: HOUR_MS }));
+      found.tasks = written(found.tasks.map((record) => (record.seq === 23 ? expired(record) : record)));
+      return found;
+    },
+  ],
+  [
+    'EXPIRED_WRONGLY',
+    'a task that fails for its time in the queue though it has started',
+    () => {
+      const found = changed('tasks', 9, data({ queueTtlMs: 1 }));
+      found.tasks = written(
+        found.tasks.map((record) =>
+          record.seq === 11
+            ? expired({ ...record, type: 'task.failed', data: { ...record.data, stopped: [] } })
+            : record,
+        ),
+      );
+      return found;
+    },
+  ],
+  [
+    'STARTED_TOO_EARLY',
+    'an attempt before the time that was asked for',
+    () => changed('tasks', 9, data({ runAt: new Date(anHourLater).toISOString() })),
   ],
   ['STILL_OPEN', 'a task without an end, in a log at rest', () => without('tasks', 33), { settled: true }],
   [
@@ -274,6 +305,11 @@ const PLANTS: readonly Plant[] = [
     },
     { nowMs: anHourLater },
   ],
+  ...(['queue', 'workspace:default', 'template:noop', 'server:cpu'] as const).map((scope): Plant => [
+    'STARTED_WHILE_PAUSED',
+    `an attempt while ${scope} is paused`,
+    () => changed('tasks', 8, (record) => ({ ...record, type: 'scheduling.paused', data: { scope } })),
+  ]),
   ['STARTED_WHILE_ENDING', 'an attempt after a cancel', () => swapped('tasks', 7, 25)],
   ['ENDED_WHILE_RUNNING', 'a cancel that stops nothing', () => changed('tasks', 26, data({ stopped: [] }))],
   [

@@ -37,7 +37,7 @@ export class PromiseAudit {
   readonly #disturbedAtMs: number[] = [];
   readonly #attempts = new Map<string, Span>();
   readonly #loads = new Map<string, Span>();
-  /** Servers that are not up, and when others were not. */
+  /** Servers that are not up and scopes that are paused, and when others were. */
   readonly #away = new Map<string, Span>();
   readonly #wereAway: Span[] = [];
 
@@ -49,6 +49,8 @@ export class PromiseAudit {
   task(record: AuditRecord): void {
     const atMs = Date.parse(record.time);
     if (DISTURBS.has(record.type)) this.#disturbedAtMs.push(atMs);
+    if (record.type === 'scheduling.paused' || record.type === 'scheduling.resumed')
+      this.#availability(String(record.data['scope']), record.type === 'scheduling.resumed', atMs);
     if (record.type === 'task.submitted') this.#promised(record);
     if (record.type === 'step.dispatched') {
       const { taskId, lease } = record.data as unknown as StepDispatched;
@@ -63,7 +65,7 @@ export class PromiseAudit {
     const atMs = Date.parse(record.time);
     if (DISTURBS.has(record.type)) this.#disturbedAtMs.push(atMs);
     if (record.type === 'server.state-changed')
-      this.#serverState(String(record.data['serverId']), record.data['state'] === 'up', atMs);
+      this.#availability(`server ${String(record.data['serverId'])}`, record.data['state'] === 'up', atMs);
     const residencyId = String(record.data['residencyId']);
     if (record.type === 'residency.load-started')
       this.#loads.set(residencyId, { fromMs: atMs, toMs: Infinity });
@@ -92,11 +94,11 @@ export class PromiseAudit {
     }
   }
 
-  #serverState(serverId: string, isUp: boolean, atMs: number): void {
-    const away = this.#away.get(serverId);
-    if (!isUp && away === undefined) this.#away.set(serverId, { fromMs: atMs, toMs: Infinity });
+  #availability(what: string, isUp: boolean, atMs: number): void {
+    const away = this.#away.get(what);
+    if (!isUp && away === undefined) this.#away.set(what, { fromMs: atMs, toMs: Infinity });
     if (!isUp || away === undefined) return;
-    this.#away.delete(serverId);
+    this.#away.delete(what);
     this.#wereAway.push({ ...away, toMs: atMs });
   }
 

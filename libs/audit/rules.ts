@@ -7,6 +7,7 @@ export const PROMISES = {
   5: 'The log from its start gives the state that the scheduler has, byte for byte.',
   6: 'A task starts by the moment that it was promised, while servers stay and nothing is repeated.',
   7: 'A task that is over holds no lease, and a slot is free only when its attempt has ended.',
+  10: 'What is paused starts nothing.',
   8: 'A loss or a change of the log is found.',
 } as const satisfies Readonly<Record<number, string>>;
 
@@ -23,6 +24,11 @@ export const RULES = {
   ENDED_TOO_EARLY: { promise: 1, says: 'A task was completed before all of its steps were done.' },
   STILL_OPEN: { promise: 1, says: 'A task has not ended. Looked for with `--settled` only.' },
   NEEDS_NOT_DONE: { promise: 2, says: 'A step started before a step or a task that it needs.' },
+  STARTED_TOO_EARLY: { promise: 2, says: 'A step started before the time from which its task may run.' },
+  EXPIRED_WRONGLY: {
+    promise: 1,
+    says: 'A task failed for its time in the queue before that was over, or though it had started.',
+  },
   MEMORY_OVERCOMMITTED: { promise: 3, says: 'More bytes are taken on a server than it has.' },
   SLOTS_OVERCOMMITTED: { promise: 3, says: 'More leases are live than there are slots.' },
   PLACE_NOT_OPEN: { promise: 3, says: 'A lease was granted where nothing is loaded.' },
@@ -52,6 +58,7 @@ export const RULES = {
   SLOT_GIVEN_AWAY: { promise: 7, says: 'A slot was freed before its attempt had ended.' },
   LEASE_LEFT_BEHIND: { promise: 7, says: 'A lease is live though its attempt has ended.' },
   LEASE_GONE: { promise: 7, says: 'An attempt is under way though its lease is closed.' },
+  STARTED_WHILE_PAUSED: { promise: 10, says: 'An attempt started in a scope that was paused.' },
   EVENTS_MISSING: { promise: 8, says: 'A sequence is missing, or comes twice.' },
   HASH_BROKEN: { promise: 8, says: 'An event does not carry the hash of the one before it.' },
   GENESIS_WRONG: { promise: 8, says: 'The log does not begin with `log.started`.' },

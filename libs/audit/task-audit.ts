@@ -1,5 +1,5 @@
 import type { LeaseId, StepId, TaskId } from '#libs/domain/ids.js';
-import type { StepDispatched, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { SchedulerEvent, StepDispatched, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { AuditRecord } from './audit-record.js';
 import { attemptName, type Attempt } from './attempts.js';
 import type { Findings } from './findings.js';
@@ -9,6 +9,12 @@ import type { RuleName } from './rules.js';
 type AuditedTask = {
   readonly submittedSeq: number;
   readonly dependsOn: readonly TaskId[];
+  /** Pauses that hold it back, besides that of a server. */
+  readonly scopes: readonly string[];
+  /** Nothing of it starts before; 0 where it said no time. */
+  readonly runAtMs: number;
+  /** Until when it may wait for its first attempt; null for as long as it takes. */
+  readonly expiresAtMs: number | null;
   readonly steps: ReadonlyMap<StepId, AuditedStep>;
   /** Someone asked it to stop, or a step of it failed for good. */
   ending: boolean;
@@ -25,6 +31,8 @@ type AuditedStep = {
   blamed: LeaseId | null;
 };
 
+type AuditedEvent = TaskEvent | Extract<SchedulerEvent, { readonly type: `scheduling.${string}` }>;
+
 type Over = 'task.completed' | 'task.failed' | 'task.cancelled';
 const OVER: ReadonlySet<string> = new Set<Over>(['task.completed', 'task.failed', 'task.cancelled']);
 
@@ -32,6 +40,7 @@ const OVER: ReadonlySet<string> = new Set<Over>(['task.completed', 'task.failed'
 export class TaskAudit {
   readonly #open = new Map<TaskId, AuditedTask>();
   readonly #over = new Map<TaskId, Over>();
+  readonly #paused = new Set<string>();
   /** Every attempt so far by its lease: no two have the same. */
   readonly attempts = new Map<LeaseId, Attempt>();
 
@@ -55,7 +64,9 @@ export class TaskAudit {
   }
 
   take(record: AuditRecord): void {
-    const event = { ...record.data, type: record.type } as unknown as TaskEvent;
+    const event = { ...record.data, type: record.type } as unknown as AuditedEvent;
+    if (event.type === 'scheduling.paused') return void this.#paused.add(event.scope);
+    if (event.type === 'scheduling.resumed') return void this.#paused.delete(event.scope);
     const { taskId } = event;
     const at = { seq: record.seq, taskId };
     if (this.#over.has(taskId)) {
@@ -75,11 +86,14 @@ export class TaskAudit {
     }
     if (event.type === 'step.dispatched') this.#started(task, event, record.seq);
     for (const outcome of outcomesOf(event)) this.#ended(task, outcome, record, taskId);
+    if (event.type === 'task.failed' && event.failure.code === 'QUEUE_TTL_EXPIRED')
+      this.#expired(task, event.at, at);
     if (event.type === 'task.cancel-requested' || event.type === 'task.failing') task.ending = true;
     if (isOver(event.type)) this.#close(task, event.type, at);
   }
 
-  #begun({ dependsOn, steps, taskId }: TaskSubmitted, seq: number): AuditedTask {
+  #begun(event: TaskSubmitted, seq: number): AuditedTask {
+    const { dependsOn, steps, taskId, runAt, queueTtlMs } = event;
     for (const id of dependsOn)
       if (!this.isKnown(id))
         this.#found('NEEDS_NOT_DONE', { seq, taskId }, `task ${taskId} needs ${id}, which never began`);
@@ -87,6 +101,12 @@ export class TaskAudit {
     return {
       submittedSeq: seq,
       dependsOn,
+      scopes: ['queue', `workspace:${event.workspace}`, `template:${event.template.name}`],
+      runAtMs: runAt === undefined ? 0 : Date.parse(runAt),
+      expiresAtMs:
+        queueTtlMs === undefined
+          ? null
+          : Math.max(Date.parse(event.submittedAt), Date.parse(runAt ?? event.submittedAt)) + queueTtlMs,
       steps: new Map(steps.map(({ id, needs }) => [id, { needs, ...fresh }])),
       ending: false,
     };
@@ -107,6 +127,11 @@ export class TaskAudit {
     ];
     if (missing.length > 0)
       this.#found('NEEDS_NOT_DONE', at, `${what} started before ${missing.join(', ')} was done`);
+    if (Date.parse(event.at) < task.runAtMs)
+      this.#found('STARTED_TOO_EARLY', at, `${what} started at ${event.at}, before its time`);
+    const paused = [...task.scopes, `server:${lease.serverId}`].find((scope) => this.#paused.has(scope));
+    if (paused !== undefined)
+      this.#found('STARTED_WHILE_PAUSED', at, `${what} started though ${paused} is paused`);
     if (task.ending) this.#found('STARTED_WHILE_ENDING', at, `${what} started though the task is ending`);
     if (step.current !== null || step.done)
       this.#found('STARTED_TWICE', at, `${what} started while attempt ${step.attempts} counts`);
@@ -139,6 +164,14 @@ export class TaskAudit {
     step.current = null;
     if (outcome.succeeded) step.done = true;
     if (record.type === 'task.failing') step.blamed = attempt.leaseId;
+  }
+
+  #expired(task: AuditedTask, when: string, at: { readonly seq: number; readonly taskId: TaskId }): void {
+    const begun = [...task.steps.values()].some(({ attempts }) => attempts > 0);
+    if (begun || task.expiresAtMs === null || Date.parse(when) < task.expiresAtMs) {
+      const why = begun ? 'though an attempt was made' : 'before its time was over';
+      this.#found('EXPIRED_WRONGLY', at, `task ${at.taskId} expired at ${when}, ${why}`);
+    }
   }
 
   #close(task: AuditedTask, how: Over, at: { readonly seq: number; readonly taskId: TaskId }): void {

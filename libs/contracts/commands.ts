@@ -1,12 +1,21 @@
 import type { Failure } from '#libs/domain/errors.js';
 import type { TaskId, WorkspaceId } from '#libs/domain/ids.js';
+import type { TaskChoice, TasksCancelled } from '#libs/domain/task/cancel-tasks.js';
+import type { Pause } from '#libs/domain/task/pauses.js';
 import type { StepSpec, TemplateRef } from '#libs/domain/task/events.js';
 
 /**
  * What the gateway asks of the scheduler, on `COMMANDS` (`cmd.<kind>.<commandId>`).
  * Every command is answered on the subject in its `answerTo`, once its decision is in the log.
  */
-export type Command = SubmitTask | CancelTask | ChangePriority | RegisterTemplate;
+export type Command =
+  | SubmitTask
+  | CancelTask
+  | CancelTasks
+  | ChangePriority
+  | PauseScheduling
+  | ResumeScheduling
+  | RegisterTemplate;
 
 export type SubmitTask = {
   readonly kind: 'submit';
@@ -20,6 +29,9 @@ export type SubmitTask = {
   readonly labels: Readonly<Record<string, string>>;
   readonly steps: readonly StepSpec[];
   readonly submittedAt: string;
+  readonly runAt?: string;
+  readonly deadlineAt?: string;
+  readonly queueTtlMs?: number;
   readonly idempotency?: { readonly key: string; readonly requestHash: string };
 };
 
@@ -30,12 +42,32 @@ export type CancelTask = {
   readonly reason: string;
 };
 
+/** Ends every open task that fits, at most so many of them. */
+export type CancelTasks = {
+  readonly kind: 'cancel-many';
+  readonly commandId: string;
+  readonly choice: TaskChoice;
+  readonly reason: string;
+  readonly tasksMax: number;
+};
+
 export type ChangePriority = {
   readonly kind: 'priority';
   readonly commandId: string;
   readonly taskId: TaskId;
   readonly priority: number;
 };
+
+/** Starts nothing new in a scope until it is resumed. */
+export type PauseScheduling = {
+  readonly kind: 'pause';
+  readonly commandId: string;
+} & Omit<Pause, 'since'>;
+
+export type ResumeScheduling = {
+  readonly kind: 'resume';
+  readonly commandId: string;
+} & Pick<Pause, 'scope' | 'by'>;
 
 /** Makes a template version known. Sent before the first task that uses it; repeating it changes nothing. */
 export type RegisterTemplate = {
@@ -54,6 +86,8 @@ export type CommandAnswer =
       /** For a submission: the task, which is an earlier one when the idempotency key was seen before. */
       readonly taskId?: TaskId;
       readonly repeated?: boolean;
+      /** For tasks that were cancelled together. */
+      readonly tasks?: Omit<TasksCancelled, 'events'>;
     }
   | { readonly commandId: string; readonly ok: false; readonly failure: Failure };
 

@@ -50,6 +50,8 @@ export const EVENT_CATALOGUE: readonly EventEntry[] = [
   scheduler('template.registered', 'A template version is known from now on.'),
   scheduler('commands.refused', 'Commands that were refused, with the reasons.'),
   scheduler('policy.changed', 'Other settings of the policy hold from here on; all of them.'),
+  scheduler('scheduling.paused', 'Nothing new starts in this scope; who paused it, and why.'),
+  scheduler('scheduling.resumed', 'A pause was lifted, and by whom.'),
   scheduler(
     'leader.elected',
     'A scheduler leads from here on; its sequence is the epoch. The allocator writes the same to `LEASES` under `evt.allocator`.',

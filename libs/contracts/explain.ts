@@ -1,5 +1,6 @@
 import type { TaskId } from '#libs/domain/ids.js';
 import type { StepExplanation } from '#libs/domain/policy/explain.js';
+import type { Pause } from '#libs/domain/task/pauses.js';
 import type { QueueView } from '#libs/domain/policy/queue-view.js';
 
 /** Asks the scheduler that leads why a task is where it is. */
@@ -30,4 +31,6 @@ export type QueueReply = QueueView & {
   readonly atMs: number;
   /** Open tasks, those included of which nothing is ready. */
   readonly open: number;
+  /** The pause of everything, where there is one. */
+  readonly paused: Pause | null;
 };

@@ -1,3 +1,4 @@
+import type { Server } from '#libs/domain/gpu/gpu.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { GrantedLease, ServerSpec } from '#libs/domain/gpu/events.js';
 import type { ModelProfile } from '#libs/domain/gpu/profile.js';
@@ -42,7 +43,7 @@ export type PresentReply = {
 
 /** A server as `GET /servers` shows it. */
 export type ServerView = ServerSpec & {
-  readonly state: 'unknown' | 'up' | 'down' | 'suspect';
+  readonly state: Server['state'];
   readonly version?: string;
   readonly reason?: string;
   readonly vramFreeBytes: number;

@@ -12,6 +12,9 @@ export type TaskView = {
   readonly depends_on: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly created_at: string;
+  readonly run_at: string | null;
+  readonly deadline_at: string | null;
+  readonly queue_ttl_ms: number | null;
   readonly started_at: string | null;
   readonly ended_at: string | null;
   readonly cancel_requested_at: string | null;

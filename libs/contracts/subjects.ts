@@ -35,6 +35,8 @@ export const RPC = {
   explain: 'rpc.scheduler.explain',
   /** `QueueRequest` → `QueueReply` (explain.ts): what is ready to run, in its order. */
   queue: 'rpc.scheduler.queue',
+  /** `{}` → `Pause[]`: what is paused. */
+  pauses: 'rpc.scheduler.pauses',
   /** `HealthReport` of each service. */
   health: (service: ServiceName) => `rpc.health.${service}`,
 } as const;

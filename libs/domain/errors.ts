@@ -47,6 +47,9 @@ export const ERRORS = {
     title: 'The idempotency key was used for another request',
   },
   QUEUE_FULL: { http: 429, retry: 'yes', title: 'The queue is full' },
+  QUEUE_TTL_EXPIRED: { http: 409, retry: 'no', title: 'The task waited longer than it was allowed to' },
+  PAUSE_UNKNOWN: { http: 404, retry: 'no', title: 'This is not paused' },
+  PAUSES_TOO_MANY: { http: 409, retry: 'no', title: 'There are too many pauses' },
   SERVER_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such server' },
 
   // Placing.

@@ -14,6 +14,10 @@ import {
   type Outcome,
   type Report,
 } from '#libs/domain/task/outcome.js';
+import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
+import type { PauseScope } from '#libs/domain/task/pauses.js';
+import { expireTask } from '#libs/domain/task/queue-time.js';
+import { msOf } from '#libs/domain/time.js';
 import type { StepSpec, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { later, stepSpec, submission, templateRegistered } from './builders.js';
@@ -41,6 +45,14 @@ export const OUTCOMES: readonly Outcome[] = [
 export const STEP_IDS = ['a', 'b', 'c', 'd'] as const;
 
 const task = fc.integer({ min: 0, max: 4 });
+const scope = fc.constantFrom<PauseScope>(
+  'queue',
+  'workspace:home',
+  'workspace:lab',
+  'template:other',
+  'server:gpu1',
+  'server:gpu2',
+);
 const anything = fc.oneof(
   {
     weight: 3,
@@ -50,6 +62,8 @@ const anything = fc.oneof(
       shape: fc.nat(SHAPES.length - 1),
       dependsOn: fc.uniqueArray(task, { maxLength: 2 }),
       key: fc.option(fc.constantFrom('k1', 'k2')),
+      // Facts are a second apart here, so that some expire and some start before.
+      ttlMs: fc.constantFrom(null, null, null, 2_000, 6_000),
     }),
   },
   {
@@ -74,6 +88,9 @@ const anything = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), back: fc.nat(5) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel' as const), task }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const), scope }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('resume' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('expire' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('impossible' as const), task }) },
   {
     weight: 1,
@@ -98,6 +115,11 @@ export class TaskWorld {
 
   constructor() {
     this.append([templateRegistered]);
+  }
+
+  /** One second for each fact. */
+  get nowMs(): number {
+    return msOf(this.#at);
   }
 
   get #at(): string {
@@ -136,7 +158,8 @@ export class TaskWorld {
     this.#leases += 1;
     const lease = { leaseId: `lease-${this.#leases}`, token: 1000 + this.#leases, serverId: 'gpu1' };
     const at = this.#at;
-    const events = dispatchStep(open, { stepId, attempt, lease, input: { n: this.#leases }, at });
+    const dispatch = { stepId, attempt, lease, input: { n: this.#leases }, at };
+    const events = dispatchStep(open, dispatch, this.book.pauses);
     if (events.length > 0) {
       const { leaseId, token } = lease;
       this.attempts.push({ taskId, report: { stepId, attempt, leaseId, token, startedAt: at, endedAt: at } });
@@ -173,6 +196,7 @@ export class TaskWorld {
             steps: SHAPES[action.shape] ?? [],
             dependsOn: action.dependsOn.map((id) => `t${id}`),
             submittedAt: this.#at,
+            ...(action.ttlMs === null ? {} : { queueTtlMs: action.ttlMs }),
             ...(action.key === null
               ? {}
               : { idempotency: { key: action.key, requestHash: `h${action.shape}` } }),
@@ -200,6 +224,23 @@ export class TaskWorld {
       }
       case 'cancel':
         return this.cancel(`t${action.task}`);
+      case 'pause': {
+        const wanted = { scope: action.scope, reason: 'x', by: 'ada' };
+        const given = { at: this.#at, isServerKnown: () => true };
+        const decision = pauseScheduling(wanted, this.book.pauses, given);
+        if (!isRefused(decision)) this.append(decision);
+        return;
+      }
+      case 'resume': {
+        for (const scope of this.book.pauses.keys()) {
+          const decision = resumeScheduling({ scope, by: 'ada' }, this.book.pauses, this.#at);
+          if (!isRefused(decision)) this.append(decision);
+        }
+        return;
+      }
+      case 'expire':
+        for (const open of this.book.open.values()) this.append(expireTask(open, this.nowMs));
+        return;
       case 'impossible': {
         const open = this.book.open.get(`t${action.task}`);
         if (open) this.append(failTask(open, { code: 'NO_SERVER_FITS', message: 'too large' }, this.#at));

@@ -27,6 +27,15 @@ const get = (name: string, path: string, code: ErrorCode, ...says: RegExp[]): Ro
   code,
   says,
 });
+const cancelling = (name: string, body: unknown, ...says: RegExp[]): Row => ({
+  ...post(`cancelling by ${name}`, body, 'VALIDATION_FAILED', ...says),
+  path: '/api/v1/tasks/cancel',
+});
+const pausing = (name: string, scope: string, body: unknown, code: ErrorCode, ...says: RegExp[]): Row => ({
+  ...post(`pausing ${name}`, body, code, ...says),
+  method: 'PUT',
+  path: `/api/v1/pauses/${scope}`,
+});
 const noop = (more: object): object => ({ template: 'noop', ...more });
 const inference = (parameters: object): object => ({ template: 'ollama-inference', parameters });
 
@@ -161,6 +170,45 @@ const ROWS: readonly Row[] = [
     /at most 32/,
   ),
   post('a workspace in capitals', noop({ workspace: 'TEAM' }), 'VALIDATION_FAILED', /TEAM/, /lower-case/),
+  post(
+    'a run_at that is no time',
+    noop({ run_at: 'tomorrow' }),
+    'VALIDATION_FAILED',
+    /"value":"tomorrow"/,
+    /RFC 3339, such as 2026-01-31T12:00:00Z/,
+  ),
+  post('a run_at without a zone', noop({ run_at: '2026-01-31T12:00:00' }), 'VALIDATION_FAILED', /RFC 3339/),
+  post('a run_at that is a number', noop({ run_at: 5 }), 'VALIDATION_FAILED', /"value":5/, /RFC 3339/),
+  post(
+    'a run_at in the next century',
+    noop({ run_at: '2126-01-31T12:00:00Z' }),
+    'VALIDATION_FAILED',
+    /run_at/,
+    /2126-01-31/,
+    /within a year/,
+  ),
+  post(
+    'a deadline on a day that is not there',
+    noop({ deadline_at: '2026-02-31T12:00:00Z' }),
+    'VALIDATION_FAILED',
+    /2026-02-31/,
+    /deadline_at/,
+  ),
+  post(
+    'a deadline before the start',
+    noop({ run_at: '2026-01-31T12:00:00Z', deadline_at: '2026-01-31T12:30:00+01:00' }),
+    'VALIDATION_FAILED',
+    /deadline_at/,
+    /after run_at \(2026-01-31T12:00:00.000Z\)/,
+  ),
+  post('no time in the queue', noop({ queue_ttl_ms: 0 }), 'VALIDATION_FAILED', /"value":0/, /from 1 to/),
+  post(
+    'a time in the queue as text',
+    noop({ queue_ttl_ms: '30m' }),
+    'VALIDATION_FAILED',
+    /30m/,
+    /milliseconds from 1 to 31622400000/,
+  ),
   {
     ...post('an idempotency key with spaces', noop({}), 'VALIDATION_FAILED', /a b/, /1 to 255 printable/),
     headers: { 'idempotency-key': 'a b' },
@@ -387,6 +435,49 @@ const ROWS: readonly Row[] = [
     code: 'VALIDATION_FAILED',
     says: [/Nope/, /lower-case/],
   },
+
+  // Pausing.
+  pausing('no scope', 'nothing', {}, 'VALIDATION_FAILED', /nothing/, /queue, workspace:<name>/),
+  pausing('a scope in capitals', 'workspace:TEAM', {}, 'VALIDATION_FAILED', /TEAM/, /lower-case/),
+  pausing('a task', 'task:abc', {}, 'VALIDATION_FAILED', /task:abc/, /server:<id>/),
+  pausing('an unknown server', 'server:gpu9', {}, 'SERVER_UNKNOWN', /'gpu9'/, /api\/v1\/servers/),
+  pausing('no body', 'queue', undefined, 'VALIDATION_FAILED', /body is missing/, /reason, by/),
+  pausing('a reason that is a number', 'queue', { reason: 5 }, 'VALIDATION_FAILED', /reason/, /1 to 500/),
+  pausing('a name of two lines', 'queue', { by: 'a\nb' }, 'VALIDATION_FAILED', /by must be text/),
+  pausing('an unknown field', 'queue', { until: '2026-01-31' }, 'VALIDATION_FAILED', /until/, /reason, by/),
+  {
+    name: 'resuming what is not paused',
+    method: 'DELETE',
+    path: '/api/v1/pauses/queue',
+    code: 'PAUSE_UNKNOWN',
+    says: [/'queue'/, /nothing/],
+  },
+  {
+    name: 'resuming no scope',
+    method: 'DELETE',
+    path: '/api/v1/pauses/all?by=ada',
+    code: 'VALIDATION_FAILED',
+    says: [/'all'/, /template:<name>/],
+  },
+  {
+    name: 'POST to the pauses',
+    method: 'POST',
+    path: '/api/v1/pauses',
+    body: { scope: 'queue' },
+    code: 'METHOD_NOT_ALLOWED',
+    says: [/POST/, /GET/],
+  },
+
+  // Cancelling by filter.
+  cancelling('nothing that narrows it', {}, /filter is needed/, /workspace, template, labels/),
+  cancelling('a reason alone', { reason: 'x' }, /filter is needed/),
+  cancelling('an unknown filter', { id: 'abc' }, /id is not a field/, /workspace, template/),
+  cancelling('a status that is over', { status: ['failed'] }, /failed/, /queued, running/),
+  cancelling('no status', { status: [] }, /list of queued, running/),
+  cancelling('labels that are a list', { labels: ['a'] }, /labels/, /text values/),
+  cancelling('a priority out of range', { priority_min: 11 }, /"value":11/, /1 to 10/),
+  cancelling('too many at once', { workspace: 'lab', limit: 10_001 }, /10001/, /1 to 10000/),
+  cancelling('a reason of two lines', { workspace: 'lab', reason: 'a\nb' }, /reason/, /line breaks/),
 
   // Checking templates.
   {

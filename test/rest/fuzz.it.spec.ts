@@ -49,10 +49,12 @@ const path = fc.oneof(
   fc.constantFrom(
     '/api/v1/tasks',
     '/api/v1/tasks/status',
+    '/api/v1/tasks/cancel',
     '/api/v1/templates',
     '/api/v1/templates/validate',
     '/api/v1/servers',
     '/api/v1/queue',
+    '/api/v1/pauses',
     '/health/live',
     '/openapi.json',
     '/docs',
@@ -63,6 +65,7 @@ const path = fc.oneof(
     .tuple(id, fc.constantFrom('events', 'stream', 'explain', 'priority', 'x'))
     .map(([text, part]) => `/api/v1/tasks/${text}/${part}`),
   raw.map((text) => `/api/v1/templates/${text}`),
+  raw.map((text) => `/api/v1/pauses/${text}`),
   fc.array(raw, { maxLength: 4 }).map((parts) => `/${parts.join('/')}`),
 );
 const queryName = fc.oneof(
@@ -89,6 +92,10 @@ const query = fc
 const anything = fc.jsonValue({ maxDepth: 4 });
 const mostly = <T>(good: fc.Arbitrary<T>): fc.Arbitrary<unknown> =>
   fc.oneof({ weight: 4, arbitrary: good }, { weight: 1, arbitrary: anything });
+const time = fc.oneof(
+  fc.date().map((date) => (Number.isNaN(date.getTime()) ? 'never' : date.toISOString())),
+  fc.constantFrom('2026-01-31T12:00:00Z', '2026-02-31T12:00:00Z', '2026-01-31T12:00:00+02:00'),
+);
 const submission = fc.record(
   {
     template: mostly(fc.constantFrom('noop', 'noop', 'ollama-inference', 'ollama-chat', 'two-step-summary')),
@@ -111,6 +118,9 @@ const submission = fc.record(
     depends_on: mostly(fc.array(fc.uuid({ version: 7 }), { maxLength: 2 })),
     labels: mostly(fc.dictionary(word, word, { maxKeys: 3 })),
     workspace: mostly(fc.constantFrom('default', 'lab')),
+    run_at: mostly(time),
+    deadline_at: mostly(time),
+    queue_ttl_ms: mostly(fc.constantFrom(1, 1_000)),
     extra: anything,
   },
   { requiredKeys: [] },
@@ -123,6 +133,8 @@ const right = fc.record(
     depends_on: fc.constantFrom([], [KNOWN]),
     labels: fc.dictionary(fc.constantFrom('a', 'b'), fc.string({ maxLength: 20 })),
     workspace: fc.constantFrom('default', 'lab'),
+    run_at: fc.constantFrom('2026-01-31T12:00:00Z', '2026-01-31T12:00:00+02:00'),
+    queue_ttl_ms: fc.constantFrom(1, 60_000),
   },
   { requiredKeys: ['template'] },
 );
@@ -137,7 +149,21 @@ const templateText = fc.oneof(
     ),
   fc.tuple(anything, anything).map(([parameters, steps]) => JSON.stringify({ name: 't', parameters, steps })),
 );
+const cancelling = fc.record(
+  {
+    workspace: mostly(fc.constantFrom('default', 'lab')),
+    template: mostly(fc.constantFrom('noop', 'ollama-chat')),
+    labels: mostly(fc.dictionary(fc.constantFrom('a', 'b'), word, { maxKeys: 2 })),
+    priority_min: mostly(fc.integer({ min: 1, max: 10 })),
+    priority_max: mostly(fc.integer({ min: 1, max: 10 })),
+    status: mostly(fc.subarray(['queued', 'running'])),
+    reason: mostly(word),
+    limit: mostly(fc.integer({ min: 1, max: 5 })),
+  },
+  { requiredKeys: [] },
+);
 const body = fc.oneof(
+  { weight: 1, arbitrary: cancelling.map((value) => JSON.stringify(value)) },
   { weight: 4, arbitrary: right.map((value) => JSON.stringify(value)) },
   { weight: 3, arbitrary: submission.map((value) => JSON.stringify(value)) },
   { weight: 2, arbitrary: anything.map((value) => JSON.stringify(value)) },
@@ -193,6 +219,33 @@ const fuzzed: fc.Arbitrary<Fuzzed> = fc.oneof(
     path: fc.constant('/api/v1/tasks'),
     headers: fc.constant({ 'content-type': 'application/json' }),
     body: fc.oneof(right, submission, submission).map((value) => JSON.stringify(value)),
+  }),
+  fc.record({
+    method: fc.constantFrom('PUT', 'DELETE', 'DELETE'),
+    path: fc
+      .constantFrom(
+        'queue',
+        'workspace:lab',
+        'template:noop',
+        'server:cpu',
+        'server:gone',
+        'workspace:',
+        'x:y',
+      )
+      .map((scope) => `/api/v1/pauses/${scope}`),
+    headers: fc.constant({ 'content-type': 'application/json' }),
+    body: fc.option(
+      fc
+        .record({ reason: mostly(word), by: mostly(word) }, { requiredKeys: [] })
+        .map((value) => JSON.stringify(value)),
+      { nil: undefined },
+    ),
+  }),
+  fc.record({
+    method: fc.constant('POST'),
+    path: fc.constant('/api/v1/tasks/cancel'),
+    headers: fc.constant({ 'content-type': 'application/json' }),
+    body: cancelling.map((value) => JSON.stringify(value)),
   }),
   fc.record({
     method: fc.constant('GET'),

@@ -29,7 +29,9 @@ describe('the OpenAPI document', () => {
       })),
     );
     expect(operations.map(({ name }) => name).toSorted()).toEqual([
+      'DELETE /api/v1/pauses/{scope}',
       'DELETE /api/v1/tasks/{id}',
+      'GET /api/v1/pauses',
       'GET /api/v1/queue',
       'GET /api/v1/servers',
       'GET /api/v1/tasks',
@@ -45,7 +47,9 @@ describe('the OpenAPI document', () => {
       'GET /metrics',
       'PATCH /api/v1/tasks/{id}/priority',
       'POST /api/v1/tasks',
+      'POST /api/v1/tasks/cancel',
       'POST /api/v1/templates/validate',
+      'PUT /api/v1/pauses/{scope}',
     ]);
     for (const { name, operation } of operations) {
       expect([name, operation.summary]).toEqual([name, expect.any(String)]);

@@ -34,6 +34,9 @@ const code: SchemaObject = { type: 'string', enum: Object.keys(ERRORS) };
 const templateRef = exactly({ name: text, version: text });
 const labels: SchemaObject = { type: 'object', additionalProperties: text };
 
+/** What a submission said of when; null where it said nothing. */
+const queueTimes = { run_at: orNull(time), deadline_at: orNull(time), queue_ttl_ms: orNull(count) };
+
 const tasks = {
   Failure: exactly({ code, message: text, details: { type: 'object' } }, ['details']),
   Submitted: exactly({
@@ -49,9 +52,18 @@ const tasks = {
     depends_on: texts,
     labels,
     created_at: time,
+    ...queueTimes,
     status_url: text,
   }),
   Undecided: exactly({ id: text, status: { type: 'string', enum: ['accepted'] }, status_url: text }),
+  Stored: exactly({ status: { type: 'string', enum: ['accepted'] } }),
+  TasksCancelled: exactly({
+    matched: count,
+    cancelled: { ...count, description: 'Over at once.' },
+    stopping: { ...count, description: 'Asked to stop.' },
+    more: { type: 'boolean', description: 'Whether more tasks fit; send the same again.' },
+    ids: exactly({ cancelled: texts, stopping: texts }),
+  }),
   Task: exactly({
     id: text,
     workspace: text,
@@ -62,6 +74,7 @@ const tasks = {
     depends_on: texts,
     labels,
     created_at: time,
+    ...queueTimes,
     started_at: orNull(time),
     ended_at: orNull(time),
     cancel_requested_at: orNull(time),
@@ -175,19 +188,24 @@ const explanations = {
     model: orNull(text),
     state: { type: 'string', enum: ['waiting', 'running', 'done', 'stopped'] },
     text: { ...text, description: 'What follows "Step \'x\'" in a sentence.' },
-    waits_for: orNull(waitOf('ending', 'tasks', 'steps', 'retry', 'lease', 'slot', 'loading', 'model')),
+    waits_for: orNull(
+      waitOf('ending', 'paused', 'run-at', 'tasks', 'steps', 'retry', 'lease', 'slot', 'loading', 'model'),
+    ),
   }),
   Queue: exactly({
     as_of: time,
     as_of_seq: { ...count, description: 'Last event of the log that the scheduler counted.' },
     open_tasks: { ...count, description: 'Those included of which nothing is ready to run.' },
     ready_steps: count,
+    paused: orNull(ref('Pause')),
     groups: {
       ...listOf('QueueGroup'),
       description: 'One for each model and its options, the first in line first.',
     },
     next: { ...listOf('QueuedStep'), description: 'In the order in which they go.' },
   }),
+  PauseList: exactly({ items: listOf('Pause') }),
+  Pause: exactly({ scope: text, reason: text, by: text, since: time }),
   QueueGroup: exactly({
     model: orNull(text),
     ready_steps: count,
@@ -200,7 +218,7 @@ const explanations = {
     step_id: text,
     model: orNull(text),
     priority: count,
-    submitted_at: time,
+    submitted_at: { ...time, description: 'Or when it was to run, where that is later.' },
   }),
 } satisfies Record<string, SchemaObject>;
 

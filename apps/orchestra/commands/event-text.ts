@@ -1,5 +1,5 @@
 import type { LiveMessage } from '#libs/contracts/reports.js';
-import type { TaskEvent } from '#libs/domain/task/events.js';
+import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
 import { durationText } from './task-text.js';
 
 type Progress = Extract<LiveMessage, { readonly kind: 'progress' }>;
@@ -9,7 +9,7 @@ type Item = { readonly time?: string; readonly data?: unknown };
 export const eventText = (type: string, item: unknown): string => {
   if (type === 'progress') return `  ${progressText(item as Progress)}`;
   const { time = '', data } = (item ?? {}) as Item;
-  const detail = detailOf({ ...(data as object), type } as TaskEvent);
+  const detail = detailOf({ ...(data as object), type } as TaskEvent | SchedulerEvent);
   return `${time.slice(11, 23)}  ${type}${detail === '' ? '' : `  ${detail}`}`;
 };
 
@@ -19,12 +19,16 @@ const progressText = ({ message, completed, total }: Progress): string =>
     : `${message} ${Math.floor((completed / total) * 100)} %`;
 
 /** What the fact is about, in a few words; events of types that are not known here are named only. */
-const detailOf = (event: TaskEvent): string => {
+const detailOf = (event: TaskEvent | SchedulerEvent): string => {
   switch (event.type) {
     case 'task.submitted': {
       const after = event.dependsOn.length === 0 ? '' : `, after ${event.dependsOn.join(', ')}`;
-      return `${event.template.name} (${event.template.version}), priority ${event.priority}${after}`;
+      return `${event.template.name} (${event.template.version}), priority ${event.priority}${after}${timesText(event)}`;
     }
+    case 'scheduling.paused':
+      return `${event.scope} by ${event.by}: ${event.reason}`;
+    case 'scheduling.resumed':
+      return `${event.scope} by ${event.by}`;
     case 'task.priority-changed':
       return `to ${event.priority}`;
     case 'step.dispatched':
@@ -51,6 +55,10 @@ const detailOf = (event: TaskEvent): string => {
       return '';
   }
 };
+
+const timesText = ({ runAt, deadlineAt }: Extract<TaskEvent, { readonly type: 'task.submitted' }>): string =>
+  (runAt === undefined ? '' : `, not before ${runAt}`) +
+  (deadlineAt === undefined ? '' : `, to be done by ${deadlineAt}`);
 
 type Failed = Extract<TaskEvent, { readonly type: 'step.failed' }>['step'];
 

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Pause } from '#libs/domain/task/pauses.js';
 import { wholeNumber } from '../arguments.js';
 import { columns } from '../output.js';
 import type { Session } from '../session.js';
@@ -13,6 +14,7 @@ type Queued = {
 type Queue = {
   readonly open_tasks: number;
   readonly ready_steps: number;
+  readonly paused: Pause | null;
   readonly groups: readonly {
     readonly model: string | null;
     readonly ready_steps: number;
@@ -35,8 +37,10 @@ export const addQueueCommand = (program: Command, session: () => Session): void 
 };
 
 const queueLines = (queue: Queue, out: Session['out']): readonly string[] => {
-  const { groups, next, ready_steps: ready, open_tasks: open } = queue;
-  const head = `${ready} steps are ready, of ${open} open tasks`;
+  const { groups, next, paused, ready_steps: ready, open_tasks: open } = queue;
+  const head =
+    `${ready} steps are ready, of ${open} open tasks` +
+    (paused === null ? '' : `; paused by ${paused.by} since ${paused.since}: ${paused.reason}`);
   if (ready === 0) return [head];
   return [
     head,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { several, severalLabels, labelPair, wholeNumber } from '../arguments.js';
+import { duration, several, severalLabels, labelPair, timeAhead, wholeNumber } from '../arguments.js';
 import { readParameters } from '../client/parameters.js';
 import { decidedTask, endedTask, isUndecided, type Submitted } from '../client/task-view.js';
 import { CommandError, EXIT } from '../exit-codes.js';
@@ -15,6 +15,9 @@ type SubmitOptions = {
   readonly dependsOn: readonly string[];
   readonly label: readonly string[];
   readonly workspace?: string;
+  readonly runAt?: string;
+  readonly deadline?: string;
+  readonly queueTtl?: number;
   readonly idempotencyKey?: string;
   readonly watch?: boolean;
   readonly wait?: boolean;
@@ -41,6 +44,13 @@ export const addSubmitCommand = (program: Command, session: () => Session): void
       [],
     )
     .option('--workspace <name>', 'workspace')
+    .option(
+      '--run-at <time>',
+      'nothing of it starts before: a time in UTC, or from now on, such as 2h',
+      timeAhead(),
+    )
+    .option('--deadline <time>', 'when it should be done: a time in UTC, or from now on', timeAhead())
+    .option('--queue-ttl <time>', 'it fails when nothing of it has started by then, such as 30m', duration)
     .option('--idempotency-key <key>', 'submitting again with the same key finds the first task')
     .option('--watch', 'show tokens and state until it is over')
     .option('--wait', 'wait until it is over, then print its result')
@@ -57,6 +67,9 @@ const submit = async (template: string, options: SubmitOptions, { api, out }: Se
     ...(options.dependsOn.length === 0 ? {} : { depends_on: options.dependsOn }),
     ...(options.label.length === 0 ? {} : { labels: Object.fromEntries(options.label.map(labelPair)) }),
     ...(options.workspace === undefined ? {} : { workspace: options.workspace }),
+    ...(options.runAt === undefined ? {} : { run_at: options.runAt }),
+    ...(options.deadline === undefined ? {} : { deadline_at: options.deadline }),
+    ...(options.queueTtl === undefined ? {} : { queue_ttl_ms: options.queueTtl }),
   };
   const headers = { 'idempotency-key': options.idempotencyKey ?? randomUUID() };
   const task = await api.call<Submitted>('POST', '/api/v1/tasks', { body, headers });

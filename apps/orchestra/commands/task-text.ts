@@ -25,6 +25,8 @@ export const taskLines = (task: TaskView, out: Output): readonly string[] => {
     `  workspace  ${task.workspace}, priority ${task.priority}`,
     `  created    ${task.created_at}`,
   ];
+  if (task.run_at) lines.push(`  not before ${task.run_at}`);
+  if (task.deadline_at) lines.push(`  deadline   ${task.deadline_at}`);
   if (task.started_at) lines.push(`  started    ${task.started_at}`);
   if (task.ended_at) lines.push(`  ended      ${task.ended_at}`);
   if (task.depends_on.length > 0) lines.push(`  after      ${task.depends_on.join(', ')}`);

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { TaskView } from '#libs/contracts/queries.js';
 import { wholeNumber } from '../arguments.js';
 import { decidedTask, endedTask, isUndecided, taskPath, type Undecided } from '../client/task-view.js';
+import { addCancelMatchingCommand } from './cancel-matching.js';
 import { CommandError, EXIT } from '../exit-codes.js';
 import type { Session } from '../session.js';
 import { eventText } from './event-text.js';
@@ -39,6 +40,7 @@ export const addTaskCommands = (program: Command, session: () => Session): void 
     .action(
       async (id: string, options: { readonly wait: boolean }) => await cancel(id, options.wait, session()),
     );
+  addCancelMatchingCommand(program, session);
   program
     .command('priority')
     .argument('<id>')

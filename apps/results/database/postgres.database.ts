@@ -2,7 +2,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/postgresql';
 import type { Database, Orm, Place } from './database.js';
 import { ENTITIES } from './entities.js';
-import { Initial } from './migrations/postgresql/initial.js';
+import { MIGRATIONS } from './migrations/postgresql/migrations.js';
 import { inTransaction } from './transaction.js';
 
 const SCHEMAS: Readonly<Record<Place, string>> = {
@@ -83,7 +83,7 @@ export class PostgresDatabase implements Database {
       },
       extensions: [Migrator],
       migrations: {
-        migrationsList: [{ name: 'initial', class: Initial }],
+        migrationsList: [...MIGRATIONS],
         tableName: 'migration',
         snapshot: false,
         schema,

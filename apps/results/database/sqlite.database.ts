@@ -6,7 +6,7 @@ import { MikroORM } from '@mikro-orm/sqlite';
 import type { Logger } from '#libs/runtime/logger.js';
 import type { Database, Orm, Place } from './database.js';
 import { ENTITIES } from './entities.js';
-import { Initial } from './migrations/sqlite/initial.js';
+import { MIGRATIONS } from './migrations/sqlite/migrations.js';
 
 /**
  * The driver waits for a lock inside a synchronous call, so the whole process stands still meanwhile. This is enough
@@ -94,7 +94,7 @@ const connect = (
     driverOptions: { ...driverOptions, timeout: BUSY_TIMEOUT_MS },
     extensions: [Migrator],
     migrations: {
-      migrationsList: [{ name: 'initial', class: Initial }],
+      migrationsList: [...MIGRATIONS],
       tableName: 'migration',
       snapshot: false,
     },

@@ -18,7 +18,8 @@ export type Ledger = {
 
 export type Server = {
   readonly spec: ServerSpec;
-  readonly state: 'unknown' | 'up' | 'down' | 'suspect';
+  /** `paused` is in no ledger: a plan is shown it of a server that is to take nothing new. */
+  readonly state: 'unknown' | 'up' | 'down' | 'suspect' | 'paused';
   readonly version?: string;
   readonly reason?: string;
   readonly foreign: readonly ForeignModel[];

@@ -2,6 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import type { GpuRecord } from '#libs/domain/gpu/gpu.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
 import { explainTask, type StepExplanation } from '#libs/domain/policy/explain.js';
+import { ledgerForPlan } from '#libs/domain/policy/paused-servers.js';
+import type { PauseScope } from '#libs/domain/task/pauses.js';
 import type { Snapshot } from '#libs/domain/policy/snapshot.js';
 import type { TaskRecord } from '#libs/domain/task/task-book.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
@@ -36,6 +38,14 @@ type Given = {
   readonly hold?: boolean;
 };
 
+const paused = (scope: PauseScope): TaskFact => ({
+  type: 'scheduling.paused',
+  scope,
+  reason: 'repair',
+  by: 'ada',
+  at: NOW,
+});
+
 const LLAMA = 'llama3:8b';
 const LONG_AGO = later(-3_600_000);
 const onLlama = submitted({ steps: [stepSpec('a', { requirement: needsModel(LLAMA) })] });
@@ -59,7 +69,7 @@ const explained = ({
     index,
     snapshot: snapshotWith({
       ready: index.ready,
-      ledger: ledgerOf(...servers),
+      ledger: ledgerForPlan(ledgerOf(...servers), book.pauses),
       knownBytes: new Map([[profileKey(profileOf(LLAMA)), gib(10)]]),
       ...snapshot,
     }),
@@ -110,6 +120,37 @@ describe('a step', () => {
       what: 'another task',
       given: { tasks: [submitted({ taskId: 't0' }), submitted({ dependsOn: ['t0'] })] },
       want: { kind: 'tasks', taskIds: ['t0'] },
+    },
+    ...(['queue', 'workspace:home', 'template:summarize'] as const).map((scope) => ({
+      what: `a pause of ${scope}`,
+      given: { tasks: [paused(scope), submitted({ runAt: later(2_000) })] },
+      want: { kind: 'paused', pause: { scope, reason: 'repair', by: 'ada', since: NOW } },
+    })),
+    {
+      what: 'a pause of the only server that could run it',
+      given: {
+        tasks: [paused('server:cpu'), submitted()],
+        servers: [configured(cpuSpec(1)), ...serverUp('gpu1')],
+      },
+      want: { kind: 'paused', pause: { scope: 'server:cpu' } },
+    },
+    {
+      what: 'a model, where another server is not paused',
+      given: { tasks: [paused('server:gpu1'), onLlama], servers: [...serverUp('gpu1'), ...serverUp('gpu2')] },
+      want: {
+        kind: 'model',
+        servers: [
+          { serverId: 'gpu1', verdict: { obstacle: { kind: 'not-up', state: 'paused' } } },
+          { serverId: 'gpu2', verdict: { may: true } },
+        ],
+      },
+    },
+    {
+      what: 'the time from which it may run',
+      given: {
+        tasks: [submitted({ taskId: 't0' }), submitted({ dependsOn: ['t0'], runAt: later(2_000) })],
+      },
+      want: { kind: 'run-at', atMs: NOW_MS + 2_000 },
     },
     {
       what: 'its next attempt',

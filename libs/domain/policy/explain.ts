@@ -1,4 +1,7 @@
 import type { ServerId, StepId, TaskId } from '../ids.js';
+import type { Ledger } from '../gpu/gpu.js';
+import { pauseOfServer, pauseOfTask, type Pause, type Pauses } from '../task/pauses.js';
+import type { Requirement } from '../task/requirement.js';
 import type { TaskBook } from '../task/task-book.js';
 import type { TaskIndex } from '../task/task-index.js';
 import type { OpenTask, Step } from '../task/task.js';
@@ -24,6 +27,10 @@ export type StepExplanation = {
 export type Wait =
   /** The task is to end as soon as its running attempts have stopped; nothing of it starts any more. */
   | { readonly kind: 'ending'; readonly how: 'cancelled' | 'failed' }
+  /** Somebody holds back its task, or every server that it could run on. */
+  | { readonly kind: 'paused'; readonly pause: Pause }
+  /** Its task is not to run before. */
+  | { readonly kind: 'run-at'; readonly atMs: number }
   | { readonly kind: 'tasks'; readonly taskIds: readonly TaskId[] }
   | { readonly kind: 'steps'; readonly stepIds: readonly StepId[] }
   /** The pause before the next attempt. */
@@ -67,6 +74,10 @@ const waitOf = (
   { book, index, snapshot }: Moment,
 ): Wait => {
   if (task.ending) return { kind: 'ending', how: task.ending.kind };
+  const pause = pauseOfTask(task, book.pauses);
+  if (pause) return { kind: 'paused', pause };
+  const runAtMs = task.runAt === null ? 0 : msOf(task.runAt);
+  if (runAtMs > snapshot.nowMs) return { kind: 'run-at', atMs: runAtMs };
   const taskIds = task.dependsOn.filter((id) => book.closed.get(id) !== 'completed');
   if (taskIds.length > 0) return { kind: 'tasks', taskIds };
   const stepIds = spec.needs.filter(
@@ -76,5 +87,17 @@ const waitOf = (
   const atMs = notBefore === null ? 0 : msOf(notBefore);
   if (atMs > snapshot.nowMs) return { kind: 'retry', attempt: attempts + 1, atMs };
   const step = index.ready.find(task.id, spec.id);
-  return step === undefined ? { kind: 'lease' } : waitsIn(snapshot)(step);
+  if (step === undefined) return { kind: 'lease' };
+  const held = pauseOfServers(spec.requirement, snapshot.ledger, book.pauses);
+  return held ? { kind: 'paused', pause: held } : waitsIn(snapshot)(step);
+};
+
+/** One of the pauses where all servers are paused that could run it; none while there is one that could. */
+const pauseOfServers = (requirement: Requirement, ledger: Ledger, pauses: Pauses): Pause | undefined => {
+  const servers = [...ledger.servers.values()].filter(
+    ({ spec }) => (spec.kind === 'cpu') === (requirement.kind === 'cpu'),
+  );
+  const [first] = servers;
+  if (first === undefined || servers.some(({ state }) => state !== 'paused')) return undefined;
+  return pauseOfServer(first.spec.serverId, pauses);
 };

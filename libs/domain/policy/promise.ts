@@ -9,7 +9,11 @@ export const promiseFor = (
   book: TaskBook,
   bounds: WaitBounds,
 ): StartPromise | null => {
-  if (submission.dependsOn.some((id) => book.closed.get(id) !== 'completed')) return null;
+  if (
+    submission.runAt !== undefined ||
+    submission.dependsOn.some((id) => book.closed.get(id) !== 'completed')
+  )
+    return null;
   const readyAtMs = msOf(submission.submittedAt);
   const first = submission.steps
     .filter(({ needs }) => needs.length === 0)

@@ -11,6 +11,7 @@ export type ReadyStep = {
   readonly priority: number;
   /** Sequence of the task's submission. */
   readonly seq: number;
+  /** When its task was submitted, or when it was to run where that is later: its waiting counts from here. */
   readonly submittedAtMs: number;
   /** Its deadline, once that is so near that the step has to go first; null before, and when it cannot be kept any more. */
   readonly urgentByMs: number | null;

@@ -57,6 +57,8 @@ export class WaitBounds {
 
   /** Takes over how a task is; `waiting` are its steps that could run now. */
   track(task: OpenTask, waiting: ReadonlySet<StepId>, nowMs: number, policy: PolicySettings): void {
+    // One that starts later takes its place in the line when its time has come.
+    if (task.runAt !== null && waiting.size === 0 && !this.#needs.has(task.id)) return;
     const needs = this.#needs.get(task.id) ?? this.#learn(task);
     for (const kind of ['cpu', 'model'] as const) {
       let [workMs, latestMs, isInvolved] = [0, Infinity, false];

@@ -1,3 +1,4 @@
+import type { Pauses, PauseScope } from '#libs/domain/task/pauses.js';
 import { describe, expect, it } from '@jest/globals';
 import type { ErrorCode, Failure } from '#libs/domain/errors.js';
 import { dispatchStep, failTask } from '#libs/domain/task/decide.js';
@@ -77,17 +78,37 @@ const lose =
 const dispatch =
   (stepId = 'a', attempt = 1) =>
   (task: OpenTask | undefined) =>
-    dispatchStep(task, { stepId, attempt, lease: leaseOf(stepId, attempt), input: {}, at: NOW });
+    dispatchStep(task, { stepId, attempt, lease: leaseOf(stepId, attempt), input: {}, at: NOW }, new Map());
 
 describe('dispatching a step', () => {
   it('starts the first attempt with its type, its requirement, its lease and its input', () => {
     const model = submitted({ steps: [stepSpec('a', { requirement: needsModel('llama3') })] });
     given(model)
       .whenTask('t1', (task) =>
-        dispatchStep(task, { stepId: 'a', attempt: 1, lease: leaseOf(), input: { prompt: 'x' }, at: NOW }),
+        dispatchStep(
+          task,
+          { stepId: 'a', attempt: 1, lease: leaseOf(), input: { prompt: 'x' }, at: NOW },
+          new Map(),
+        ),
       )
       .then(dispatched('a', 1, { requirement: needsModel('llama3'), input: { prompt: 'x' } }));
   });
+
+  it.each<PauseScope>(['queue', 'workspace:home', 'template:summarize', 'server:gpu1'])(
+    'starts nothing while %s is paused, though its lease was granted',
+    (scope) => {
+      const dispatchUnder = (pauses: Pauses) => (task: OpenTask | undefined) =>
+        dispatchStep(task, { stepId: 'a', attempt: 1, lease: leaseOf(), input: {}, at: NOW }, pauses);
+      const pause = { scope, reason: 'x', by: 'ada', since: NOW };
+      given(submitted())
+        .whenTask('t1', dispatchUnder(new Map([[scope, pause]])))
+        .thenNothing();
+      const other = scope === 'server:gpu1' ? 'server:gpu2' : 'workspace:lab';
+      given(submitted())
+        .whenTask('t1', dispatchUnder(new Map([[other, pause]])))
+        .then(dispatched());
+    },
+  );
 
   it('starts the next attempt after a failed one', () =>
     given(retried(2), dispatched(), stepFailed(1, BROKEN))

@@ -3,16 +3,29 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { canonicalJson } from '#libs/domain/canonical.js';
 import { BOOK_FOLD_VERSION, bookLines, bookOf as bookOfLines } from '#libs/domain/task/book-state.js';
+import type { SchedulerEvent } from '#libs/domain/task/events.js';
+import type { PauseScope } from '#libs/domain/task/pauses.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { later, submitted, templateRegistered } from '#libs/testing/builders.js';
 import { taskStories } from '#libs/testing/task-stories.js';
+
+const paused = (scope: PauseScope): SchedulerEvent => ({
+  type: 'scheduling.paused',
+  scope,
+  reason: 'repair',
+  by: 'ada',
+  at: later(0),
+});
 
 /** Tasks of every kind, with templates, keys and causes, as a scheduler folds them. */
 const records = (tasks: number, seed: number): readonly TaskRecord[] => [
   { seq: 1, event: { type: 'log.started', logId: 'log-1', at: later(0) } },
   { seq: 2, event: templateRegistered },
+  { seq: 3, event: paused('queue') },
+  { seq: 4, event: paused('server:gpu1') },
+  { seq: 5, event: { type: 'scheduling.resumed', scope: 'queue', by: 'ada', at: later(0) } },
   ...taskStories(tasks, seed).tasks.map((event, place) => ({
-    seq: place + 3,
+    seq: place + 6,
     causationId: `${place % 2 === 0 ? 'cmd' : 'rpt'}:${place}`,
     event:
       event.type === 'task.submitted' && place % 3 === 0
@@ -88,6 +101,6 @@ describe('a task book that is put aside', () => {
     // Another digest here means that books put aside before are not those that this fold makes: raise the version, then
     // put the new digest beside it.
     expect({ [BOOK_FOLD_VERSION]: digestOf(folded(emptyBook(), records(300, 7))) }).toEqual({
-      'tasks-2': '95b46f27151ce627125b68fddb02aa3063bfd1d1a0f60313d58228c1d0c83c89',
+      'tasks-2': 'ca83c27f9976fc6d3ff194041dc9aeb401a50575a1ebb02e473b0919ae9390a3',
     }));
 });

@@ -1,5 +1,6 @@
 import type { Pace } from '../policy/pace.js';
 import type { Service } from './service.js';
+import type { Pause } from './pauses.js';
 import { emptyBook, type IdempotencyRecord, type TaskBook } from './task-book.js';
 import type { ClosedTask, OpenTask } from './task.js';
 
@@ -22,6 +23,7 @@ type Line =
     }
   | { readonly is: 'pace'; readonly entry: Entry<Pace> }
   | { readonly is: 'service'; readonly entry: Entry<Service> }
+  | { readonly is: 'pause'; readonly pause: Pause }
   | { readonly is: 'template'; readonly entry: Entry<Readonly<Record<string, unknown>>> }
   | { readonly is: 'open'; readonly task: OpenTask }
   | { readonly is: 'closed'; readonly entries: readonly Entry<ClosedTask['status']>[] }
@@ -39,6 +41,7 @@ export const bookLines = (book: TaskBook): Iterable<string> => {
   return written(head, {
     paces: [...book.paces],
     services: [...book.services],
+    pauses: [...book.pauses.values()],
     templates: [...book.templates],
     open: [...book.open.values()],
     closed: { entries: closed.entries(), count: closed.size },
@@ -49,6 +52,7 @@ export const bookLines = (book: TaskBook): Iterable<string> => {
 type Parts = {
   readonly paces: readonly Entry<Pace>[];
   readonly services: readonly Entry<Service>[];
+  readonly pauses: readonly Pause[];
   readonly templates: readonly Entry<Readonly<Record<string, unknown>>>[];
   readonly open: readonly OpenTask[];
   readonly closed: { readonly entries: Iterator<[string, ClosedTask['status']]>; readonly count: number };
@@ -61,6 +65,7 @@ function* written(head: Line, parts: Parts): Generator<string> {
   yield line(head);
   for (const entry of parts.paces) yield line({ is: 'pace', entry });
   for (const entry of parts.services) yield line({ is: 'service', entry });
+  for (const pause of parts.pauses) yield line({ is: 'pause', pause });
   for (const entry of templates) yield line({ is: 'template', entry });
   for (const task of open) yield line({ is: 'open', task });
   for (let left = closed.count; left > 0; left -= ENTRIES_PER_LINE) {
@@ -94,6 +99,9 @@ const take = (book: TaskBook, line: Line): void => {
       return;
     case 'service':
       book.services.set(...line.entry);
+      return;
+    case 'pause':
+      book.pauses.set(line.pause.scope, line.pause);
       return;
     case 'template':
       book.templates.set(...line.entry);

@@ -5,6 +5,7 @@ import type { StepId, TaskId } from '../ids.js';
 import { msOf } from '../time.js';
 
 import type { LeaseRef, TaskEvent, TaskSubmitted } from './events.js';
+import { pauseOfServer, pauseOfTask, type Pauses } from './pauses.js';
 import { IDEMPOTENCY_KEPT_MS, idempotencyKey, templateKey, type TaskBook } from './task-book.js';
 import { activeSteps, needsDone, type OpenTask } from './task.js';
 
@@ -106,7 +107,7 @@ const notOpen = (taskId: TaskId, book: TaskBook, consequence: string): Refused =
     : refuse('TASK_ALREADY_OVER', `Task ${taskId} has ${ended}; ${consequence}.`, { status: ended });
 };
 
-/** Starts an attempt under a lease, if the step is still to be run as it was when the lease was asked for. */
+/** Starts an attempt under a lease, if the step is still to be run as it was when the lease was asked for, and nothing was paused since. */
 export const dispatchStep = (
   task: OpenTask | undefined,
   dispatch: {
@@ -117,10 +118,12 @@ export const dispatchStep = (
     readonly input: Readonly<Record<string, unknown>>;
     readonly at: string;
   },
+  pauses: Pauses,
 ): readonly TaskEvent[] => {
   const step = task?.steps.find(({ spec }) => spec.id === dispatch.stepId);
   if (!task || !step || task.ending || step.progress.status !== 'pending') return [];
   if (step.progress.attempts + 1 !== dispatch.attempt || !needsDone(task, step.spec.needs)) return [];
+  if (pauseOfTask(task, pauses) || pauseOfServer(dispatch.lease.serverId, pauses)) return [];
   const { stepType, requirement } = step.spec;
   return [{ type: 'step.dispatched', taskId: task.id, stepType, requirement, ...dispatch }];
 };

@@ -2,6 +2,7 @@ import type { Failure } from '../errors.js';
 import type { LeaseId, ServerId, StepId, TaskId, WorkspaceId } from '../ids.js';
 import type { PolicySettings } from '../policy/settings.js';
 import type { ModelUsage } from '../usage.js';
+import type { PauseScope } from './pauses.js';
 import type { Requirement } from './requirement.js';
 
 /**
@@ -28,6 +29,8 @@ export type SchedulerEvent =
   | TemplateRegistered
   | CommandsRefused
   | PolicyChanged
+  | SchedulingPaused
+  | SchedulingResumed
   | LeaderElected
   | LogStarted;
 
@@ -47,6 +50,8 @@ export const TASK_STREAM_TYPES: ReadonlySet<string> = new Set<(TaskEvent | Sched
   'template.registered',
   'commands.refused',
   'policy.changed',
+  'scheduling.paused',
+  'scheduling.resumed',
   'leader.elected',
   'log.started',
 ]);
@@ -63,9 +68,13 @@ export type TaskSubmitted = {
   readonly labels: Readonly<Record<string, string>>;
   readonly steps: readonly StepSpec[];
   readonly submittedAt: string;
-  readonly idempotency?: { readonly key: string; readonly requestHash: string };
-  /** By when it should be done: it goes first when that is near. */
+  /** Nothing of it starts before; its waiting counts from here. */
+  readonly runAt?: string;
+  /** When it should be done: it goes first when that is near. Late is late, not failed. */
   readonly deadlineAt?: string;
+  /** It fails when nothing of it has started this long after `runAt`, or else after its submission. */
+  readonly queueTtlMs?: number;
+  readonly idempotency?: { readonly key: string; readonly requestHash: string };
   /** Absent where its first steps wait for something else than a slot. */
   readonly promise?: StartPromise;
 };
@@ -251,6 +260,22 @@ export type CommandsRefused = {
 export type PolicyChanged = {
   readonly type: 'policy.changed';
   readonly policy: PolicySettings;
+  readonly at: string;
+};
+
+/** Nothing new starts in this scope from here on. */
+export type SchedulingPaused = {
+  readonly type: 'scheduling.paused';
+  readonly scope: PauseScope;
+  readonly reason: string;
+  readonly by: string;
+  readonly at: string;
+};
+
+export type SchedulingResumed = {
+  readonly type: 'scheduling.resumed';
+  readonly scope: PauseScope;
+  readonly by: string;
   readonly at: string;
 };
 

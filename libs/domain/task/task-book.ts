@@ -4,6 +4,7 @@ import { DEFAULT_POLICY, type PolicySettings } from '../policy/settings.js';
 import { msOf } from '../time.js';
 import { closeIn, countEnded, openIn, type Service } from './service.js';
 import type { SchedulerEvent, TaskEvent, TemplateRef } from './events.js';
+import type { Pause, PauseScope } from './pauses.js';
 import { evolve, type ClosedTask, type OpenTask } from './task.js';
 
 /**
@@ -18,6 +19,8 @@ export type TaskBook = {
   logId: string;
   /** How far the request streams are answered: everything up to here has had its effect. */
   readonly positions: { commands: number; reports: number };
+  /** What starts nothing new, in the order in which it was paused first. */
+  readonly pauses: Map<PauseScope, Pause>;
   readonly templates: Map<string, Readonly<Record<string, unknown>>>;
   readonly open: Map<TaskId, OpenTask>;
   readonly closed: Map<TaskId, ClosedTask['status']>;
@@ -41,6 +44,7 @@ export const emptyBook = (): TaskBook => ({
   seq: 0,
   logId: '',
   positions: { commands: 0, reports: 0 },
+  pauses: new Map(),
   templates: new Map(),
   open: new Map(),
   closed: new Map(),
@@ -70,6 +74,14 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
       return;
     case 'policy.changed':
       book.policy = event.policy;
+      return;
+    case 'scheduling.paused': {
+      const { scope, reason, by, at } = event;
+      book.pauses.set(scope, { scope, reason, by, since: at });
+      return;
+    }
+    case 'scheduling.resumed':
+      book.pauses.delete(event.scope);
       return;
     case 'template.registered':
       book.templates.set(templateKey(event.template), event.definition);

@@ -1,15 +1,17 @@
-import { Alarms } from '../alarms.js';
 import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type { Costs } from '../policy/costs.js';
 import { ReadyQueue } from '../policy/ready-queue.js';
 import type { ReadyStep } from '../policy/ready-step.js';
 import { WaitBounds } from '../policy/wait-bounds.js';
 import { msOf } from '../time.js';
+import { pauseOfGroup } from './pauses.js';
+import { expiresAtMs, waitsFromMs } from './queue-time.js';
 import type { TaskBook } from './task-book.js';
 import type { Requirement } from './requirement.js';
 import { RunningCharges } from './running-charges.js';
 import { needsDone, type OpenTask, type Step } from './task.js';
 import { urgencyOf } from './urgency.js';
+import { Timetable } from './timetable.js';
 
 /**
  * What follows from the book and is asked at every decision: which steps are ready, which wait for a time, which tasks wait
@@ -22,7 +24,9 @@ export class TaskIndex {
   /** Steps under way to a lease: neither ready nor dispatched yet. */
   readonly #held = new Set<string>();
   /** Tasks of which a step becomes ready, or urgent, or late, at a time. */
-  readonly #alarms = new Alarms();
+  readonly #turning = new Timetable<TaskId>();
+  /** Tasks that fail when nothing of them has started by then. */
+  readonly #expiring = new Timetable<TaskId>();
   readonly #known = new Map<TaskId, readonly StepId[]>();
   readonly #running = new RunningCharges();
   readonly bounds: WaitBounds;
@@ -44,7 +48,13 @@ export class TaskIndex {
     const task = this.#book.open.get(taskId);
     if (task === undefined) return this.#forget(taskId, nowMs);
     if (!this.#known.has(taskId)) this.#learn(task);
-    const blocked = task.ending !== null || !this.#dependenciesDone(task);
+    const expiryMs = expiresAtMs(task);
+    if (expiryMs === null) this.#expiring.delete(taskId);
+    else this.#expiring.set(taskId, expiryMs);
+    const blocked =
+      task.ending !== null ||
+      !this.#dependenciesDone(task) ||
+      pauseOfGroup(task, this.#book.pauses) !== undefined;
     const waiting = new Set<StepId>();
     let nextMs = Infinity;
     for (const step of task.steps) {
@@ -52,8 +62,8 @@ export class TaskIndex {
       if (isReady) waiting.add(step.spec.id);
       nextMs = Math.min(nextMs, againAtMs);
     }
-    if (nextMs === Infinity) this.#alarms.clear(taskId);
-    else this.#alarms.set(taskId, nextMs);
+    if (nextMs === Infinity) this.#turning.delete(taskId);
+    else this.#turning.set(taskId, nextMs);
     this.bounds.track(task, waiting, nowMs, this.#book.policy);
     this.#running.track(task, this.costs, this.#book.policy);
   }
@@ -78,16 +88,17 @@ export class TaskIndex {
 
   /** Makes steps ready whose time has come, and those urgent whose deadline is near. */
   wake(nowMs: number): void {
-    for (;;) {
-      const taskId = this.#alarms.takeDue(nowMs);
-      if (taskId === null) return;
-      this.refresh(taskId, nowMs);
-    }
+    for (const taskId of this.#turning.takeDue(nowMs)) this.refresh(taskId, nowMs);
+  }
+
+  /** Tasks whose time in the queue is over. They are told once. */
+  takeExpired(nowMs: number): readonly TaskId[] {
+    return this.#expiring.takeDue(nowMs);
   }
 
   /** When the next one is due; null when none is. */
   nextWakeMs(): number | null {
-    return this.#alarms.nextAtMs();
+    return this.#turning.nextAtMs();
   }
 
   /** Service of each workspace, what runs now included at what it usually takes. */
@@ -123,10 +134,9 @@ export class TaskIndex {
 
   /** A closed task leaves no step behind, and may have been what others waited for. */
   #forget(taskId: TaskId, nowMs: number): void {
-    for (const stepId of this.#known.get(taskId) ?? []) {
-      this.ready.remove(taskId, stepId);
-    }
-    this.#alarms.clear(taskId);
+    for (const stepId of this.#known.get(taskId) ?? []) this.ready.remove(taskId, stepId);
+    this.#turning.delete(taskId);
+    this.#expiring.delete(taskId);
     this.bounds.forget(taskId);
     this.#running.forget(taskId);
     this.#known.delete(taskId);
@@ -148,8 +158,15 @@ export class TaskIndex {
       this.ready.remove(task.id, spec.id);
       return { isReady: false, againAtMs: Infinity };
     }
-    const notBeforeMs = progress.notBefore === null ? 0 : msOf(progress.notBefore);
-    if (notBeforeMs > nowMs) return { isReady: false, againAtMs: notBeforeMs };
+    const fromMs = waitsFromMs(task);
+    const notBeforeMs = Math.max(
+      progress.notBefore === null ? 0 : msOf(progress.notBefore),
+      task.runAt === null ? 0 : fromMs,
+    );
+    if (notBeforeMs > nowMs) {
+      this.ready.remove(task.id, spec.id);
+      return { isReady: false, againAtMs: notBeforeMs };
+    }
     const { urgentByMs, againAtMs } = urgencyOf(task, nowMs, this.costs, this.#book.policy);
     this.ready.put({
       taskId: task.id,
@@ -158,7 +175,7 @@ export class TaskIndex {
       workspace: task.workspace,
       priority: task.priority,
       seq: task.seq,
-      submittedAtMs: msOf(task.submittedAt),
+      submittedAtMs: fromMs,
       urgentByMs,
       requirement: spec.requirement,
     });

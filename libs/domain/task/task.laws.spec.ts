@@ -2,8 +2,16 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { canonicalJson } from '#libs/domain/canonical.js';
 import { cancelTask, dispatchStep, isRefused } from '#libs/domain/task/decide.js';
-import { TASK_STREAM_TYPES, type StepSpec, type TaskEvent } from '#libs/domain/task/events.js';
+import {
+  TASK_STREAM_TYPES,
+  type StepSpec,
+  type TaskEvent,
+  type TaskSubmitted,
+} from '#libs/domain/task/events.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
+import type { PauseScope } from '#libs/domain/task/pauses.js';
+import { expiresAtMs } from '#libs/domain/task/queue-time.js';
+import { msOf } from '#libs/domain/time.js';
 import { activeSteps } from '#libs/domain/task/task.js';
 import { stepSpec, submission } from '#libs/testing/builders.js';
 import { OUTCOMES, STEP_IDS, taskActions, TaskWorld, type TaskAction } from '#libs/testing/task-world.js';
@@ -39,7 +47,7 @@ const law = (runs: number, check: (world: TaskWorld, extra: number) => void): vo
 
 describe('the histories that are tried here', () => {
   it('contain every fact about a task, and tasks that end in each way', () => {
-    const worlds = fc.sample(taskActions, { numRuns: 300, seed: 1 }).map(worldAfter);
+    const worlds = fc.sample(taskActions, { numRuns: 2_000, seed: 1 }).map(worldAfter);
     const types = new Set(worlds.flatMap(({ log }) => log.map(({ event }) => event.type)));
     const aboutTasks = [...TASK_STREAM_TYPES].filter(
       (type) => type.startsWith('task.') || type.startsWith('step.'),
@@ -169,9 +177,61 @@ describe('in any history', () => {
     }));
 });
 
+describe('a pause', () => {
+  it('lets nothing start in its scope, and is the only one that counts there', () => {
+    let paused = 0;
+    law(600, ({ log, book }) => {
+      const scopes = new Set<PauseScope>();
+      const tasks = new Map<string, TaskSubmitted>();
+      for (const { event } of log) {
+        if (event.type === 'task.submitted') tasks.set(event.taskId, event);
+        if (event.type === 'scheduling.paused') scopes.add(event.scope);
+        if (event.type === 'scheduling.resumed') expect(scopes.delete(event.scope)).toBe(true);
+        if (event.type !== 'step.dispatched') continue;
+        const { workspace, template } = tasks.get(event.taskId) ?? submission();
+        const own = [
+          'queue',
+          `workspace:${workspace}`,
+          `template:${template.name}`,
+          `server:${event.lease.serverId}`,
+        ];
+        expect(own.filter((scope) => scopes.has(scope as PauseScope))).toEqual([]);
+      }
+      paused += scopes.size;
+      expect([...book.pauses.keys()].toSorted()).toEqual([...scopes].toSorted());
+    });
+    expect(paused).toBeGreaterThan(0);
+  });
+});
+
+describe('a time in the queue', () => {
+  it('ends only tasks of which nothing has started, never before it is over, and always once it is', () => {
+    let expired = 0;
+    law(600, (world) => {
+      const begun = new Set<string>();
+      for (const record of world.log) {
+        const taskId = taskIdOf(record) ?? '';
+        if (record.event.type === 'step.dispatched') begun.add(taskId);
+        if (record.event.type !== 'task.failed' || record.event.failure.code !== 'QUEUE_TTL_EXPIRED')
+          continue;
+        expired += 1;
+        expect(begun).not.toContain(taskId);
+        const submitted = world.log.find((other) => taskIdOf(other) === taskId)?.event;
+        const { submittedAt = '', queueTtlMs = 0 } = submitted?.type === 'task.submitted' ? submitted : {};
+        expect(msOf(record.event.at)).toBeGreaterThanOrEqual(msOf(submittedAt) + queueTtlMs);
+      }
+      world.act({ do: 'expire' });
+      const left = [...world.book.open.values()].flatMap((task) => expiresAtMs(task) ?? []);
+      expect(left.filter((atMs) => atMs <= world.nowMs - 1_000)).toEqual([]);
+    });
+    expect(expired).toBeGreaterThan(0);
+  });
+});
+
 describe('after any history', () => {
   it('every open task can be brought to its end by running its steps', () =>
     law(600, (world) => {
+      world.act({ do: 'resume' });
       for (let round = 0; round < 50 && world.book.open.size > 0; round += 1) {
         for (const { taskId, report } of world.attempts) {
           world.report({ taskId, report }, { kind: 'completed', output: 1 });
@@ -215,9 +275,12 @@ describe('after any history', () => {
         }
         if (event.type === 'step.dispatched') {
           const { stepId, attempt, lease, input, at } = event;
-          expect(dispatchStep(book.open.get(event.taskId), { stepId, attempt, lease, input, at })).toEqual(
-            [],
+          const again = dispatchStep(
+            book.open.get(event.taskId),
+            { stepId, attempt, lease, input, at },
+            book.pauses,
           );
+          expect(again).toEqual([]);
         }
         if (event.type === 'task.cancel-requested') {
           const again = cancelTask(event.taskId, event.reason, book, event.at);

@@ -22,7 +22,10 @@ export type OpenTask = {
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly priority: number;
   readonly dependsOn: readonly TaskId[];
+  readonly labels: Readonly<Record<string, string>>;
   readonly submittedAt: string;
+  readonly runAt: string | null;
+  readonly queueTtlMs: number | null;
   /** Sequence of the submission: older tasks have lower ones. */
   readonly seq: number;
   readonly deadlineAt: string | null;
@@ -117,7 +120,10 @@ const opened = (event: TaskSubmitted, seq: number): OpenTask => ({
   parameters: event.parameters,
   priority: event.priority,
   dependsOn: event.dependsOn,
+  labels: event.labels,
   submittedAt: event.submittedAt,
+  runAt: event.runAt ?? null,
+  queueTtlMs: event.queueTtlMs ?? null,
   seq,
   deadlineAt: event.deadlineAt ?? null,
   promise: event.promise ?? null,

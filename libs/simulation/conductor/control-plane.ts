@@ -163,7 +163,11 @@ export class ControlPlane {
     const lease = { leaseId, token, serverId };
     const vramShare = this.#vramShareOf(placement);
     this.tell(
-      dispatchStep(this.book.open.get(taskId), { stepId, attempt, lease, vramShare, input: {}, at }),
+      dispatchStep(
+        this.book.open.get(taskId),
+        { stepId, attempt, lease, vramShare, input: {}, at },
+        this.book.pauses,
+      ),
       nowMs,
     );
     return { ...placement, leaseId, token, at };

@@ -1,0 +1,34 @@
+import { msOf, rfc3339Of } from '../time.js';
+import type { TaskEvent } from './events.js';
+import type { OpenTask, Progress } from './task.js';
+
+/** From when on a task may run and its waiting counts: its submission, or `runAt` where that is later. */
+export const waitsFromMs = ({ submittedAt, runAt }: Pick<OpenTask, 'submittedAt' | 'runAt'>): number =>
+  runAt === null ? msOf(submittedAt) : Math.max(msOf(submittedAt), msOf(runAt));
+
+/** When the task's time in the queue is over: null for one that has no such time, has begun, or is ending. */
+export const expiresAtMs = (task: OpenTask): number | null =>
+  task.queueTtlMs === null || task.ending !== null || hasBegun(task)
+    ? null
+    : waitsFromMs(task) + task.queueTtlMs;
+
+/** Whether any attempt of any step was made. */
+export const hasBegun = (task: OpenTask): boolean =>
+  task.steps.some(({ progress }) => attemptsOf(progress) > 0);
+
+const attemptsOf = (progress: Progress): number =>
+  progress.status === 'pending' ? progress.attempts : progress.attempt;
+
+/** A task of which nothing has started when its time in the queue is over fails; asking too early or too late adds nothing. */
+export const expireTask = (task: OpenTask, nowMs: number): readonly TaskEvent[] => {
+  const atMs = expiresAtMs(task);
+  if (atMs === null || nowMs < atMs) return [];
+  const failure = {
+    code: 'QUEUE_TTL_EXPIRED',
+    message:
+      `No step of the task had started when its ${task.queueTtlMs} ms in the queue were over, at ${rfc3339Of(atMs)}; ` +
+      'submit it again, with a longer queue_ttl_ms or a higher priority.',
+    details: { queueTtlMs: task.queueTtlMs },
+  } as const;
+  return [{ type: 'task.failed', taskId: task.id, failure, stopped: [], at: rfc3339Of(nowMs) }];
+};
