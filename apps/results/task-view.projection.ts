@@ -126,6 +126,7 @@ const handlers: Handlers = {
 const OF_NO_TASK: ReadonlySet<string> = new Set([
   'template.registered',
   'commands.refused',
+  'policy.changed',
   'scheduling.paused',
   'scheduling.resumed',
   'leader.elected',
