@@ -21,7 +21,7 @@ export const waitText = (wait: Wait, model: string | null): string => {
     case 'ending':
       return `does not start any more: the task ${wait.how === 'cancelled' ? 'is being cancelled' : 'has failed'}`;
     case 'tasks':
-      return `waits for ${wait.taskIds.length === 1 ? 'task' : 'tasks'} ${wait.taskIds.join(', ')}`;
+      return `waits for ${tasksText(wait.taskIds, wait.names)}`;
     case 'steps':
       return `waits for ${wait.stepIds.map((id) => `'${id}'`).join(', ')}`;
     case 'retry':
@@ -35,6 +35,18 @@ export const waitText = (wait: Wait, model: string | null): string => {
     case 'model':
       return `${modelText(wait.servers, model)}${aheadText(wait.position, model)}`;
   }
+};
+
+/** Tasks that a sentence names. */
+const TASKS_NAMED_MAX = 10;
+
+/** Of a workflow, whose tasks have names: `tasks 'draft' (0198…), 'facts' (0198…)`. */
+const tasksText = (taskIds: readonly string[], names: readonly string[]): string => {
+  const named = taskIds
+    .slice(0, TASKS_NAMED_MAX)
+    .map((taskId, place) => (names[place] === undefined ? taskId : `'${names[place]}' (${taskId})`));
+  const more = taskIds.length - named.length;
+  return `${taskIds.length === 1 ? 'task' : 'tasks'} ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 };
 
 const slotText = (places: readonly PlaceView[], model: string | null): string => {

@@ -7,9 +7,10 @@ import {
   submitTask,
   type SubmitOutcome,
 } from '#libs/domain/task/decide.js';
+import { cancelWorkflow, submitWorkflow, type WorkflowOutcome } from '#libs/domain/task/decide-workflow.js';
 import { recordReport } from '#libs/domain/task/outcome.js';
 import type { Failure } from '#libs/domain/errors.js';
-import type { TaskEvent } from '#libs/domain/task/events.js';
+import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
 import { templateKey } from '#libs/domain/task/task-book.js';
 import { isLastStep, outputsOf } from '#libs/domain/task/task.js';
 import { EventTooLargeError } from '#libs/event-log/event-log.js';
@@ -19,6 +20,7 @@ import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Answers } from './answers.js';
 import type { Cause, Recorded, Recorder } from './recorder.js';
+import { parametersOf } from './task-parameters.js';
 
 export type IntakeOptions = {
   readonly recorder: Recorder;
@@ -53,12 +55,11 @@ export class Intake {
       ? recorder.last
       : this.#recordOrRefuse(outcome, command, message.answerTo, cause);
     if (recorded === null) return;
-    const taskId = repeated ? outcome.repeatedOf : 'taskId' in command ? command.taskId : undefined;
     this.#answerWhenStored(recorded, message.answerTo, {
       commandId: command.commandId,
       ok: true,
       seq: recorded.seq,
-      ...(taskId === undefined ? {} : { taskId }),
+      ...madeBy(command, repeated ? outcome.repeatedOf : undefined),
       ...(repeated ? { repeated } : {}),
     });
   }
@@ -83,7 +84,7 @@ export class Intake {
     }
   }
 
-  #decide(command: Command): SubmitOutcome {
+  #decide(command: Command): SubmitOutcome | WorkflowOutcome {
     const { recorder, clock, openTasksMax } = this.options;
     const at = rfc3339(clock.nowMs());
     switch (command.kind) {
@@ -95,6 +96,12 @@ export class Intake {
         return cancelTask(command.taskId, command.reason, recorder.book, at);
       case 'priority':
         return changePriority(command.taskId, command.priority, recorder.book, at);
+      case 'workflow': {
+        const { kind: _, commandId: __, ...submission } = command;
+        return submitWorkflow(submission, recorder.book, { openTasksMax });
+      }
+      case 'cancel-workflow':
+        return cancelWorkflow(command.workflowId, command.reason, recorder.book, at);
       case 'template':
         return [];
     }
@@ -102,7 +109,7 @@ export class Intake {
 
   /** Null when the command makes more than one event can hold, which is then its refusal. */
   #recordOrRefuse(
-    events: readonly TaskEvent[],
+    events: readonly (TaskEvent | SchedulerEvent)[],
     command: Command,
     answerTo: string | undefined,
     cause: Cause,
@@ -116,10 +123,12 @@ export class Intake {
     }
   }
 
-  #record(events: readonly TaskEvent[], command: Command, cause: Cause): Recorded {
+  #record(events: readonly (TaskEvent | SchedulerEvent)[], command: Command, cause: Cause): Recorded {
     const { recorder, clock } = this.options;
     // The log's last cause says how far commands were decided: a refusal must not come behind it.
     this.#recordRefused();
+    // Each of these is a decision of its own: the command is decided with the last, and until then decided again.
+    if (command.kind === 'cancel-workflow') return recorder.record(events, cause, 'last');
     if (command.kind !== 'template') return recorder.record(events, cause);
     if (recorder.book.templates.has(templateKey(command.template))) return recorder.last;
     const { template, definition } = command;
@@ -142,7 +151,8 @@ export class Intake {
     const template = book.templates.get(templateKey(task.template)) as CompiledTemplate | undefined;
     if (template === undefined) return { report, result: outcome.output };
     const steps = { ...outputsOf(task), [report.stepId]: { output: outcome.output } };
-    const rendered = renderResult(template, { parameters: task.parameters, steps });
+    const given = parametersOf(task, template, book);
+    const rendered = given.ok ? renderResult(template, { parameters: given.parameters, steps }) : given;
     if (rendered.ok) return { report, result: rendered.result };
     return { report: { ...report, outcome: { kind: 'failed', failure: rendered.failure } }, result: null };
   }
@@ -181,6 +191,14 @@ export class Intake {
     );
   }
 }
+
+/** What a command is about, or what an earlier one has made of the same request. */
+const madeBy = (command: Command, earlier: string | undefined): Pick<Decided, 'taskId' | 'workflowId'> => {
+  if ('workflowId' in command) return { workflowId: earlier ?? command.workflowId };
+  return 'taskId' in command ? { taskId: earlier ?? command.taskId } : {};
+};
+
+type Decided = Extract<CommandAnswer, { readonly ok: true }>;
 
 const causeOf = (stream: 'cmd' | 'rpt', message: ReceivedMessage): Cause => ({
   id: `${stream}:${message.seq}`,

@@ -35,17 +35,27 @@ export class Recorder {
     return this.#last;
   }
 
-  /** With no events it is `last`. */
-  record(events: readonly (TaskEvent | SchedulerEvent)[], cause?: Cause): Recorded {
+  /**
+   * With no events it is `last`. A cause on the last event only means that the request is not answered before all of them are
+   * in the log: who leads next takes it up again.
+   */
+  record(
+    events: readonly (TaskEvent | SchedulerEvent)[],
+    cause?: Cause,
+    on: 'each' | 'last' = 'each',
+  ): Recorded {
     if (events.length === 0) return this.#last;
     const nowMs = this.clock.nowMs();
     const time = rfc3339(nowMs);
+    const causeAt = (place: number): Cause | undefined =>
+      on === 'each' || place === events.length - 1 ? cause : undefined;
     const { events: stored, acknowledged } = this.writer.append(
-      events.map((event) => this.#envelope(event, time, cause)),
+      events.map((event, place) => this.#envelope(event, time, causeAt(place))),
     );
     for (const [place, event] of events.entries()) {
       const seq = stored[place]?.seq ?? 0;
-      applyToBook(this.book, { seq, event, ...(cause ? { causationId: cause.id } : {}) });
+      const causationId = causeAt(place)?.id;
+      applyToBook(this.book, { seq, event, ...(causationId === undefined ? {} : { causationId }) });
       if ('taskId' in event) this.index.refresh(event.taskId, nowMs);
     }
     const recorded = { seq: this.book.seq, acknowledged };
@@ -60,11 +70,12 @@ export class Recorder {
     const { type, ...data } = event;
     this.#written += 1;
     const ofTask = 'taskId' in event;
-    const workspace = ofTask
-      ? event.type === 'task.submitted'
+    const workspace =
+      'workspace' in event
         ? event.workspace
-        : this.book.open.get(event.taskId)?.workspace
-      : undefined;
+        : ofTask
+          ? this.book.open.get(event.taskId)?.workspace
+          : undefined;
     return {
       id: `tasks-${this.writer.epoch}-${this.#written}`,
       type,

@@ -9,6 +9,7 @@ import { LeaseAudit } from './lease-audit.js';
 import type { RuleName } from './rules.js';
 import { SubmissionAudit, type StoredSubmission } from './submission-audit.js';
 import { TaskAudit } from './task-audit.js';
+import { WorkflowAudit } from './workflow-audit.js';
 
 /** Streams that are audited. */
 export type AuditedStream = 'tasks' | 'leases';
@@ -42,6 +43,7 @@ const KNOWN = { tasks: TASK_STREAM_TYPES, leases: LEASE_STREAM_TYPES };
 const WITHOUT_SUBJECT: ReadonlySet<string> = new Set([
   'log.started',
   'leader.elected',
+  'workflow.submitted',
   'template.registered',
   'commands.refused',
 ]);
@@ -58,6 +60,7 @@ export class LogAudit {
     leases: new ChainAudit(STREAMS.leases.name, this.#findings),
   };
   readonly #tasks = new TaskAudit(STREAMS.tasks.name, this.#findings);
+  readonly #workflows = new WorkflowAudit(STREAMS.tasks.name, this.#findings);
   readonly #leases = new LeaseAudit(STREAMS.leases.name, this.#findings);
   readonly #submissions = new SubmissionAudit(STREAMS.commands.name, this.#findings);
   readonly #read = { tasks: 0, leases: 0 };
@@ -105,6 +108,7 @@ export class LogAudit {
     };
     auditCrossing(crossing, { tasks: STREAMS.tasks.name, leases: STREAMS.leases.name }, this.#findings);
     if (settled) this.#tasks.settle();
+    if (settled) this.#workflows.settle();
     return {
       sound: this.#findings.total === 0,
       read: { ...this.#read },
@@ -122,6 +126,7 @@ export class LogAudit {
     if (!KNOWN[stream].has(record.type))
       throw new TypeError(`no event of ${STREAMS[stream].name} is known by this type`);
     if (stream === 'tasks') this.#submissions.take(record);
+    if (stream === 'tasks') this.#workflows.take(record);
     if (WITHOUT_SUBJECT.has(record.type)) return;
     if (stream === 'tasks') this.#tasks.take(record);
     else this.#leases.take(record);

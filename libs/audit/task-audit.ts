@@ -1,5 +1,6 @@
 import type { LeaseId, StepId, TaskId } from '#libs/domain/ids.js';
 import type { StepDispatched, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { OnFailure } from '#libs/domain/task/workflow.js';
 import type { AuditRecord } from './audit-record.js';
 import { attemptName, type Attempt } from './attempts.js';
 import type { Findings } from './findings.js';
@@ -8,7 +9,8 @@ import type { RuleName } from './rules.js';
 
 type AuditedTask = {
   readonly submittedSeq: number;
-  readonly dependsOn: readonly TaskId[];
+  /** `goesOn`: how the other task ended does not matter, only that it did. */
+  readonly needs: readonly { readonly taskId: TaskId; readonly goesOn: boolean }[];
   readonly steps: ReadonlyMap<StepId, AuditedStep>;
   /** Someone asked it to stop, or a step of it failed for good. */
   ending: boolean;
@@ -79,14 +81,19 @@ export class TaskAudit {
     if (isOver(event.type)) this.#close(task, event.type, at);
   }
 
-  #begun({ dependsOn, steps, taskId }: TaskSubmitted, seq: number): AuditedTask {
-    for (const id of dependsOn)
+  #begun({ dependsOn, steps, taskId, workflow }: TaskSubmitted, seq: number): AuditedTask {
+    const edges = new Map<TaskId, OnFailure>(workflow?.needs.map((need) => [need.taskId, need.onFailure]));
+    const needs = [
+      ...dependsOn.map((id) => ({ taskId: id, goesOn: edges.get(id) === 'continue' })),
+      ...(workflow?.uses ?? []).map((used) => ({ taskId: used.taskId, goesOn: true })),
+    ];
+    for (const { taskId: id } of needs)
       if (!this.isKnown(id))
         this.#found('NEEDS_NOT_DONE', { seq, taskId }, `task ${taskId} needs ${id}, which never began`);
     const fresh = { attempts: 0, token: 0, done: false, current: null, blamed: null };
     return {
       submittedSeq: seq,
-      dependsOn,
+      needs,
       steps: new Map(steps.map(({ id, needs }) => [id, { needs, ...fresh }])),
       ending: false,
     };
@@ -103,7 +110,7 @@ export class TaskAudit {
     }
     const missing = [
       ...step.needs.filter((id) => task.steps.get(id)?.done !== true),
-      ...task.dependsOn.filter((id) => this.#over.get(id) !== 'task.completed'),
+      ...task.needs.flatMap((need) => (this.#isMet(need) ? [] : need.taskId)),
     ];
     if (missing.length > 0)
       this.#found('NEEDS_NOT_DONE', at, `${what} started before ${missing.join(', ')} was done`);
@@ -122,6 +129,11 @@ export class TaskAudit {
     step.current = lease.leaseId;
     step.attempts = attempt;
     step.token = lease.token;
+  }
+
+  #isMet({ taskId, goesOn }: AuditedTask['needs'][number]): boolean {
+    const ended = this.#over.get(taskId);
+    return ended === 'task.completed' || (goesOn && ended !== undefined);
   }
 
   #ended(task: AuditedTask, outcome: AttemptOutcome, record: AuditRecord, taskId: TaskId): void {

@@ -1,12 +1,18 @@
 import type { Failure } from '#libs/domain/errors.js';
-import type { TaskId, WorkspaceId } from '#libs/domain/ids.js';
-import type { StepSpec, TemplateRef } from '#libs/domain/task/events.js';
+import type { TaskId, WorkflowId, WorkspaceId } from '#libs/domain/ids.js';
+import type { StepSpec, TemplateRef, WorkflowSubmitted } from '#libs/domain/task/events.js';
 
 /**
  * What the gateway asks of the scheduler, on `COMMANDS` (`cmd.<kind>.<commandId>`).
  * Every command is answered on the subject in its `answerTo`, once its decision is in the log.
  */
-export type Command = SubmitTask | CancelTask | ChangePriority | RegisterTemplate;
+export type Command =
+  | SubmitTask
+  | CancelTask
+  | ChangePriority
+  | RegisterTemplate
+  | SubmitWorkflow
+  | CancelWorkflow;
 
 export type SubmitTask = {
   readonly kind: 'submit';
@@ -45,6 +51,20 @@ export type RegisterTemplate = {
   readonly definition: Readonly<Record<string, unknown>>;
 };
 
+/** All of its tasks or none. */
+export type SubmitWorkflow = Omit<WorkflowSubmitted, 'type'> & {
+  readonly kind: 'workflow';
+  readonly commandId: string;
+};
+
+/** Everything of it that is open. */
+export type CancelWorkflow = {
+  readonly kind: 'cancel-workflow';
+  readonly commandId: string;
+  readonly workflowId: WorkflowId;
+  readonly reason: string;
+};
+
 /** `seq` is the sequence of the deciding event in `TASKS`; a query with `atLeastSeq` of this sees the effect. */
 export type CommandAnswer =
   | {
@@ -53,6 +73,8 @@ export type CommandAnswer =
       readonly seq: number;
       /** For a submission: the task, which is an earlier one when the idempotency key was seen before. */
       readonly taskId?: TaskId;
+      /** The same of a workflow. */
+      readonly workflowId?: WorkflowId;
       readonly repeated?: boolean;
     }
   | { readonly commandId: string; readonly ok: false; readonly failure: Failure };

@@ -113,6 +113,9 @@ export const pathText = (base: string, segments: readonly (string | number)[]): 
     return path === '' ? text : `${path}.${text}`;
   }, base);
 
+export const startsWith = (path: readonly string[], start: readonly string[]): boolean =>
+  start.every((segment, n) => path[n] === segment);
+
 /** The same problem as the answer shows it. */
 export const problemAt = (path: string, { value, message, accepted }: SchemaProblem): ValueProblem => ({
   path,

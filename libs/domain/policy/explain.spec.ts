@@ -112,7 +112,7 @@ describe('a step', () => {
     {
       what: 'another task',
       given: { tasks: [submitted({ taskId: 't0' }), submitted({ dependsOn: ['t0'] })] },
-      want: { kind: 'tasks', taskIds: ['t0'] },
+      want: { kind: 'tasks', taskIds: ['t0'], names: [] },
     },
     {
       what: 'its next attempt',

@@ -1,4 +1,5 @@
 import type { ServerId, StepId, TaskId } from '../ids.js';
+import { unmetNeeds } from '../task/needs.js';
 import type { TaskBook } from '../task/task-book.js';
 import type { TaskIndex } from '../task/task-index.js';
 import type { OpenTask, Step } from '../task/task.js';
@@ -24,7 +25,8 @@ export type StepExplanation = {
 export type Wait =
   /** The task is to end as soon as its running attempts have stopped; nothing of it starts any more. */
   | { readonly kind: 'ending'; readonly how: 'cancelled' | 'failed' }
-  | { readonly kind: 'tasks'; readonly taskIds: readonly TaskId[] }
+  /** `names` are those that the tasks have in the workflow, in the same order; empty for plain dependencies. */
+  | { readonly kind: 'tasks'; readonly taskIds: readonly TaskId[]; readonly names: readonly string[] }
   | { readonly kind: 'steps'; readonly stepIds: readonly StepId[] }
   /** The pause before the next attempt. */
   | { readonly kind: 'retry'; readonly attempt: number; readonly atMs: number }
@@ -67,8 +69,11 @@ const waitOf = (
   { book, index, snapshot }: Moment,
 ): Wait => {
   if (task.ending) return { kind: 'ending', how: task.ending.kind };
-  const taskIds = task.dependsOn.filter((id) => book.closed.get(id) !== 'completed');
-  if (taskIds.length > 0) return { kind: 'tasks', taskIds };
+  const needed = unmetNeeds(task, book.closed);
+  if (needed.length > 0) {
+    const names = needed.flatMap(({ name }) => name ?? []);
+    return { kind: 'tasks', taskIds: needed.map(({ taskId }) => taskId), names };
+  }
   const stepIds = spec.needs.filter(
     (id) => task.steps.find((other) => other.spec.id === id)?.progress.status !== 'done',
   );

@@ -4,14 +4,44 @@ import fc from 'fast-check';
 import { canonicalJson } from '#libs/domain/canonical.js';
 import { BOOK_FOLD_VERSION, bookLines, bookOf as bookOfLines } from '#libs/domain/task/book-state.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
-import { later, submitted, templateRegistered } from '#libs/testing/builders.js';
+import { submissionsOf } from '#libs/domain/task/decide-workflow.js';
+import type { WorkflowSubmitted } from '#libs/domain/task/events.js';
+import { later, submitted, success, templateRegistered, workflowOf } from '#libs/testing/builders.js';
 import { taskStories } from '#libs/testing/task-stories.js';
+
+const READS = { onFailure: 'continue', isRead: true } as const;
+
+/** Three workflows: one that is not whole yet, one of which a result is read, and one that is over. */
+const workflowFacts = (): readonly TaskRecord['event'][] => {
+  const accepted = (workflowId: string, size: number): WorkflowSubmitted => ({
+    type: 'workflow.submitted',
+    ...workflowOf(workflowId, size, [READS, READS, READS]),
+  });
+  const ends = (taskId: string): TaskRecord['event'] => ({
+    type: 'task.completed',
+    taskId,
+    step: success(),
+    result: { text: `made by ${taskId}` },
+    at: later(0),
+  });
+  const [half, open, over] = [accepted('w-half', 3), accepted('w-open', 3), accepted('w-over', 1)];
+  return [
+    over,
+    ...submissionsOf(over),
+    ends('w-over-0'),
+    open,
+    ...submissionsOf(open),
+    ends('w-open-0'),
+    half,
+    ...submissionsOf(half).slice(0, 2),
+  ];
+};
 
 /** Tasks of every kind, with templates, keys and causes, as a scheduler folds them. */
 const records = (tasks: number, seed: number): readonly TaskRecord[] => [
   { seq: 1, event: { type: 'log.started', logId: 'log-1', at: later(0) } },
   { seq: 2, event: templateRegistered },
-  ...taskStories(tasks, seed).tasks.map((event, place) => ({
+  ...[...workflowFacts(), ...taskStories(tasks, seed).tasks].map((event, place) => ({
     seq: place + 3,
     causationId: `${place % 2 === 0 ? 'cmd' : 'rpt'}:${place}`,
     event:
@@ -88,6 +118,6 @@ describe('a task book that is put aside', () => {
     // Another digest here means that books put aside before are not those that this fold makes: raise the version, then
     // put the new digest beside it.
     expect({ [BOOK_FOLD_VERSION]: digestOf(folded(emptyBook(), records(300, 7))) }).toEqual({
-      'tasks-1': '7a92a2041cf027ab2c20385aca7395fd087b5573f4dc70adc644318e19b0c416',
+      'tasks-2': '848b9b963c3638c146478ee22cdc775aef2659d82591ed88f39711e0ba20129a',
     }));
 });

@@ -1,7 +1,8 @@
 import type { Failure } from '../errors.js';
-import type { LeaseId, ServerId, StepId, TaskId, WorkspaceId } from '../ids.js';
+import type { LeaseId, ServerId, StepId, TaskId, WorkflowId, WorkspaceId } from '../ids.js';
 import type { ModelUsage } from '../usage.js';
 import type { Requirement } from './requirement.js';
+import type { NamedTask, Need, WorkflowPart } from './workflow.js';
 
 /**
  * The facts of the `TASKS` stream. One transition is one event: the event that ends a task carries the outcome of the
@@ -23,7 +24,12 @@ export type TaskEvent =
   | TaskCancelled;
 
 /** Facts of the same stream that belong to no single task. */
-export type SchedulerEvent = TemplateRegistered | CommandsRefused | LeaderElected | LogStarted;
+export type SchedulerEvent =
+  | WorkflowSubmitted
+  | TemplateRegistered
+  | CommandsRefused
+  | LeaderElected
+  | LogStarted;
 
 /** Every type of the stream, for folds that must not pass over one they do not know. */
 export const TASK_STREAM_TYPES: ReadonlySet<string> = new Set<(TaskEvent | SchedulerEvent)['type']>([
@@ -38,6 +44,7 @@ export const TASK_STREAM_TYPES: ReadonlySet<string> = new Set<(TaskEvent | Sched
   'task.completed',
   'task.failed',
   'task.cancelled',
+  'workflow.submitted',
   'template.registered',
   'commands.refused',
   'leader.elected',
@@ -57,6 +64,8 @@ export type TaskSubmitted = {
   readonly steps: readonly StepSpec[];
   readonly submittedAt: string;
   readonly idempotency?: { readonly key: string; readonly requestHash: string };
+  /** For a task of a workflow. */
+  readonly workflow?: WorkflowPart;
 };
 
 /** `version` is the hash of the template's content: a task keeps the one it was submitted with. */
@@ -187,6 +196,8 @@ export type TaskCancelled = {
   readonly type: 'task.cancelled';
   readonly taskId: TaskId;
   readonly reason: string;
+  /** For a task that nobody asked to stop: it was left out, because one that it needs did not complete. */
+  readonly skipped?: Failure;
   /** The attempt that was running last, and how it ended; empty when none was running. */
   readonly stopped: readonly StoppedAttempt[];
   readonly at: string;
@@ -201,6 +212,32 @@ export type StoppedAttempt = {
    * `lease-expired`: the executor died, its connection with it. `ended-first`: it was done before it could be stopped.
    */
   readonly how: 'confirmed' | 'unconfirmed' | 'lease-expired' | 'ended-first';
+};
+
+/**
+ * A workflow was accepted with all of its tasks, which are submitted right behind it. This one event is the decision: whoever
+ * leads next submits those of which the log has no submission yet.
+ */
+export type WorkflowSubmitted = {
+  readonly type: 'workflow.submitted';
+  readonly workflowId: WorkflowId;
+  readonly workspace: WorkspaceId;
+  readonly name?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Each behind those that it needs. */
+  readonly tasks: readonly WorkflowTask[];
+  readonly submittedAt: string;
+  readonly idempotency?: { readonly key: string; readonly requestHash: string };
+};
+
+export type WorkflowTask = NamedTask & {
+  readonly template: TemplateRef;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly priority: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly needs: readonly Need[];
+  readonly uses: readonly NamedTask[];
+  readonly steps: readonly StepSpec[];
 };
 
 export type TemplateRegistered = {

@@ -1,7 +1,8 @@
-import type { TaskId } from '../ids.js';
+import type { TaskId, WorkflowId } from '../ids.js';
 import { msOf } from '../time.js';
-import type { SchedulerEvent, TaskEvent, TemplateRef } from './events.js';
+import type { SchedulerEvent, TaskEvent, TaskSubmitted, TemplateRef, WorkflowSubmitted } from './events.js';
 import { evolve, type ClosedTask, type OpenTask } from './task.js';
+import { taskBegan, taskEnded, workflowAccepted, type WorkflowState } from './workflow-state.js';
 
 /**
  * Everything that the scheduler decides from: the fold of the whole `TASKS` stream.
@@ -9,7 +10,7 @@ import { evolve, type ClosedTask, type OpenTask } from './task.js';
  * It is the only mutable state of the domain, because copying maps of 100,000 tasks for each event is not an option;
  * only `applyToBook` changes it. Maps keep the order of the log, so that two folds of one log are equal byte for byte.
  */
-export type TaskBook = {
+export type TaskBook = WorkflowState & {
   /** Sequence of the last event folded. */
   seq: number;
   logId: string;
@@ -21,11 +22,11 @@ export type TaskBook = {
   readonly idempotency: Map<string, IdempotencyRecord>;
 };
 
-export type IdempotencyRecord = {
-  readonly taskId: TaskId;
-  readonly requestHash: string;
-  readonly at: string;
-};
+/** What the first request with a key made. */
+export type IdempotencyRecord = Made & { readonly requestHash: string; readonly at: string };
+type Made =
+  | { readonly taskId: TaskId; readonly workflowId?: never }
+  | { readonly taskId?: never; readonly workflowId: WorkflowId };
 
 /** How long a repeated key finds its first task. A day, as payment APIs have it: longer than any client retries. */
 export const IDEMPOTENCY_KEPT_MS = 24 * 60 * 60 * 1000;
@@ -38,6 +39,8 @@ export const emptyBook = (): TaskBook => ({
   open: new Map(),
   closed: new Map(),
   idempotency: new Map(),
+  workflows: new Map(),
+  results: new Map(),
 });
 
 /** An event with its place in the log. `causationId` is `cmd:<seq>` or `rpt:<seq>` when a request caused it. */
@@ -61,20 +64,27 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
     case 'template.registered':
       book.templates.set(templateKey(event.template), event.definition);
       return;
+    case 'workflow.submitted':
+      remember(book, event, { workflowId: event.workflowId });
+      workflowAccepted(book, event);
+      return;
     case 'task.submitted':
-      if (event.idempotency)
-        remember(book, event.workspace, event.idempotency, event.taskId, event.submittedAt);
+      remember(book, event, { taskId: event.taskId });
+      if (event.workflow) taskBegan(book, event.workflow);
       break;
     default:
       break;
   }
-  const task = evolve(book.open.get(event.taskId), event, seq);
+  const before = book.open.get(event.taskId);
+  const task = evolve(before, event, seq);
   if (task.status === 'open') {
     book.open.set(task.id, task);
-  } else {
-    book.open.delete(event.taskId);
-    book.closed.set(event.taskId, task.status);
+    return;
   }
+  book.open.delete(event.taskId);
+  book.closed.set(event.taskId, task.status);
+  const result = event.type === 'task.completed' ? event.result : null;
+  if (before?.workflow) taskEnded(book, before.id, before.workflow, result);
 };
 
 export const templateKey = (template: TemplateRef): string => `${template.name}@${template.version}`;
@@ -83,15 +93,14 @@ export const idempotencyKey = (workspace: string, key: string): string => `${wor
 
 const remember = (
   book: TaskBook,
-  workspace: string,
-  given: { readonly key: string; readonly requestHash: string },
-  taskId: TaskId,
-  at: string,
+  { workspace, idempotency, submittedAt: at }: TaskSubmitted | WorkflowSubmitted,
+  made: Made,
 ): void => {
-  const key = idempotencyKey(workspace, given.key);
+  if (idempotency === undefined) return;
+  const key = idempotencyKey(workspace, idempotency.key);
   // A Map keeps an old key's place: out and in again, so that insertion order is log order and the oldest are first.
   book.idempotency.delete(key);
-  book.idempotency.set(key, { taskId, requestHash: given.requestHash, at });
+  book.idempotency.set(key, { ...made, requestHash: idempotency.requestHash, at });
   const limit = msOf(at) - IDEMPOTENCY_KEPT_MS;
   for (const [old, record] of book.idempotency) {
     if (msOf(record.at) >= limit) break;

@@ -1,6 +1,7 @@
 import type { StepId, TaskId } from '../ids.js';
 import { ReadyQueue } from '../policy/ready-queue.js';
 import { msOf } from '../time.js';
+import { awaitedTasks, needsMet } from './needs.js';
 import type { TaskBook } from './task-book.js';
 import { needsDone, type OpenTask, type Step } from './task.js';
 
@@ -30,7 +31,7 @@ export class TaskIndex {
     const task = this.#book.open.get(taskId);
     if (task === undefined) return this.#forget(taskId, nowMs);
     if (!this.#known.has(taskId)) this.#learn(task);
-    const blocked = task.ending !== null || !this.#dependenciesDone(task);
+    const blocked = task.ending !== null || !needsMet(task, this.#book.closed);
     for (const step of task.steps) this.#place(task, step, blocked, nowMs);
   }
 
@@ -45,7 +46,7 @@ export class TaskIndex {
     this.refresh(taskId, nowMs);
   }
 
-  /** Tasks that waited for this one, which will never complete. They are told once. */
+  /** Tasks that waited for this one, which will never complete. They are told once; one that goes on is refreshed then. */
   takeDependents(taskId: TaskId): readonly TaskId[] {
     const waiting = [...(this.#dependents.get(taskId) ?? [])];
     this.#dependents.delete(taskId);
@@ -73,7 +74,7 @@ export class TaskIndex {
       task.id,
       task.steps.map(({ spec }) => spec.id),
     );
-    for (const dependency of task.dependsOn) {
+    for (const dependency of awaitedTasks(task)) {
       if (this.#book.closed.has(dependency)) continue;
       const waiting = this.#dependents.get(dependency);
       if (waiting) waiting.add(task.id);
@@ -92,10 +93,6 @@ export class TaskIndex {
     if (waiting === undefined || this.#book.closed.get(taskId) !== 'completed') return;
     this.#dependents.delete(taskId);
     for (const dependent of waiting) this.refresh(dependent, nowMs);
-  }
-
-  #dependenciesDone(task: OpenTask): boolean {
-    return task.dependsOn.every((id) => this.#book.closed.get(id) === 'completed');
   }
 
   #place(task: OpenTask, { spec, progress }: Step, blocked: boolean, nowMs: number): void {

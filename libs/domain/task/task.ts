@@ -9,6 +9,7 @@ import type {
   TaskSubmitted,
   TemplateRef,
 } from './events.js';
+import type { WorkflowPart } from './workflow.js';
 
 /** A task as the scheduler knows it. A closed task keeps only how it ended: that is all that later decisions need. */
 export type Task = OpenTask | ClosedTask;
@@ -21,6 +22,7 @@ export type OpenTask = {
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly priority: number;
   readonly dependsOn: readonly TaskId[];
+  readonly workflow?: WorkflowPart;
   readonly submittedAt: string;
   /** Sequence of the submission: older tasks have lower ones. */
   readonly seq: number;
@@ -112,6 +114,7 @@ const opened = (event: TaskSubmitted, seq: number): OpenTask => ({
   parameters: event.parameters,
   priority: event.priority,
   dependsOn: event.dependsOn,
+  ...(event.workflow ? { workflow: event.workflow } : {}),
   submittedAt: event.submittedAt,
   seq,
   steps: event.steps.map((spec) => ({ spec, progress: FRESH })),
