@@ -13,6 +13,8 @@ import { TaskStream } from './task-stream.js';
 import { TasksController } from './tasks.controller.js';
 import { TemplateShelf } from './template-shelf.js';
 import { TemplatesController } from './templates.controller.js';
+import { WorkflowSubmission } from './workflow-submission.js';
+import { WorkflowsController } from './workflows.controller.js';
 
 /** The parts that the controllers use; made in `start-gateway.ts`, where the broker connection is. */
 export type GatewayParts = {
@@ -20,6 +22,7 @@ export type GatewayParts = {
   readonly results: ResultsClient;
   readonly platform: PlatformClient;
   readonly submission: Submission;
+  readonly workflows: WorkflowSubmission;
   readonly late: LateDecisions;
   readonly history: TaskHistory;
   readonly stream: TaskStream;
@@ -35,6 +38,7 @@ export class GatewayModule {
       { provide: ResultsClient, useValue: parts.results },
       { provide: PlatformClient, useValue: parts.platform },
       { provide: Submission, useValue: parts.submission },
+      { provide: WorkflowSubmission, useValue: parts.workflows },
       { provide: TaskHistory, useValue: parts.history },
       { provide: TaskStream, useValue: parts.stream },
       { provide: TemplateShelf, useValue: parts.shelf },
@@ -50,6 +54,7 @@ export class GatewayModule {
       ResultsClient,
       PlatformClient,
       Submission,
+      WorkflowSubmission,
       TaskHistory,
       TaskStream,
       TemplateShelf,
@@ -62,6 +67,13 @@ export class GatewayModule {
 
 const wired = (providers: Provider[]): DynamicModule => ({
   module: GatewayModule,
-  controllers: [TasksController, TemplatesController, ServersController, QueueController, HealthController],
+  controllers: [
+    TasksController,
+    WorkflowsController,
+    TemplatesController,
+    ServersController,
+    QueueController,
+    HealthController,
+  ],
   providers,
 });

@@ -12,8 +12,8 @@ import {
 import { Optional } from './http/validation.js';
 
 /** Ids become subject tokens: lower-case letters, digits, `-`. */
-const ID = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
-const ID_SAYS = 'must be lower-case letters, digits and -, 1 to 64 of them';
+export const ID = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
+export const ID_SAYS = 'must be lower-case letters, digits and -, 1 to 64 of them';
 
 /** A workflow of more is better submitted as one template. */
 const DEPENDENCIES_MAX = 100;
@@ -23,7 +23,7 @@ const LABEL_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 const LABEL_VALUE_MAX = 256;
 
 @ValidatorConstraint({ name: 'labels' })
-class LabelsConstraint implements ValidatorConstraintInterface {
+export class LabelsConstraint implements ValidatorConstraintInterface {
   validate(value: unknown): boolean {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
     const entries = Object.entries(value);

@@ -62,6 +62,7 @@ export type NewTask = {
   readonly dependsOn: Json;
   readonly labels: Json;
   readonly createdAt: string;
+  readonly workflowId: string | null;
   readonly labelPairs: readonly (readonly [key: string, value: string])[];
   readonly steps: readonly { readonly stepType: string; readonly needs: Json }[];
 };

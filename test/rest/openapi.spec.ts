@@ -30,6 +30,7 @@ describe('the OpenAPI document', () => {
     );
     expect(operations.map(({ name }) => name).toSorted()).toEqual([
       'DELETE /api/v1/tasks/{id}',
+      'DELETE /api/v1/workflows/{id}',
       'GET /api/v1/queue',
       'GET /api/v1/servers',
       'GET /api/v1/tasks',
@@ -40,12 +41,15 @@ describe('the OpenAPI document', () => {
       'GET /api/v1/tasks/{id}/stream',
       'GET /api/v1/templates',
       'GET /api/v1/templates/{name}',
+      'GET /api/v1/workflows',
+      'GET /api/v1/workflows/{id}',
       'GET /health/live',
       'GET /health/ready',
       'GET /metrics',
       'PATCH /api/v1/tasks/{id}/priority',
       'POST /api/v1/tasks',
       'POST /api/v1/templates/validate',
+      'POST /api/v1/workflows',
     ]);
     for (const { name, operation } of operations) {
       expect([name, operation.summary]).toEqual([name, expect.any(String)]);

@@ -3,6 +3,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import type { Database, Orm, Place } from './database.js';
 import { ENTITIES } from './entities.js';
 import { Initial } from './migrations/postgresql/initial.js';
+import { Workflows } from './migrations/postgresql/workflows.js';
 import { inTransaction } from './transaction.js';
 
 const SCHEMAS: Readonly<Record<Place, string>> = {
@@ -83,7 +84,10 @@ export class PostgresDatabase implements Database {
       },
       extensions: [Migrator],
       migrations: {
-        migrationsList: [{ name: 'initial', class: Initial }],
+        migrationsList: [
+          { name: 'initial', class: Initial },
+          { name: 'workflows', class: Workflows },
+        ],
         tableName: 'migration',
         snapshot: false,
         schema,

@@ -7,6 +7,7 @@ import type { Logger } from '#libs/runtime/logger.js';
 import type { Database, Orm, Place } from './database.js';
 import { ENTITIES } from './entities.js';
 import { Initial } from './migrations/sqlite/initial.js';
+import { Workflows } from './migrations/sqlite/workflows.js';
 
 /**
  * The driver waits for a lock inside a synchronous call, so the whole process stands still meanwhile. This is enough
@@ -94,7 +95,10 @@ const connect = (
     driverOptions: { ...driverOptions, timeout: BUSY_TIMEOUT_MS },
     extensions: [Migrator],
     migrations: {
-      migrationsList: [{ name: 'initial', class: Initial }],
+      migrationsList: [
+        { name: 'initial', class: Initial },
+        { name: 'workflows', class: Workflows },
+      ],
       tableName: 'migration',
       snapshot: false,
     },
