@@ -194,7 +194,8 @@ const knownProblems = (
   preparedTemplate(template)
     .checkParameters(parameters)
     .filter(
-      ({ segments, composite }) =>
+      ({ segments, composite, unknownField }) =>
+        unknownField === true ||
         !places.some(({ path }) => startsWith(segments, path) || (composite && startsWith(path, segments))),
     )
     .map((problem) => problemAt(pathText('parameters', problem.segments), problem));
