@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -298,6 +298,21 @@ describe('a workflow', () => {
     const answer = await call('POST', '/workflows', text, { 'content-type': 'application/yaml' });
     expect([answer.status, answer.json]).toMatchObject([201, { name: 'from a file' }]);
     expect((await ended(answer.json as Submitted)).status).toBe('completed');
+  });
+
+  it('that comes with the platform as an example does what its comments say', async () => {
+    const text = await readFile('templates/workflows/article.yaml', 'utf8');
+    const answer = await call('POST', '/workflows', text, { 'content-type': 'application/yaml' });
+    expect([answer.status, answer.text]).toEqual([201, expect.any(String)]);
+    const workflow = await ended(answer.json as Submitted);
+    expect(workflow.status).toBe('completed');
+    const said = async (name: string): Promise<string> =>
+      ((await resultOf(workflow, name)) as { text: string }).text;
+    expect(await resultOf(workflow, 'page')).toEqual({
+      title: await said('title'),
+      text: await said('draft'),
+      translation: await said('translation'),
+    });
   });
 
   it('of a thousand tasks is accepted at once, and all of them run', async () => {

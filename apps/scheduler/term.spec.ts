@@ -15,15 +15,16 @@ import { openingEvent } from '#libs/event-log/opening-event.js';
 import { SnapshotKeeper } from '#libs/event-log/snapshot-keeper.js';
 import { createLogger } from '#libs/runtime/logger.js';
 import { loadSettings } from '#libs/runtime/settings.js';
-import { NOW, NOW_MS, TEMPLATE, workflowOf } from '#libs/testing/builders.js';
+import { NOW, NOW_MS, submission, TEMPLATE, workflowOf } from '#libs/testing/builders.js';
 import { Answers } from './answers.js';
 import { foldTask } from './fold.js';
 import { SCHEDULER_SETTINGS } from './scheduler.config.js';
 import { Term } from './term.js';
 
 const NEEDS = { onFailure: 'skip', isRead: true } as const;
+const REGISTRATION: Command = { kind: 'template', commandId: 'c-1', template: TEMPLATE, definition: {} };
 const COMMANDS: readonly Command[] = [
-  { kind: 'template', commandId: 'c-1', template: TEMPLATE, definition: {} },
+  REGISTRATION,
   {
     kind: 'workflow',
     commandId: 'c-2',
@@ -37,7 +38,7 @@ const COMMANDS: readonly Command[] = [
 ];
 
 /** Turns that nothing here needs; whoever is not done by then never is. */
-const TURNS_MAX = 1_000;
+const TURNS_MAX = 100_000;
 
 type Led = {
   readonly log: MemoryEventLog;
@@ -46,7 +47,7 @@ type Led = {
 };
 
 /** Leads from a log that ends as it is given, until all commands are decided. No server is there, so that nothing runs. */
-const led = async (before: readonly StoredEvent[]): Promise<Led> => {
+const led = async (before: readonly StoredEvent[], given: readonly Command[] = COMMANDS): Promise<Led> => {
   const log = new MemoryEventLog('TASKS');
   const book = emptyBook();
   for (const event of before) {
@@ -65,7 +66,7 @@ const led = async (before: readonly StoredEvent[]): Promise<Led> => {
     new MemoryInbox('COMMANDS', clock.nowMs),
     new MemoryInbox('REPORTS', clock.nowMs),
   ];
-  for (const data of COMMANDS)
+  for (const data of given)
     await commands.put({ id: data.commandId, subject: `cmd.${data.kind}`, data, answerTo: 'me' });
   const answers: CommandAnswer[] = [];
   const term = new Term({
@@ -99,8 +100,7 @@ const led = async (before: readonly StoredEvent[]): Promise<Led> => {
     logger: createLogger({ service: 'scheduler', instance: 'spec', level: 'silent' }),
   });
   const over = term.run();
-  for (let turn = 0; book.positions.commands < COMMANDS.length && turn < TURNS_MAX; turn += 1)
-    await nextTurn();
+  for (let turn = 0; book.positions.commands < given.length && turn < TURNS_MAX; turn += 1) await nextTurn();
   await writer.flush();
   await nextTurn();
   await term.stop();
@@ -143,5 +143,25 @@ describe('a scheduler that is killed behind any event of a workflow', () => {
       // Whoever still waits for its decision is answered: all that were not decided before the cut.
       expect(next.answers.every(({ ok }) => ok)).toBe(true);
     }
+  });
+});
+
+describe('a task that is given up', () => {
+  it('takes everything with it that waits for it, however long the chain is', async () => {
+    // More than the stack could hold if each of them were a call within the one before.
+    const LENGTH = 20_000;
+    const chain = Array.from({ length: LENGTH }, (_, n): Command => {
+      const dependsOn = n === 0 ? [] : [`t${n - 1}`];
+      return { kind: 'submit', commandId: `s-${n}`, ...submission({ taskId: `t${n}`, dependsOn }) };
+    });
+    const cancel: Command = { kind: 'cancel', commandId: 'c-2', taskId: 't0', reason: 'enough' };
+    const { book } = await led([], [REGISTRATION, ...chain, cancel]);
+    expect(book.open.size).toBe(0);
+    expect([...book.closed].slice(0, 3)).toEqual([
+      ['t0', 'cancelled'],
+      ['t1', 'failed'],
+      ['t2', 'failed'],
+    ]);
+    expect(book.closed.size).toBe(LENGTH);
   });
 });
