@@ -94,8 +94,8 @@ export const workflowOf = (
   const named = (n: number) => ({ task: `task${n}`, taskId: `${workflowId}-${n}` });
   const tasks = Array.from({ length: size }, (_, n): WorkflowTask => {
     const own = left.splice(0, n);
-    const needs = own.flatMap(({ onFailure }, to) => (onFailure ? [{ ...named(to), onFailure, to }] : []));
-    const above = new Set(needs.flatMap(({ to }) => [to, ...(reachable.get(to) ?? [])]));
+    const needed = own.flatMap(({ onFailure }, to) => (onFailure ? [{ to, onFailure }] : []));
+    const above = new Set(needed.flatMap(({ to }) => [to, ...(reachable.get(to) ?? [])]));
     reachable.set(n, above);
     const uses = [...above].filter((to) => own[to]?.isRead).map(named);
     const { template, parameters, priority, labels, steps } = submission();
@@ -107,7 +107,7 @@ export const workflowOf = (
       labels,
       steps,
       uses,
-      needs: needs.map(({ to: _, ...need }) => need),
+      needs: needed.map(({ to, onFailure }) => ({ ...named(to), onFailure })),
     };
   });
   return { workflowId, workspace: 'home', name: 'a workflow', labels: {}, tasks, submittedAt: NOW };

@@ -29,7 +29,7 @@ export class DtoPipe implements PipeTransform {
       type === 'query'
         ? plainToInstance(metatype as Type<object>, { ...value })
         : Object.assign(new (metatype as Type<object>)(), value);
-    const problems = problemsIn(dto as object, fields, '');
+    const problems = problemsIn(dto, fields, '');
     if (problems.length === 0) return dto;
     throw new ApiError('VALIDATION_FAILED', problems.map(({ message }) => message).join('; '), problems);
   }

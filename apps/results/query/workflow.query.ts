@@ -40,8 +40,13 @@ export const workflowPage = async (
   );
   const shown = rows.slice(0, size);
   const last = shown.at(-1);
-  const items = (await viewsOf(em, shown)).map(({ tasks: _, ...summary }): WorkflowSummary => summary);
+  const items = (await viewsOf(em, shown)).map(withoutTasks);
   return { items, next: last && rows.length > size ? encodeCursor(last.seq, genesisId) : null };
+};
+
+const withoutTasks = (view: WorkflowView): WorkflowSummary => {
+  const { tasks: _, ...summary } = view;
+  return summary;
 };
 
 const viewsOf = async (em: SqlEntityManager, rows: readonly WorkflowRow[]): Promise<WorkflowView[]> => {
