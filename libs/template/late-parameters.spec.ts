@@ -31,7 +31,7 @@ steps:
     with: { model: fixed, prompt: '{{ steps.generate.output.text }}', options: '{{ parameters.options }}' }
 `);
 
-const READABLE = new Set(['draft', 'facts']);
+const READABLE = new Set(['draft', 'facts', 'first-part']);
 const early = (parameters: Record<string, unknown>) =>
   checkEarly(INFERENCE, { model: 'm', prompt: 'p', ...parameters }, READABLE);
 const problemsOf = (parameters: Record<string, unknown>) => {
@@ -87,10 +87,14 @@ describe('parameters before other tasks have ended', () => {
     [
       'a task that it does not need',
       { prompt: '{{ tasks.other.result }}' },
-      /tasks\.other\.result: .*accepted: draft, facts/,
+      /tasks\.other\.result: .*accepted: draft, facts, first-part/,
     ],
     ['all tasks', { prompt: '{{ tasks }}' }, /tasks: this task does not wait for such/],
-    ['a computed name', { prompt: '{{ tasks[tasks.draft.result].result }}' }, /accepted: draft, facts/],
+    [
+      'a computed name',
+      { prompt: '{{ tasks[tasks.draft.result].result }}' },
+      /accepted: draft, facts, first-part/,
+    ],
     [
       'a field that tasks do not have',
       { prompt: '{{ tasks.draft.output }}' },
@@ -138,6 +142,7 @@ describe('parameters when the others have ended', () => {
   const tasks = {
     draft: { status: 'completed', result: { text: 'hello', n: 2, tags: ['a'] } },
     facts: { status: 'failed', result: null },
+    'first-part': { status: 'completed', result: 'one' },
   };
   const filled = (parameters: Record<string, unknown>) =>
     fillParameters(INFERENCE, { model: 'm', prompt: 'p', ...parameters }, tasks);
@@ -153,6 +158,16 @@ describe('parameters when the others have ended', () => {
       ok: true,
       parameters: { model: 'm', prompt: 'hello!', count: 2, tags: ['a'], options: {} },
     }));
+
+  it('may read tasks whose names have a hyphen', () => {
+    expect(early({ prompt: '{{ tasks.first-part.result }}' })).toMatchObject({ uses: ['first-part'] });
+    expect(filled({ prompt: '{{ tasks.first-part.result }}' })).toMatchObject({
+      parameters: { prompt: 'one' },
+    });
+    expect(filled({ prompt: '{{ tasks.first-part.result }}, two' })).toMatchObject({
+      parameters: { prompt: 'one, two' },
+    });
+  });
 
   it('see null where a task did not complete, however deep they look', () => {
     expect(

@@ -277,6 +277,19 @@ const ROWS: readonly Row[] = [
     /it decides where step 'generate' runs \(model\), so it cannot wait for other tasks/,
     /"path":"tasks\.next\.parameters\.model"/,
   ),
+  flow(
+    'more than one message holds, though the body is small enough',
+    {
+      tasks: Object.fromEntries(
+        Array.from({ length: 1_000 }, (_, n) => [
+          `t${n}`,
+          { template: 'two-step-summary', parameters: { model: 'm', text: 'x'.repeat(400) } },
+        ]),
+      ),
+    },
+    'BODY_TOO_LARGE',
+    /makes too large a message/,
+  ),
   flow('one that nests too deeply', deep('"tasks":{"a":', 50_000), 'VALIDATION_FAILED', /20 levels/),
   ...(
     [
