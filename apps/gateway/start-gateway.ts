@@ -40,7 +40,7 @@ export const startGateway = async (
   const shelf = new TemplateShelf(folder);
   const platform = new PlatformClient(connection);
   const late = new LateDecisions();
-  const registry = new TemplateRegistry(scheduler);
+  const registry = new TemplateRegistry((command) => scheduler.post(command));
   const stream = new TaskStream(connection, tasks, config.streamsMax, logger, position);
   const parts: GatewayParts = {
     scheduler,

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { CommandAnswer } from '#libs/contracts/commands.js';
+import type { CommandAnswer, RegisterTemplate } from '#libs/contracts/commands.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';
-import type { SchedulerClient } from './scheduler-client.js';
 
 /** Makes template versions known to the scheduler, each before the first submission that uses it. */
 export class TemplateRegistry {
   readonly #registered = new Set<string>();
 
-  constructor(private readonly scheduler: SchedulerClient) {}
+  /** `post` resolves when the command is stored. */
+  constructor(private readonly post: (command: RegisterTemplate) => Promise<void>) {}
 
   /** Sends what needs these templates: once more, and with the templates, where the scheduler does not know one. */
   async submitWith(
@@ -28,7 +28,7 @@ export class TemplateRegistry {
     if (this.#registered.has(key)) return;
     const { name, version } = template;
     // Not waited for beyond its storage: the stream keeps the order, so the scheduler sees it before the submission.
-    await this.scheduler.post({
+    await this.post({
       kind: 'template',
       commandId: randomUUID(),
       template: { name, version },
