@@ -32,7 +32,7 @@ export class TemplateRegistry {
       kind: 'template',
       commandId: randomUUID(),
       template: { name, version },
-      definition: template as unknown as Readonly<Record<string, unknown>>,
+      definition: template,
     });
     this.#registered.add(key);
   }
