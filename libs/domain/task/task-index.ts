@@ -4,6 +4,7 @@ import { ReadyQueue } from '../policy/ready-queue.js';
 import type { ReadyStep } from '../policy/ready-step.js';
 import { WaitBounds } from '../policy/wait-bounds.js';
 import { msOf } from '../time.js';
+import { awaitedTasks, needsMet } from './needs.js';
 import { pauseOfGroup } from './pauses.js';
 import { expiresAtMs, waitsFromMs } from './queue-time.js';
 import type { TaskBook } from './task-book.js';
@@ -53,7 +54,7 @@ export class TaskIndex {
     else this.#expiring.set(taskId, expiryMs);
     const blocked =
       task.ending !== null ||
-      !this.#dependenciesDone(task) ||
+      !needsMet(task, this.#book.closed) ||
       pauseOfGroup(task, this.#book.pauses) !== undefined;
     const waiting = new Set<StepId>();
     let nextMs = Infinity;
@@ -79,7 +80,7 @@ export class TaskIndex {
     this.refresh(taskId, nowMs);
   }
 
-  /** Tasks that waited for this one, which will never complete. They are told once. */
+  /** Tasks that waited for this one, which will never complete. They are told once; one that goes on is refreshed then. */
   takeDependents(taskId: TaskId): readonly TaskId[] {
     const waiting = [...(this.#dependents.get(taskId) ?? [])];
     this.#dependents.delete(taskId);
@@ -124,7 +125,7 @@ export class TaskIndex {
       task.id,
       task.steps.map(({ spec }) => spec.id),
     );
-    for (const dependency of task.dependsOn) {
+    for (const dependency of awaitedTasks(task)) {
       if (this.#book.closed.has(dependency)) continue;
       const waiting = this.#dependents.get(dependency);
       if (waiting) waiting.add(task.id);
@@ -144,10 +145,6 @@ export class TaskIndex {
     if (waiting === undefined || this.#book.closed.get(taskId) !== 'completed') return;
     this.#dependents.delete(taskId);
     for (const dependent of waiting) this.refresh(dependent, nowMs);
-  }
-
-  #dependenciesDone(task: OpenTask): boolean {
-    return task.dependsOn.every((id) => this.#book.closed.get(id) === 'completed');
   }
 
   #place(task: OpenTask, { spec, progress }: Step, blocked: boolean, nowMs: number): Placed {
