@@ -4,6 +4,7 @@ import type { LeaseId, ResidencyId, ServerId } from '../ids.js';
 import type { GpuEvent, GrantedLease, ServerSpec } from './events.js';
 import { busySlots, freeBytes, residencyOf, type Lease, type Ledger, type Server } from './gpu.js';
 import { profileKey, sameModel, type ModelProfile } from './profile.js';
+import { BESIDE_SHARE, fits } from './room.js';
 
 const failure = (code: ErrorCode, message: string, details?: Readonly<Record<string, unknown>>): Failure => ({
   code,
@@ -163,11 +164,12 @@ export const planLoad = (
       needBytes,
     });
   }
-  const freed = victims.reduce((sum, { bytes }) => sum + bytes, 0);
-  if (freeBytes(server, profile.model) + freed < needBytes) {
+  if (!fits(server, profile.model, needBytes, new Set(victims.map(({ residencyId }) => residencyId)))) {
+    const freed = victims.reduce((sum, { bytes }) => sum + bytes, 0);
+    const free = freeBytes(server, profile.model) + freed;
     return refusedPlan(
       'CAPACITY_TAKEN',
-      `${profile.model} needs about ${needBytes} bytes; ${freeBytes(server, profile.model) + freed} would be free on ${where}.`,
+      `${profile.model} needs about ${needBytes} bytes; ${free} would be free on ${where}, of which ${(server.spec.besideShare ?? BESIDE_SHARE) * 100} % may be used beside other models.`,
       { needBytes },
     );
   }

@@ -44,6 +44,8 @@ export type ServerSpec = {
   readonly url?: string;
   /** Memory that models may fill: VRAM of a GPU server, RAM where it runs on the CPU; 0 for kind `cpu`. */
   readonly vramBytes: number;
+  /** Share of what is free into which it loads a model beside others; absent for what Ollama does. */
+  readonly besideShare?: number;
   /** Requests served at once per loaded model (`OLLAMA_NUM_PARALLEL`), or CPU slots. */
   readonly slots: number;
   /** `gpu`: a model that does not fit wholly in VRAM is a failed placement. `cpu`: memory is memory. */

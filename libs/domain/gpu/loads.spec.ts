@@ -52,7 +52,19 @@ describe('planning a load', () => {
   it.each<{ name: string; facts: readonly Fact[]; need?: number; evict?: readonly string[]; want: LoadPlan }>(
     [
       { name: 'loads into an empty server', facts: up, want: swap() },
-      { name: 'loads where exactly enough is free', facts: [...up, ...qwen], need: gib(14), want: swap() },
+      { name: 'loads into an empty server that it fills', facts: up, need: gib(24), want: swap() },
+      {
+        name: 'loads beside another model into four fifths of what is free',
+        facts: [...up, ...qwen],
+        need: gib(14) * 0.8,
+        want: swap(),
+      },
+      {
+        name: 'loads beside another model into all that is free, where the server allows that',
+        facts: [...serverUp('gpu1', { besideShare: 1 }), ...qwen],
+        need: gib(14),
+        want: swap(),
+      },
       {
         name: 'has nothing to do for a model that is loaded',
         facts: [...up, ...resident('gpu1', 'r1', LLAMA)],

@@ -470,7 +470,7 @@ describe('swapping out a model that has work of its own', () => {
 
   it('takes the cheapest that make room together', () => {
     const facts = [
-      ...serverUp('gpu1', { vramBytes: gib(30) }),
+      ...serverUp('gpu1', { vramBytes: gib(30), besideShare: 1 }),
       ...model('r1', QWEN),
       ...model('r2', PHI),
       ...model('r3', profileOf('mistral:7b')),

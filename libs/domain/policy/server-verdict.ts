@@ -1,7 +1,8 @@
 import type { Failure } from '../errors.js';
 import type { ForeignModel } from '../gpu/events.js';
-import { busySlots, freeBytes, type Residency, type Server } from '../gpu/gpu.js';
+import { busySlots, type Residency, type Server } from '../gpu/gpu.js';
 import { sameModel, type ModelProfile } from '../gpu/profile.js';
+import { fits } from '../gpu/room.js';
 import type { ResidencyId } from '../ids.js';
 import { msOf } from '../time.js';
 import { agedMs, byDeadline } from './ordering.js';
@@ -91,10 +92,12 @@ const makeRoom = (server: Server, candidate: Candidate, queue: Queue, snapshot: 
   const clash = all.find((other) => sameModel(other.profile.model, profile.model));
   if (clash && keeps(clash)) return inUse([clash], snapshot);
   const others = all.filter((residency) => residency !== clash && !keeps(residency));
-  const missing = need - freeBytes(server, profile.model) - (clash?.bytes ?? 0);
   const cheapest = cheapestVictims(
     others.map((residency) => ({ residency, costMs: costMs(residency, server, queue, snapshot) })),
-    missing,
+    (victims) => {
+      const gone = new Set([...(clash ? [clash] : []), ...victims].map(({ residencyId }) => residencyId));
+      return fits(server, profile.model, need, gone);
+    },
   );
   if (cheapest === null) {
     const keeping = all.filter(keeps);
@@ -119,7 +122,8 @@ const WANTED_COST = 100;
 const USED_COST = 10;
 
 const costMs = (residency: Residency, server: Server, { heads }: Queue, snapshot: Snapshot): number => {
-  const loadMs = loadMsOf(snapshot.ledger.loadMs.get(residency.key));
+  const { ledger, paces } = snapshot;
+  const loadMs = loadMsOf(ledger.loadMs.get(residency.key)) * (1 + (paces.get(residency.key)?.count ?? 0));
   if (heads.get(residency.key) !== undefined) return loadMs * WANTED_COST;
   return usedSlots(server, residency, snapshot) > 0 ? loadMs * USED_COST : loadMs;
 };

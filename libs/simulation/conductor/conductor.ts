@@ -10,8 +10,8 @@ import type { Submission } from './control-plane.js';
 import { EPOCH_MS } from './epoch.js';
 import { profileOf, Site } from './site.js';
 
-/** This platform's own scheduling, as one of those that are compared. */
-export const conductor = (name: string, policy: PolicySettings): SimScheduler => ({
+/** This platform's own scheduling, as one of those that are compared; `besideShare` of servers that are no Ollama. */
+export const conductor = (name: string, policy: PolicySettings, besideShare?: number): SimScheduler => ({
   name,
   run: (trace, hardware) => {
     const clock = new VirtualClock();
@@ -23,6 +23,7 @@ export const conductor = (name: string, policy: PolicySettings): SimScheduler =>
       hardware,
       models: trace.models,
       policy: { ...policy, weights: weightsOf(trace) },
+      ...(besideShare === undefined ? {} : { besideShare }),
       onStarted: ({ step }, startBoundMs) => {
         if (startBoundMs !== null) workload.promise(step.taskId, startBoundMs);
         workload.started(step.taskId);

@@ -22,6 +22,8 @@ export type SiteOptions = {
   readonly hardware: Hardware;
   readonly models: readonly SimModel[];
   readonly policy: PolicySettings;
+  /** Share of what is free into which a server loads a model beside others; absent for what Ollama does. */
+  readonly besideShare?: number;
   readonly heard?: Heard;
   /** An attempt begins to work. */
   readonly onStarted?: (attempt: Dispatched, startByMs: number | null) => void;
@@ -54,7 +56,10 @@ export class Site {
     const bytes = models.map((model) => [profileKey(profileOf(model)), vramBytesOf(model, slots)] as const);
     this.plane = new ControlPlane(policy, new Map(bytes), heard);
     this.#swaps = new ModelSwaps(this.plane, this.servers, models, clock, () => this.wake());
-    this.plane.configure(hardware.servers.map(specOf), this.at);
+    this.plane.configure(
+      hardware.servers.map((server) => specOf(server, options.besideShare)),
+      this.at,
+    );
     for (const { serverId } of hardware.servers) this.serverState(serverId, 'up');
   }
 
@@ -190,7 +195,7 @@ export class Site {
 
 export const profileOf = ({ model, numCtx }: SimModel): ModelProfile => ({ model, options: { numCtx } });
 
-const specOf = ({ serverId, gpu, slots }: SimServer): ServerSpec => ({
+const specOf = ({ serverId, gpu, slots }: SimServer, besideShare: number | undefined): ServerSpec => ({
   serverId,
   kind: 'ollama',
   url: `http://${serverId}`,
@@ -199,4 +204,5 @@ const specOf = ({ serverId, gpu, slots }: SimServer): ServerSpec => ({
   device: 'gpu',
   labels: {},
   pullMissing: false,
+  ...(besideShare === undefined ? {} : { besideShare }),
 });
