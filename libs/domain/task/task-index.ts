@@ -21,6 +21,7 @@ import { Timetable } from './timetable.js';
 export class TaskIndex {
   readonly ready = new ReadyQueue();
   readonly #book: TaskBook;
+  readonly #costs: Costs;
   readonly #dependents = new Map<TaskId, Set<TaskId>>();
   /** Steps under way to a lease: neither ready nor dispatched yet. */
   readonly #held = new Set<string>();
@@ -32,11 +33,9 @@ export class TaskIndex {
   readonly #running = new RunningCharges();
   readonly bounds: WaitBounds;
 
-  constructor(
-    book: TaskBook,
-    private readonly costs: Costs,
-  ) {
+  constructor(book: TaskBook, costs: Costs) {
     this.#book = book;
+    this.#costs = costs;
     this.bounds = new WaitBounds(costs);
   }
 
@@ -66,7 +65,7 @@ export class TaskIndex {
     if (nextMs === Infinity) this.#turning.delete(taskId);
     else this.#turning.set(taskId, nextMs);
     this.bounds.track(task, waiting, nowMs, this.#book.policy);
-    this.#running.track(task, this.costs, this.#book.policy);
+    this.#running.track(task, this.#costs, this.#book.policy);
   }
 
   /** A lease is being asked for: not to be planned again until `release`. */
@@ -164,7 +163,7 @@ export class TaskIndex {
       this.ready.remove(task.id, spec.id);
       return { isReady: false, againAtMs: notBeforeMs };
     }
-    const { urgentByMs, againAtMs } = urgencyOf(task, nowMs, this.costs, this.#book.policy);
+    const { urgentByMs, againAtMs } = urgencyOf(task, nowMs, this.#costs, this.#book.policy);
     this.ready.put({
       taskId: task.id,
       stepId: spec.id,
