@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import type { AllocatorEvent, GpuEvent } from '#libs/domain/gpu/events.js';
 import { applyToLedger, emptyLedger } from '#libs/domain/gpu/gpu.js';
-import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
+import { submissionsOf } from '#libs/domain/task/decide-workflow.js';
+import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
+import type { TaskEvent } from '#libs/domain/task/events.js';
 import { applyToBook, emptyBook } from '#libs/domain/task/task-book.js';
 
 /**
@@ -71,6 +73,24 @@ describe('frozen task events', () => {
     ['failed', ['task.failing', 'task.failed']],
   ])('fold a task that is %s while it runs', (status, ending) => {
     expect(foldTasks(...BEGIN, 'step.dispatched', ...ending).closed.get('t-1')).toBe(status);
+  });
+});
+
+describe('a frozen workflow', () => {
+  it('folds to what was accepted, and its tasks begin from it', () => {
+    const book = foldTasks(...BEGIN, 'workflow.submitted');
+    expect(book.idempotency.get('default/k-2')?.workflowId).toBe('w-1');
+    const accepted = book.workflows.get('w-1')?.accepted;
+    expect(accepted?.name).toBe('nightly');
+    if (!accepted) throw new Error('w-1 is not open');
+    for (const [place, event] of submissionsOf(accepted).entries())
+      applyToBook(book, { seq: BEGIN.length + 2 + place, event });
+    expect(book.workflows.get('w-1')).toEqual({ taskIds: ['w-1-first', 'w-1-second'], begun: 2, over: 0 });
+    expect(book.open.get('w-1-second')).toMatchObject({
+      dependsOn: ['w-1-first'],
+      workflow: { task: 'second', needs: [{ onFailure: 'continue' }] },
+    });
+    expect([...book.results]).toEqual([['w-1-first', { users: 1, result: null }]]);
   });
 });
 

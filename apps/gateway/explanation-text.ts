@@ -26,7 +26,7 @@ export const waitText = (wait: Wait, model: string | null): string => {
     case 'run-at':
       return `is not to run before ${dateTime(wait.atMs)}`;
     case 'tasks':
-      return `waits for ${wait.taskIds.length === 1 ? 'task' : 'tasks'} ${wait.taskIds.join(', ')}`;
+      return `waits for ${tasksText(wait.taskIds, wait.names)}`;
     case 'steps':
       return `waits for ${wait.stepIds.map((id) => `'${id}'`).join(', ')}`;
     case 'retry':
@@ -44,6 +44,18 @@ export const waitText = (wait: Wait, model: string | null): string => {
 
 export const pauseText = ({ scope, by, since, reason }: Pause): string =>
   `${scope === 'queue' ? 'the queue' : scope.replace(':', ' ')} is paused by ${by} since ${dateTime(Date.parse(since))} (${reason})`;
+
+/** Tasks that a sentence names. */
+const TASKS_NAMED_MAX = 10;
+
+/** Of a workflow, whose tasks have names: `tasks 'draft' (0198…), 'facts' (0198…)`. */
+const tasksText = (taskIds: readonly string[], names: readonly string[]): string => {
+  const named = taskIds
+    .slice(0, TASKS_NAMED_MAX)
+    .map((taskId, place) => (names[place] === undefined ? taskId : `'${names[place]}' (${taskId})`));
+  const more = taskIds.length - named.length;
+  return `${taskIds.length === 1 ? 'task' : 'tasks'} ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+};
 
 const slotText = (places: readonly PlaceView[], model: string | null): string => {
   if (places.length === 0) return 'waits for a CPU slot, and there is no server with one';

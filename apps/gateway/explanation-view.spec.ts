@@ -38,7 +38,12 @@ describe('an explanation', () => {
       'is held back: workspace lab is paused by ada since 2026-01-02T03:04:00Z (repair)',
     ],
     [{ kind: 'run-at', atMs: AT_MS }, 'is not to run before 2026-01-02T03:04:05Z'],
-    [{ kind: 'tasks', taskIds: ['t7', 't8'] }, 'waits for tasks t7, t8'],
+    [{ kind: 'tasks', taskIds: ['t7', 't8'], names: [] }, 'waits for tasks t7, t8'],
+    [{ kind: 'tasks', taskIds: ['t7'], names: ['draft'] }, "waits for task 'draft' (t7)"],
+    [
+      { kind: 'tasks', taskIds: Array.from({ length: 12 }, (_, n) => `t${n}`), names: [] },
+      'waits for tasks t0, t1, t2, t3, t4, t5, t6, t7, t8, t9 and 2 more',
+    ],
     [{ kind: 'retry', attempt: 2, atMs: AT_MS }, 'is tried again (attempt 2) at 03:04:05 UTC'],
     [{ kind: 'lease' }, 'is about to start: a slot was found for it'],
     [

@@ -1,12 +1,16 @@
 import 'reflect-metadata';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import type { CommandAnswer } from '#libs/contracts/commands.js';
 import { SettingsError } from '#libs/runtime/settings.js';
+import { compileTemplate } from '#libs/template/compile-template.js';
+import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import { loadGatewayConfig } from './gateway.config.js';
 import { LateDecisions } from './late-decisions.js';
 import { filterOf } from './list-tasks.dto.js';
 import { AHEAD_MAX_MS, utcOf } from './http/point-in-time.js';
 import { queueTimesOf } from './queue-times.js';
 import { newTaskId } from './task-id.js';
+import { TemplateRegistry } from './template-registry.js';
 
 describe('a task id', () => {
   it('is a UUID of version 7 that sorts by time, and never comes twice', () => {
@@ -72,8 +76,10 @@ describe('a query for tasks', () => {
         created_from: '2026-01-31T12:00:00Z',
         created_to: '2026-01-31T12:00:00.5Z',
         workspace: 'lab',
+        workflow_id: 'w-1',
       }),
     ).toEqual({
+      workflowId: 'w-1',
       statuses: ['queued'],
       template: 'noop',
       labels: { team: 'a', url: 'http://x:1' },
@@ -95,6 +101,10 @@ describe('a submission whose client was sent away', () => {
     late.decided({ commandId: 'b', ok: true, seq: 1, taskId: 'b' });
     late.decided({ commandId: 'c', ok: true, seq: 1, taskId: 'first', repeated: true });
     late.decided({ commandId: 'unknown', ok: true, seq: 1 });
+    for (const id of ['w', 'x']) late.expect(id, id);
+    late.decided({ commandId: 'w', ok: true, seq: 1, workflowId: 'w' });
+    late.decided({ commandId: 'x', ok: true, seq: 1, workflowId: 'first', repeated: true });
+    expect([late.of('w'), late.of('x')]).toEqual([undefined, { kind: 'repeated', taskId: 'first' }]);
     expect([late.of('a'), late.of('b'), late.of('c')]).toEqual([
       { kind: 'refused', failure },
       undefined,
@@ -105,6 +115,39 @@ describe('a submission whose client was sent away', () => {
   it('is forgotten when too many others came after it', () => {
     for (let n = 0; n <= 10_000; n += 1) late.expect(`n${n}`, `n${n}`);
     expect([late.of('n0'), late.of('n10000')]).toEqual([undefined, { kind: 'open' }]);
+  });
+});
+
+describe('a template', () => {
+  const compiled = (name: string): CompiledTemplate => {
+    const made = compileTemplate(`name: ${name}\nsteps: [{ id: a, type: noop }]`, 'test.yaml');
+    if (!made.ok) throw new Error('not a template');
+    return made.template;
+  };
+  const [one, two] = [compiled('one'), compiled('two')];
+  const accepted: CommandAnswer = { commandId: 'c', ok: true, seq: 1 };
+  const unknown: CommandAnswer = {
+    commandId: 'c',
+    ok: false,
+    failure: { code: 'TEMPLATE_VERSION_UNKNOWN', message: 'unknown' },
+  };
+
+  it('is registered before the first submission that uses it, and once more where the scheduler lost it', async () => {
+    const said: string[] = [];
+    const registry = new TemplateRegistry(async ({ template }) => void said.push(template.name));
+    const submit = async (templates: readonly CompiledTemplate[], ...answers: readonly CommandAnswer[]) => {
+      const left = [...answers];
+      return await registry.submitWith(templates, async (isRepeated) => {
+        said.push(isRepeated ? 'again' : 'first');
+        return left.shift() ?? null;
+      });
+    };
+    expect(await submit([one, two], accepted)).toBe(accepted);
+    expect(await submit([two], accepted)).toBe(accepted);
+    expect(await submit([one], unknown, accepted)).toBe(accepted);
+    expect(await submit([one], unknown, unknown)).toBe(unknown);
+    expect(await submit([two])).toBeNull();
+    expect(said.join(' ')).toBe('one two first first first one again first one again first');
   });
 });
 

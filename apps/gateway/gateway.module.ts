@@ -15,6 +15,8 @@ import { TaskStream } from './task-stream.js';
 import { TasksController } from './tasks.controller.js';
 import { TemplateShelf } from './template-shelf.js';
 import { TemplatesController } from './templates.controller.js';
+import { WorkflowSubmission } from './workflow-submission.js';
+import { WorkflowsController } from './workflows.controller.js';
 
 /** The parts that the controllers use; made in `start-gateway.ts`, where the broker connection is. */
 export type GatewayParts = {
@@ -22,6 +24,7 @@ export type GatewayParts = {
   readonly results: ResultsClient;
   readonly platform: PlatformClient;
   readonly submission: Submission;
+  readonly workflows: WorkflowSubmission;
   readonly late: LateDecisions;
   readonly history: TaskHistory;
   readonly stream: TaskStream;
@@ -37,6 +40,7 @@ export class GatewayModule {
       { provide: ResultsClient, useValue: parts.results },
       { provide: PlatformClient, useValue: parts.platform },
       { provide: Submission, useValue: parts.submission },
+      { provide: WorkflowSubmission, useValue: parts.workflows },
       { provide: TaskHistory, useValue: parts.history },
       { provide: TaskStream, useValue: parts.stream },
       { provide: TemplateShelf, useValue: parts.shelf },
@@ -52,6 +56,7 @@ export class GatewayModule {
       ResultsClient,
       PlatformClient,
       Submission,
+      WorkflowSubmission,
       TaskHistory,
       TaskStream,
       TemplateShelf,
@@ -67,6 +72,7 @@ const wired = (providers: Provider[]): DynamicModule => ({
   controllers: [
     CancelTasksController,
     TasksController,
+    WorkflowsController,
     TemplatesController,
     ServersController,
     QueueController,

@@ -18,6 +18,7 @@ export class LateDecisions {
   readonly #byTask = new Map<string, LateDecision>();
   readonly #taskOf = new Map<string, string>();
 
+  /** `taskId` is that of a task or of a workflow. */
   expect(commandId: string, taskId: string): void {
     this.#taskOf.set(commandId, taskId);
     this.#byTask.set(taskId, { kind: 'open' });
@@ -32,8 +33,11 @@ export class LateDecisions {
     if (taskId === undefined) return;
     this.#taskOf.delete(answer.commandId);
     if (!answer.ok) this.#byTask.set(taskId, { kind: 'refused', failure: answer.failure });
-    else if (answer.taskId === undefined || answer.taskId === taskId) this.#byTask.delete(taskId);
-    else this.#byTask.set(taskId, { kind: 'repeated', taskId: answer.taskId });
+    else {
+      const made = answer.taskId ?? answer.workflowId ?? taskId;
+      if (made === taskId) this.#byTask.delete(taskId);
+      else this.#byTask.set(taskId, { kind: 'repeated', taskId: made });
+    }
   }
 
   of(taskId: string): LateDecision | undefined {

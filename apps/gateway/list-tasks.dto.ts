@@ -6,7 +6,7 @@ import { TASK_STATUSES, type TaskFilter, type TaskStatus } from '#libs/contracts
 
 const list = ({ value }: { value: unknown }): unknown =>
   value === undefined ? value : Array.isArray(value) ? value : [value];
-const whole = ({ value }: { value: unknown }): unknown =>
+export const whole = ({ value }: { value: unknown }): unknown =>
   typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value;
 
 const TIME = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,3})?Z$/;
@@ -28,6 +28,11 @@ export class TaskFilterDto {
   @Optional()
   @Matches(NAME, { message: NAME_SAYS })
   template?: string;
+
+  @ApiPropertyOptional({ description: 'Tasks of this workflow.' })
+  @Optional()
+  @Matches(NAME, { message: NAME_SAYS })
+  workflow_id?: string;
 
   @ApiPropertyOptional({ isArray: true, type: String, description: '`name:value`; all must match.' })
   @Optional()
@@ -114,6 +119,7 @@ export const filterOf = (dto: TaskFilterDto): TaskFilter => ({
   ...(dto.workspace === undefined ? {} : { workspace: dto.workspace }),
   ...(dto.status === undefined ? {} : { statuses: dto.status }),
   ...(dto.template === undefined ? {} : { template: dto.template }),
+  ...(dto.workflow_id === undefined ? {} : { workflowId: dto.workflow_id }),
   ...(dto.label === undefined ? {} : { labels: Object.fromEntries(dto.label.map(splitLabel)) }),
   ...(dto.created_from === undefined ? {} : { createdFrom: inMilliseconds(dto.created_from) }),
   ...(dto.created_to === undefined ? {} : { createdTo: inMilliseconds(dto.created_to) }),

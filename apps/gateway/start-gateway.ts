@@ -16,8 +16,10 @@ import { SchedulerClient } from './scheduler-client.js';
 import { Submission } from './submission.js';
 import { TaskHistory } from './task-history.js';
 import { TaskStream } from './task-stream.js';
+import { TemplateRegistry } from './template-registry.js';
 import { TemplateShelf } from './template-shelf.js';
 import { ToldPosition } from './told-position.js';
+import { WorkflowSubmission } from './workflow-submission.js';
 
 export const startGateway = async (
   context: ServiceContext,
@@ -38,6 +40,7 @@ export const startGateway = async (
   const shelf = new TemplateShelf(folder);
   const platform = new PlatformClient(connection);
   const late = new LateDecisions();
+  const registry = new TemplateRegistry((command) => scheduler.post(command));
   const stream = new TaskStream(connection, tasks, config.streamsMax, logger, position);
   const parts: GatewayParts = {
     scheduler,
@@ -45,7 +48,8 @@ export const startGateway = async (
     shelf,
     results: new ResultsClient(connection, position),
     late,
-    submission: new Submission(shelf, scheduler, config.numCtx, systemClock, late),
+    submission: new Submission(shelf, scheduler, config.numCtx, systemClock, late, registry),
+    workflows: new WorkflowSubmission(shelf, scheduler, config.numCtx, systemClock, late, registry),
     history: new TaskHistory(tasks, position),
     stream,
     metrics: new Metrics(platform, () => ({ streams: stream.open, waiting: scheduler.waiting })),

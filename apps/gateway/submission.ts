@@ -11,24 +11,23 @@ import type { SchedulerClient } from './scheduler-client.js';
 import type { SubmitTaskDto } from './submit-task.dto.js';
 import { queueTimesOf } from './queue-times.js';
 import { newTaskId } from './task-id.js';
+import type { TemplateRegistry } from './template-registry.js';
 import type { TemplateShelf } from './template-shelf.js';
 
 export type Submitted = { readonly command: SubmitTask; readonly answer: CommandAnswer | null };
 
 /** Priority of a task that does not say one: the middle. */
-const PRIORITY_DEFAULT = 5;
+export const PRIORITY_DEFAULT = 5;
 
 /** Checks a request against its template, makes the command of it, and sends it. */
 export class Submission {
-  /** Template versions that this process has made known to the scheduler. */
-  readonly #registered = new Set<string>();
-
   constructor(
     private readonly shelf: TemplateShelf,
     private readonly scheduler: SchedulerClient,
     private readonly numCtx: number,
     private readonly clock: Clock,
     private readonly late: LateDecisions,
+    private readonly registry: TemplateRegistry,
   ) {
     scheduler.onLateAnswer((answer) => late.decided(answer));
   }
@@ -40,15 +39,10 @@ export class Submission {
   ): Promise<Submitted> {
     const template = this.shelf.get(request.template);
     const command = this.#command(request, template, idempotencyKey);
-    await this.#register(template);
-    const answer = await this.#send(command, traceparent);
-    if (answer?.ok !== false || answer.failure.code !== 'TEMPLATE_VERSION_UNKNOWN')
-      return { command, answer };
-    // The scheduler folds another log than when this version was registered.
-    this.#registered.delete(versionKey(template));
-    await this.#register(template);
-    const again = { ...command, commandId: randomUUID() };
-    return { command: again, answer: await this.#send(again, traceparent) };
+    const answer = await this.registry.submitWith([template], (isRepeated) =>
+      this.#send(isRepeated ? { ...command, commandId: randomUUID() } : command, traceparent),
+    );
+    return { command, answer };
   }
 
   async #send(command: SubmitTask, traceparent: string | undefined): Promise<CommandAnswer | null> {
@@ -89,23 +83,7 @@ export class Submission {
       ...(key === undefined ? {} : { idempotency: { key, requestHash: requestHash(request) } }),
     };
   }
-
-  async #register(template: CompiledTemplate): Promise<void> {
-    const key = versionKey(template);
-    if (this.#registered.has(key)) return;
-    const { name, version } = template;
-    // Not waited for beyond its storage: the stream keeps the order, so the scheduler sees it before the submission.
-    await this.scheduler.post({
-      kind: 'template',
-      commandId: randomUUID(),
-      template: { name, version },
-      definition: template as unknown as Readonly<Record<string, unknown>>,
-    });
-    this.#registered.add(key);
-  }
 }
-
-const versionKey = ({ name, version }: CompiledTemplate): string => `${name}@${version}`;
 
 const requestHash = (request: SubmitTaskDto): string =>
   createHash('sha256').update(canonicalJson(request)).digest('hex');

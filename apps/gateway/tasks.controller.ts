@@ -36,10 +36,11 @@ import { TaskStream } from './task-stream.js';
 const PAGE_SIZE_DEFAULT = 50;
 const EVENTS_DEFAULT = 200;
 
-const PATH = '/api/v1/tasks';
+export const TASKS_PATH = '/api/v1/tasks';
+const PATH = TASKS_PATH;
 
-/** A task that was stored and not decided yet, so that nothing else is known of it. */
-type Undecided = { readonly id: string; readonly status: 'accepted'; readonly status_url: string };
+/** A task or workflow that was stored and not decided yet, so that nothing else is known of it. */
+export type Undecided = { readonly id: string; readonly status: 'accepted'; readonly status_url: string };
 
 /** What clients do with tasks. Decides nothing: it checks, translates, and shows. */
 @ApiTags('tasks')

@@ -6,6 +6,7 @@ import { taskStories } from '#libs/testing/task-stories.js';
 import { PostgresDatabase } from './database/postgres.database.js';
 import { readModelConformance } from './read-model.conformance.js';
 import { eventually, newStreams, Running } from './read-model.harness.conformance.js';
+import { workflowConformance } from './workflow.conformance.js';
 
 const binaries = findPostgres();
 const whereInstalled = binaries === null ? describe.skip : describe;
@@ -25,10 +26,9 @@ whereInstalled(`the read model in PostgreSQL${reason}`, () => {
 
   const newUrl = (): string => `${server.url}results_${(databases += 1)}`;
 
-  readModelConformance(async () => ({
-    database: new PostgresDatabase(newUrl()),
-    remove: async () => undefined,
-  }));
+  const make = async () => ({ database: new PostgresDatabase(newUrl()), remove: async () => undefined });
+  readModelConformance(make);
+  workflowConformance(make);
 
   it('waits for a lock that somebody else holds, and loses nothing', async () => {
     const url = newUrl();

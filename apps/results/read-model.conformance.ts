@@ -95,6 +95,7 @@ export const readModelConformance = (
           template: { name: 'summarize', version: 'sha256-1' },
           parameters: { prompt: 'hi' },
           depends_on: ['t0'],
+          workflow_id: null,
           labels: { team: 'red' },
           created_at: NOW,
           started_at: later(1),

@@ -1,14 +1,18 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/sqlite';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { submitted } from '#libs/testing/builders.js';
 import { taskStories } from '#libs/testing/task-stories.js';
 import type { Orm, Place } from './database/database.js';
+import { Checkpoint } from './database/entities.js';
+import { Initial } from './database/migrations/sqlite/initial.js';
 import { SqliteDatabase } from './database/sqlite.database.js';
 import { eventually, newStreams, Running, SILENT, type Streams } from './read-model.harness.conformance.js';
 import { readModelConformance } from './read-model.conformance.js';
+import { workflowConformance } from './workflow.conformance.js';
 
 /** A disk on which the tables have hardly any room, until it gets more. */
 class CrampedDatabase extends SqliteDatabase {
@@ -28,10 +32,12 @@ class CrampedDatabase extends SqliteDatabase {
 const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'orchestra-results-'));
 
 describe('the read model in SQLite', () => {
-  readModelConformance(async () => {
+  const make = async () => {
     const folder = await newFolder();
     return { database: new SqliteDatabase(folder, SILENT), remove: () => rm(folder, { recursive: true }) };
-  });
+  };
+  readModelConformance(make);
+  workflowConformance(make);
 });
 
 describe('the SQLite file', () => {
@@ -56,6 +62,34 @@ describe('the SQLite file', () => {
     running.push(one);
     return one;
   };
+  it('of before there were workflows gets their tables, and is filled anew', async () => {
+    const old = await MikroORM.init({
+      entities: [Checkpoint],
+      dbName: join(folder, 'results.sqlite'),
+      extensions: [Migrator],
+      migrations: {
+        migrationsList: [{ name: 'initial', class: Initial }],
+        tableName: 'migration',
+        snapshot: false,
+      },
+      logger: () => undefined,
+    });
+    await old.migrator.up();
+    const { lastSeq } = await streams.tasks.log.tail();
+    await old.em.execute(
+      'insert into checkpoint (stream, seq, event_id, hash, prev_hash, genesis_id, projection_version) values (?, ?, ?, ?, ?, ?, ?)',
+      ['TASKS', lastSeq, 'x', 'x', 'x', 'log-1', 1],
+    );
+    await old.close();
+    const results = run();
+    await results.caughtUp();
+    expect((await results.all()).length).toBe(60);
+    expect(await results.value({ kind: 'workflows', filter: {}, page: { size: 1 } })).toEqual({
+      items: [],
+      next: null,
+    });
+  });
+
   const answersThenStop = async (): Promise<string> => {
     const results = run();
     await results.caughtUp();

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Failure } from '#libs/domain/errors.js';
-import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
+import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
+import type { TaskEvent } from '#libs/domain/task/events.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import {
   dispatched,

@@ -119,11 +119,13 @@ const handlers: Handlers = {
     ended(succeeded(doc, step), 'completed', at, { result: json(result ?? null) }),
   'task.failed': (doc, { step, stopped: last, failure, at }) =>
     ended(stopped(step ? failed(doc, step) : doc, last, at), 'failed', at, { error: json(failure) }),
-  'task.cancelled': (doc, { stopped: last, at }) => ended(stopped(doc, last, at), 'cancelled', at, {}),
+  'task.cancelled': (doc, { stopped: last, skipped, at }) =>
+    ended(stopped(doc, last, at), 'cancelled', at, skipped ? { error: json(skipped) } : {}),
 };
 
 /** Facts of the stream that no task view shows. */
 const OF_NO_TASK: ReadonlySet<string> = new Set([
+  'workflow.submitted',
   'template.registered',
   'commands.refused',
   'policy.changed',
@@ -177,6 +179,7 @@ const factsOf = (event: TaskSubmitted): NewTask => ({
   runAt: event.runAt ?? null,
   deadlineAt: event.deadlineAt ?? null,
   queueTtlMs: event.queueTtlMs ?? null,
+  workflowId: event.workflow?.workflowId ?? null,
   labelPairs: Object.entries(event.labels),
   steps: event.steps.map(({ stepType, needs }) => ({ stepType, needs: json(needs) })),
 });

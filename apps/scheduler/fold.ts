@@ -1,7 +1,9 @@
 import { LEASE_STREAM_TYPES, type AllocatorEvent, type GpuEvent } from '#libs/domain/gpu/events.js';
 import { applyToLedger, emptyLedger, type Ledger } from '#libs/domain/gpu/gpu.js';
 import { LEDGER_FOLD_VERSION, ledgerOfLines } from '#libs/domain/gpu/ledger-state.js';
-import { TASK_STREAM_TYPES, type SchedulerEvent, type TaskEvent } from '#libs/domain/task/events.js';
+import { TASK_STREAM_TYPES } from '#libs/domain/task/stream-types.js';
+import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
+import type { TaskEvent } from '#libs/domain/task/events.js';
 import { applyToBook, type TaskBook } from '#libs/domain/task/task-book.js';
 import type { EventLog, LogPosition, StoredEvent } from '#libs/event-log/event-log.js';
 import { foldAll } from '#libs/event-log/fold-log.js';

@@ -9,10 +9,12 @@ import {
 } from '#libs/domain/task/decide.js';
 import { promiseFor } from '#libs/domain/policy/promise.js';
 import { cancelTasks, type TasksCancelled } from '#libs/domain/task/cancel-tasks.js';
+import { cancelWorkflow, submitWorkflow, type WorkflowOutcome } from '#libs/domain/task/decide-workflow.js';
 import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
 import { recordReport } from '#libs/domain/task/outcome.js';
 import type { Failure } from '#libs/domain/errors.js';
-import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
+import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
+import type { TaskEvent } from '#libs/domain/task/events.js';
 import { templateKey } from '#libs/domain/task/task-book.js';
 import { isLastStep, outputsOf } from '#libs/domain/task/task.js';
 import { EventTooLargeError } from '#libs/event-log/event-log.js';
@@ -22,6 +24,7 @@ import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Answers } from './answers.js';
 import type { Cause, Recorded, Recorder } from './recorder.js';
+import { parametersOf } from './task-parameters.js';
 
 export type IntakeOptions = {
   readonly recorder: Recorder;
@@ -32,7 +35,7 @@ export type IntakeOptions = {
   readonly answers: Answers;
 };
 
-type Outcome = SubmitOutcome | TasksCancelled | readonly SchedulerEvent[];
+type Outcome = SubmitOutcome | WorkflowOutcome | TasksCancelled | readonly SchedulerEvent[];
 
 /** Turns what arrives on the request streams into facts. Each message is decided and recorded in one turn. */
 export class Intake {
@@ -59,12 +62,11 @@ export class Intake {
       ? recorder.last
       : this.#recordOrRefuse('more' in outcome ? outcome.events : outcome, command, message.answerTo, cause);
     if (recorded === null) return;
-    const taskId = repeated ? outcome.repeatedOf : 'taskId' in command ? command.taskId : undefined;
     this.#answerWhenStored(recorded, message.answerTo, {
       commandId: command.commandId,
       ok: true,
       seq: recorded.seq,
-      ...(taskId === undefined ? {} : { taskId }),
+      ...madeBy(command, repeated ? outcome.repeatedOf : undefined),
       ...('more' in outcome ? { tasks: namesOf(outcome) } : {}),
       ...(repeated ? { repeated } : {}),
     });
@@ -112,6 +114,12 @@ export class Intake {
         return pauseScheduling(command, recorder.book.pauses, { at, isServerKnown });
       case 'resume':
         return resumeScheduling(command, recorder.book.pauses, at);
+      case 'workflow': {
+        const { kind: _, commandId: __, ...submission } = command;
+        return submitWorkflow(submission, recorder.book, { openTasksMax });
+      }
+      case 'cancel-workflow':
+        return cancelWorkflow(command.workflowId, command.reason, recorder.book, at);
       case 'template':
         return [];
     }
@@ -137,6 +145,8 @@ export class Intake {
     const { recorder, clock } = this.options;
     // The log's last cause says how far commands were decided: a refusal must not come behind it.
     this.#recordRefused();
+    // Decided with its first fact: whoever leads next makes the others of that.
+    if (command.kind === 'workflow') return recorder.record(events, cause, 'each');
     if (command.kind !== 'template') return recorder.record(events, cause);
     if (recorder.book.templates.has(templateKey(command.template))) return recorder.last;
     const { template, definition } = command;
@@ -159,7 +169,8 @@ export class Intake {
     const template = book.templates.get(templateKey(task.template)) as CompiledTemplate | undefined;
     if (template === undefined) return { report, result: outcome.output };
     const steps = { ...outputsOf(task), [report.stepId]: { output: outcome.output } };
-    const rendered = renderResult(template, { parameters: task.parameters, steps });
+    const given = parametersOf(task, template, book);
+    const rendered = given.ok ? renderResult(template, { parameters: given.parameters, steps }) : given;
     if (rendered.ok) return { report, result: rendered.result };
     return { report: { ...report, outcome: { kind: 'failed', failure: rendered.failure } }, result: null };
   }
@@ -204,6 +215,14 @@ const namesOf = ({ cancelled, stopping, more }: TasksCancelled): Omit<TasksCance
   stopping,
   more,
 });
+
+/** What a command is about, or what an earlier one has made of the same request. */
+const madeBy = (command: Command, earlier: string | undefined): Pick<Decided, 'taskId' | 'workflowId'> => {
+  if ('workflowId' in command) return { workflowId: earlier ?? command.workflowId };
+  return 'taskId' in command ? { taskId: earlier ?? command.taskId } : {};
+};
+
+type Decided = Extract<CommandAnswer, { readonly ok: true }>;
 
 const causeOf = (stream: 'cmd' | 'rpt', message: ReceivedMessage): Cause => ({
   id: `${stream}:${message.seq}`,

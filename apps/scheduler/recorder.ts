@@ -1,6 +1,7 @@
 import type { LogWriter } from '#libs/event-log/event-log.js';
 import { subjectToken, SUBJECTS } from '#libs/contracts/subjects.js';
-import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
+import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
+import type { TaskEvent } from '#libs/domain/task/events.js';
 import { isOfGroup } from '#libs/domain/task/pauses.js';
 import { applyToBook, type TaskBook } from '#libs/domain/task/task-book.js';
 import type { TaskIndex } from '#libs/domain/task/task-index.js';
@@ -10,7 +11,7 @@ import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 export type Cause = { readonly id: string; readonly traceparent?: string };
 
 /**
- * Of several facts with one cause only the last one says that the cause has had its effect: a leader that follows on one that died
+ * Of several decisions with one cause only the last one says that the cause has had its effect: a leader that follows on one that died
  * between them decides it again, for what was not reached.
  */
 const partOf = (cause: Cause | undefined): Cause | undefined => cause && { ...cause, id: `part-${cause.id}` };
@@ -42,12 +43,21 @@ export class Recorder {
     return this.#last;
   }
 
-  /** With no events it is `last`. */
-  record(events: readonly (TaskEvent | SchedulerEvent)[], cause?: Cause): Recorded {
+  /**
+   * With no events it is `last`. Decisions that each stand alone carry their cause on the last one: who leads next takes the request up
+   * again for what was not reached. Where the first fact is the whole decision, each of them carries it.
+   */
+  record(
+    events: readonly (TaskEvent | SchedulerEvent)[],
+    cause?: Cause,
+    on: 'each' | 'last' = 'last',
+  ): Recorded {
     if (events.length === 0) return this.#last;
     const nowMs = this.clock.nowMs();
     const time = rfc3339(nowMs);
-    const causes = events.map((_, place) => (place === events.length - 1 ? cause : partOf(cause)));
+    const causes = events.map((_, place) =>
+      on === 'each' || place === events.length - 1 ? cause : partOf(cause),
+    );
     const { events: stored, acknowledged } = this.writer.append(
       events.map((event, place) => this.#envelope(event, time, causes[place])),
     );
@@ -70,11 +80,12 @@ export class Recorder {
     const { type, ...data } = event;
     this.#written += 1;
     const ofTask = 'taskId' in event;
-    const workspace = ofTask
-      ? event.type === 'task.submitted'
+    const workspace =
+      'workspace' in event
         ? event.workspace
-        : this.book.open.get(event.taskId)?.workspace
-      : undefined;
+        : ofTask
+          ? this.book.open.get(event.taskId)?.workspace
+          : undefined;
     return {
       id: `tasks-${this.writer.epoch}-${this.#written}`,
       type,

@@ -23,6 +23,7 @@ import type { Logger } from '#libs/runtime/logger.js';
 import { renderStep } from '#libs/template/render.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import type { Recorder } from './recorder.js';
+import { parametersOf } from './task-parameters.js';
 import { pause } from '#libs/event-log/pause.js';
 
 export type Allocator = {
@@ -213,8 +214,10 @@ export class ScheduleCycle {
     const key = templateKey(task.template);
     const template = this.options.recorder.book.templates.get(key) as CompiledTemplate | undefined;
     if (template === undefined) return [];
+    const given = parametersOf(task, template, this.options.recorder.book);
+    if (!given.ok) return failTask(task, given.failure, at);
     const rendered = renderStep(template, step.stepId, {
-      parameters: task.parameters,
+      parameters: given.parameters,
       steps: outputsOf(task),
     });
     if (!rendered.ok) return failTask(task, rendered.failure, at);

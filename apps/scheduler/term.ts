@@ -5,6 +5,7 @@ import { costsOf } from '#libs/domain/policy/costs.js';
 import { explainTask } from '#libs/domain/policy/explain.js';
 import { queueView } from '#libs/domain/policy/queue-view.js';
 import type { PolicySettings } from '#libs/domain/policy/settings.js';
+import { submissionsOf } from '#libs/domain/task/decide-workflow.js';
 import { dependencyEnded, loseLease } from '#libs/domain/task/outcome.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
@@ -66,6 +67,7 @@ export class Term {
   readonly #intake: Intake;
   #ticker: ReturnType<typeof setInterval> | undefined;
   #streams: Promise<void>[] = [];
+  readonly #givenUp: string[] = [];
   /** Position of the last message taken from each stream, for the health report. */
   readonly seen: { commands: number; reports: number; leases: number };
 
@@ -97,6 +99,7 @@ export class Term {
   async run(): Promise<Error> {
     const { book, leases, leasesAt, commands, reports, writer } = this.options;
     const signal = this.#stop.signal;
+    this.#completeWorkflows();
     this.setPolicy(this.options.policy);
     this.#reconcile();
     this.#failOrphans();
@@ -189,6 +192,13 @@ export class Term {
     }
   }
 
+  /** Workflows that were accepted by one who did not come to submit all of their tasks. Before anything else: nobody sees half of one. */
+  #completeWorkflows(): void {
+    for (const workflow of this.options.book.workflows.values()) {
+      if (workflow?.accepted) this.recorder.record(submissionsOf(workflow.accepted, workflow.begun));
+    }
+  }
+
   /** Attempts whose lease was closed while nobody led. */
   #reconcile(): void {
     const live = liveLeases(this.#ledger);
@@ -231,16 +241,29 @@ export class Term {
     this.recorder.record(events);
   }
 
-  /** What waited for a task that failed or was cancelled fails with it; recording that calls this again, down the graph. */
+  /**
+   * What waited for a task that failed or was cancelled may end with it; recording that calls this again, down the graph. One loop
+   * does all of it, because a chain of tasks may be longer than the stack is deep.
+   */
   #closeDependents(taskId: string): void {
-    for (const dependent of this.recorder.index.takeDependents(taskId))
-      this.#endDependency(dependent, taskId);
+    this.#givenUp.push(taskId);
+    if (this.#givenUp.length > 1) return;
+    for (const ended of this.#givenUp) {
+      for (const dependent of this.recorder.index.takeDependents(ended))
+        this.#endDependency(dependent, ended);
+    }
+    this.#givenUp.length = 0;
   }
 
   #endDependency(taskId: string, dependency: string): void {
     const { book, clock } = this.options;
     const task = book.open.get(taskId);
-    if (task) this.recorder.record(dependencyEnded(task, dependency, book, rfc3339(clock.nowMs())));
+    if (task === undefined) return;
+    const nowMs = clock.nowMs();
+    const events = dependencyEnded(task, dependency, book, rfc3339(nowMs));
+    if (events.length > 0) this.recorder.record(events);
+    // It goes on without what it waited for.
+    else this.recorder.index.refresh(taskId, nowMs);
   }
 }
 

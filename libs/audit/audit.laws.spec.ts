@@ -10,6 +10,7 @@ import type { AuditRecord } from './audit-record.js';
 import { Findings } from './findings.js';
 import { LeaseAudit } from './lease-audit.js';
 import { TaskAudit } from './task-audit.js';
+import { WorkflowAudit } from './workflow-audit.js';
 
 /** Everything but the chain, which these histories have none of. */
 const recordOf = ({ seq, event: { type, ...data } }: TaskRecord | GpuRecord): AuditRecord => ({
@@ -35,8 +36,12 @@ describe('two thousand histories of the deciders, whatever is asked of them', ()
       for (const action of made) world.act(action);
       const findings = new Findings();
       const audit = new TaskAudit('TASKS', findings);
-      for (const record of world.log)
+      const workflows = new WorkflowAudit('TASKS', findings);
+      for (const record of world.log) {
         if ('taskId' in record.event || 'scope' in record.event) audit.take(recordOf(record));
+        workflows.take(recordOf(record));
+      }
+      workflows.settle();
       expect(findings.kept).toEqual([]);
       expect(audit.count).toEqual({ open: world.book.open.size, over: world.book.closed.size });
     }));

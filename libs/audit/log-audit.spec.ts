@@ -141,8 +141,37 @@ const PLANTS: readonly Plant[] = [
     'a stored submission that nobody decided, before one that was',
     log,
     {
-      also: (audit) => audit.submission({ seq: 5, commandId: 'c-5', taskId: 'nobody', workspace: 'default' }),
+      also: (audit) => audit.submission({ seq: 5, commandId: 'c-5', id: 'nobody', workspace: 'default' }),
     },
+  ],
+  [
+    'WORKFLOW_INCOMPLETE',
+    'a workflow of which one task never begins',
+    () => {
+      const found = log();
+      const task = at(found.tasks, 9);
+      const workflow = {
+        ...task,
+        type: 'workflow.submitted',
+        data: { workflowId: 'w', tasks: [{ taskId: task.data['taskId'] }, { taskId: 'another' }] },
+      };
+      found.tasks = written([...found.tasks.slice(0, 8), workflow, ...found.tasks.slice(8)]);
+      return found;
+    },
+  ],
+  [
+    'WORKFLOW_INCOMPLETE',
+    'a workflow at the end of a log at rest',
+    () => {
+      const found = log();
+      const data = { workflowId: 'w', tasks: [{ taskId: 'another' }] };
+      found.tasks = written([
+        ...found.tasks,
+        { ...at(found.tasks, 33), type: 'workflow.submitted', data, causationId: '' },
+      ]);
+      return found;
+    },
+    { settled: true },
   ],
   ['SUBMITTED_TWICE', 'an ended task that begins again', () => again('tasks', 9)],
   [
@@ -201,6 +230,19 @@ const PLANTS: readonly Plant[] = [
     'NEEDS_NOT_DONE',
     'a task that depends on none that is known',
     () => changed('tasks', 19, data({ dependsOn: ['nobody'] })),
+  ],
+  [
+    'NEEDS_NOT_DONE',
+    'a task that starts before one has ended whose failure it would pass over',
+    () => {
+      const taskId = at(lines('tasks'), 17).taskId;
+      const needs = [{ task: 'first', taskId, onFailure: 'continue' }];
+      return changed(
+        'tasks',
+        19,
+        data({ dependsOn: [taskId], workflow: { workflowId: 'w', task: 'second', needs, uses: [] } }),
+      );
+    },
   ],
   ['NEEDS_NOT_DONE', 'a step that starts before the one it needs', () => without('tasks', 24)],
   [

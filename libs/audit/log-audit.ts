@@ -1,6 +1,6 @@
 import { STREAMS } from '#libs/contracts/streams.js';
 import { LEASE_STREAM_TYPES } from '#libs/domain/gpu/events.js';
-import { TASK_STREAM_TYPES } from '#libs/domain/task/events.js';
+import { TASK_STREAM_TYPES } from '#libs/domain/task/stream-types.js';
 import type { AuditRecord } from './audit-record.js';
 import { ChainAudit } from './chain-audit.js';
 import { auditCrossing } from './crossing-audit.js';
@@ -10,6 +10,7 @@ import { PromiseAudit } from './promise-audit.js';
 import type { RuleName } from './rules.js';
 import { SubmissionAudit, type StoredSubmission } from './submission-audit.js';
 import { TaskAudit } from './task-audit.js';
+import { WorkflowAudit } from './workflow-audit.js';
 
 /** Streams that are audited. */
 export type AuditedStream = 'tasks' | 'leases';
@@ -43,6 +44,7 @@ const KNOWN = { tasks: TASK_STREAM_TYPES, leases: LEASE_STREAM_TYPES };
 const WITHOUT_SUBJECT: ReadonlySet<string> = new Set([
   'log.started',
   'leader.elected',
+  'workflow.submitted',
   'template.registered',
   'commands.refused',
   'policy.changed',
@@ -60,6 +62,7 @@ export class LogAudit {
     leases: new ChainAudit(STREAMS.leases.name, this.#findings),
   };
   readonly #tasks = new TaskAudit(STREAMS.tasks.name, this.#findings);
+  readonly #workflows = new WorkflowAudit(STREAMS.tasks.name, this.#findings);
   readonly #leases = new LeaseAudit(STREAMS.leases.name, this.#findings);
   readonly #promises = new PromiseAudit(STREAMS.tasks.name, this.#findings);
   readonly #submissions = new SubmissionAudit(STREAMS.commands.name, this.#findings);
@@ -109,6 +112,7 @@ export class LogAudit {
     auditCrossing(crossing, { tasks: STREAMS.tasks.name, leases: STREAMS.leases.name }, this.#findings);
     this.#promises.report(nowMs);
     if (settled) this.#tasks.settle();
+    if (settled) this.#workflows.settle();
     return {
       sound: this.#findings.total === 0,
       read: { ...this.#read },
@@ -126,6 +130,7 @@ export class LogAudit {
     if (!KNOWN[stream].has(record.type))
       throw new TypeError(`no event of ${STREAMS[stream].name} is known by this type`);
     if (stream === 'tasks') this.#submissions.take(record);
+    if (stream === 'tasks') this.#workflows.take(record);
     if (stream === 'tasks') this.#promises.task(record);
     else this.#promises.lease(record);
     if (WITHOUT_SUBJECT.has(record.type)) return;

@@ -18,12 +18,19 @@ type Rule = { readonly promise: Promised; readonly says: string };
 /** Every way of breaking them that is looked for. The README's table is made from this. */
 export const RULES = {
   SUBMISSION_LOST: { promise: 1, says: 'A stored submission was passed over: no task, and no refusal.' },
+  WORKFLOW_INCOMPLETE: {
+    promise: 1,
+    says: 'A workflow was accepted, and something else happened before all of its tasks had begun.',
+  },
   SUBMITTED_TWICE: { promise: 1, says: 'A task began twice.' },
   NOT_SUBMITTED: { promise: 1, says: 'An event is about a task that never began.' },
   ENDED_TWICE: { promise: 1, says: 'An event came after the end of its task.' },
   ENDED_TOO_EARLY: { promise: 1, says: 'A task was completed before all of its steps were done.' },
   STILL_OPEN: { promise: 1, says: 'A task has not ended. Looked for with `--settled` only.' },
-  NEEDS_NOT_DONE: { promise: 2, says: 'A step started before a step or a task that it needs.' },
+  NEEDS_NOT_DONE: {
+    promise: 2,
+    says: 'A step started before a step or a task that it needs, or although one failed that must not.',
+  },
   STARTED_TOO_EARLY: { promise: 2, says: 'A step started before the time from which its task may run.' },
   EXPIRED_WRONGLY: {
     promise: 1,

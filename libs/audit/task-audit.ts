@@ -1,5 +1,7 @@
 import type { LeaseId, StepId, TaskId } from '#libs/domain/ids.js';
-import type { SchedulerEvent, StepDispatched, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { StepDispatched, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
+import type { OnFailure } from '#libs/domain/task/workflow.js';
 import type { AuditRecord } from './audit-record.js';
 import { attemptName, type Attempt } from './attempts.js';
 import type { Findings } from './findings.js';
@@ -8,7 +10,8 @@ import type { RuleName } from './rules.js';
 
 type AuditedTask = {
   readonly submittedSeq: number;
-  readonly dependsOn: readonly TaskId[];
+  /** `goesOn`: how the other task ended does not matter, only that it did. */
+  readonly needs: readonly { readonly taskId: TaskId; readonly goesOn: boolean }[];
   /** Pauses that hold it back, besides that of a server. */
   readonly scopes: readonly string[];
   /** Nothing of it starts before; 0 where it said no time. */
@@ -93,14 +96,15 @@ export class TaskAudit {
   }
 
   #begun(event: TaskSubmitted, seq: number): AuditedTask {
-    const { dependsOn, steps, taskId, runAt, queueTtlMs } = event;
-    for (const id of dependsOn)
+    const { steps, taskId, runAt, queueTtlMs } = event;
+    const needs = neededBy(event);
+    for (const { taskId: id } of needs)
       if (!this.isKnown(id))
         this.#found('NEEDS_NOT_DONE', { seq, taskId }, `task ${taskId} needs ${id}, which never began`);
     const fresh = { attempts: 0, token: 0, done: false, current: null, blamed: null };
     return {
       submittedSeq: seq,
-      dependsOn,
+      needs,
       scopes: ['queue', `workspace:${event.workspace}`, `template:${event.template.name}`],
       runAtMs: runAt === undefined ? 0 : Date.parse(runAt),
       expiresAtMs:
@@ -123,7 +127,7 @@ export class TaskAudit {
     }
     const missing = [
       ...step.needs.filter((id) => task.steps.get(id)?.done !== true),
-      ...task.dependsOn.filter((id) => this.#over.get(id) !== 'task.completed'),
+      ...task.needs.flatMap((need) => (this.#isMet(need) ? [] : need.taskId)),
     ];
     if (missing.length > 0)
       this.#found('NEEDS_NOT_DONE', at, `${what} started before ${missing.join(', ')} was done`);
@@ -147,6 +151,11 @@ export class TaskAudit {
     step.current = lease.leaseId;
     step.attempts = attempt;
     step.token = lease.token;
+  }
+
+  #isMet({ taskId, goesOn }: AuditedTask['needs'][number]): boolean {
+    const ended = this.#over.get(taskId);
+    return ended === 'task.completed' || (goesOn && ended !== undefined);
   }
 
   #ended(task: AuditedTask, outcome: AttemptOutcome, record: AuditRecord, taskId: TaskId): void {
@@ -192,3 +201,11 @@ export class TaskAudit {
 }
 
 const isOver = (type: string): type is Over => OVER.has(type);
+
+const neededBy = ({ dependsOn, workflow }: TaskSubmitted): AuditedTask['needs'] => {
+  const edges = new Map<TaskId, OnFailure>(workflow?.needs.map((need) => [need.taskId, need.onFailure]));
+  return [
+    ...dependsOn.map((id) => ({ taskId: id, goesOn: edges.get(id) === 'continue' })),
+    ...(workflow?.uses ?? []).map((used) => ({ taskId: used.taskId, goesOn: true })),
+  ];
+};

@@ -1,8 +1,9 @@
 import type { Failure } from '#libs/domain/errors.js';
-import type { TaskId, WorkspaceId } from '#libs/domain/ids.js';
+import type { TaskId, WorkflowId, WorkspaceId } from '#libs/domain/ids.js';
 import type { TaskChoice, TasksCancelled } from '#libs/domain/task/cancel-tasks.js';
-import type { Pause } from '#libs/domain/task/pauses.js';
 import type { StepSpec, TemplateRef } from '#libs/domain/task/events.js';
+import type { Pause } from '#libs/domain/task/pauses.js';
+import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
 
 /**
  * What the gateway asks of the scheduler, on `COMMANDS` (`cmd.<kind>.<commandId>`).
@@ -15,7 +16,9 @@ export type Command =
   | ChangePriority
   | PauseScheduling
   | ResumeScheduling
-  | RegisterTemplate;
+  | RegisterTemplate
+  | SubmitWorkflow
+  | CancelWorkflow;
 
 export type SubmitTask = {
   readonly kind: 'submit';
@@ -77,6 +80,20 @@ export type RegisterTemplate = {
   readonly definition: Readonly<Record<string, unknown>>;
 };
 
+/** All of its tasks or none. */
+export type SubmitWorkflow = Omit<WorkflowSubmitted, 'type'> & {
+  readonly kind: 'workflow';
+  readonly commandId: string;
+};
+
+/** Everything of it that is open. */
+export type CancelWorkflow = {
+  readonly kind: 'cancel-workflow';
+  readonly commandId: string;
+  readonly workflowId: WorkflowId;
+  readonly reason: string;
+};
+
 /** `seq` is the sequence of the deciding event in `TASKS`; a query with `atLeastSeq` of this sees the effect. */
 export type CommandAnswer =
   | {
@@ -85,6 +102,8 @@ export type CommandAnswer =
       readonly seq: number;
       /** For a submission: the task, which is an earlier one when the idempotency key was seen before. */
       readonly taskId?: TaskId;
+      /** The same of a workflow. */
+      readonly workflowId?: WorkflowId;
       readonly repeated?: boolean;
       /** For tasks that were cancelled together. */
       readonly tasks?: Omit<TasksCancelled, 'events'>;

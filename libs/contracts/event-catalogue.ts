@@ -46,7 +46,11 @@ export const EVENT_CATALOGUE: readonly EventEntry[] = [
   task('task.failing', 'A step failed for good while others run; they are being stopped.'),
   task('task.completed', 'The last step is done: its outcome and the result of the task.'),
   task('task.failed', 'The task is over without a result, and why.'),
-  task('task.cancelled', 'The task is over because someone asked, and how its attempts were stopped.'),
+  task(
+    'task.cancelled',
+    'The task is over because someone asked, and how its attempts were stopped; or it was left out (`skipped`).',
+  ),
+  scheduler('workflow.submitted', 'A workflow was accepted with all of its tasks, which follow one by one.'),
   scheduler('template.registered', 'A template version is known from now on.'),
   scheduler('commands.refused', 'Commands that were refused, with the reasons.'),
   scheduler('policy.changed', 'Other settings of the policy hold from here on; all of them.'),

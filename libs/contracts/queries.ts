@@ -10,6 +10,7 @@ export type TaskView = {
   readonly template: { readonly name: string; readonly version: string };
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly depends_on: readonly string[];
+  readonly workflow_id: string | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly created_at: string;
   readonly run_at: string | null;
@@ -66,6 +67,12 @@ export type ResourceUsage = {
 export type QueryRequest = { readonly atLeastSeq?: number } & (
   | { readonly kind: 'task'; readonly taskId: string }
   | { readonly kind: 'tasks'; readonly filter: TaskFilter; readonly page: PageRequest }
+  | { readonly kind: 'workflow'; readonly workflowId: string }
+  | {
+      readonly kind: 'workflows';
+      readonly filter: Pick<TaskFilter, 'workspace'>;
+      readonly page: PageRequest;
+    }
   | { readonly kind: 'status-counts'; readonly filter: TaskFilter }
   | { readonly kind: 'leases'; readonly taskId: string }
 );
@@ -74,6 +81,7 @@ export type TaskFilter = {
   readonly workspace?: string;
   readonly statuses?: readonly TaskStatus[];
   readonly template?: string;
+  readonly workflowId?: string;
   /** All of these must match. */
   readonly labels?: Readonly<Record<string, string>>;
   /** RFC 3339; from is inclusive, to exclusive. */

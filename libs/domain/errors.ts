@@ -41,6 +41,14 @@ export const ERRORS = {
   PARAMETERS_INVALID: { http: 422, retry: 'no', title: 'The parameters do not fit the template' },
   DEPENDENCY_UNKNOWN: { http: 422, retry: 'no', title: 'A dependency is not a known task' },
   DEPENDENCY_FAILED: { http: 409, retry: 'no', title: 'A dependency did not complete' },
+  DEPENDENCY_SKIPPED: {
+    http: 409,
+    retry: 'no',
+    title: 'A dependency did not complete, and the task is left out then',
+  },
+  WORKFLOW_INVALID: { http: 422, retry: 'no', title: 'The tasks of the workflow do not fit together' },
+  WORKFLOW_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such workflow' },
+  WORKFLOW_ALREADY_OVER: { http: 409, retry: 'no', title: 'The workflow is already over' },
   IDEMPOTENCY_KEY_REUSED: {
     http: 422,
     retry: 'no',

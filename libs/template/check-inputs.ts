@@ -3,7 +3,7 @@ import type { CheckedStep } from './check-steps.js';
 import { describeSchema } from './describe-schema.js';
 import type { Reference } from './expression.js';
 import { RUNNER_OPTION_NAMES } from './ollama-options.schema.js';
-import { pathText, schemaCheck, type SchemaCheck } from './schema-check.js';
+import { pathText, schemaCheck, startsWith, type SchemaCheck } from './schema-check.js';
 import { STEP_TYPES, type StepType } from './step-types.js';
 import { expressionsOf, valueTree, type ExpressionPlace } from './value-tree.js';
 import type { Path, YamlSource } from './yaml-source.js';
@@ -93,17 +93,17 @@ export class InputChecks {
   /** Where a step can run is decided when the task is submitted, so it must follow from the parameters. */
   #placement(at: Path, places: readonly ExpressionPlace[]): void {
     for (const { path, expression } of places) {
-      const [field, option] = path;
-      const decides =
-        field === 'model' ||
-        (field === 'options' && (option === undefined || RUNNER_OPTION_NAMES.has(option)));
       const late = expression.references.find(([root]) => root === 'steps');
-      if (!decides || late === undefined) continue;
+      if (!decidesPlacement(path) || late === undefined) continue;
       const message = `${referenceText(late)}: the model and its runner options decide where the step runs; accepted: parameters.<name> or a literal`;
       this.source.problem([...at, ...path], message);
     }
   }
 }
+
+/** Whether this place in the input of a model step is its model or an option by which loaded models differ. */
+export const decidesPlacement = ([field, option]: readonly string[]): boolean =>
+  field === 'model' || (field === 'options' && (option === undefined || RUNNER_OPTION_NAMES.has(option)));
 
 const checks = new Map<string, SchemaCheck>();
 
@@ -116,14 +116,11 @@ export const checkOf = (type: StepType): SchemaCheck => {
   return made;
 };
 
-const referenceText = (reference: Reference): string =>
+export const referenceText = (reference: Reference): string =>
   pathText(
     '',
     reference.map((segment) => segment ?? '[…]'),
   ).slice(0, 160);
-
-const startsWith = (path: readonly string[], start: readonly string[]): boolean =>
-  start.every((segment, n) => path[n] === segment);
 
 /** The whole text is one `{{ }}`, so its value keeps its type. */
 const isWhole = (source: string): boolean => /^\{\{(?:(?!\}\}).)*\}\}$/s.test(source);

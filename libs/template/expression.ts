@@ -32,7 +32,12 @@ export type Reference = readonly (string | null)[];
 export type Scope = {
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly steps: Readonly<Record<string, { readonly output: unknown }>>;
+  /** Other tasks of the workflow, for its parameters only. */
+  readonly tasks?: TasksScope;
 };
+
+/** How tasks ended; `result` is null for one that did not complete. */
+export type TasksScope = Readonly<Record<string, { readonly status: string; readonly result: unknown }>>;
 
 export class ExpressionError extends Error {
   override readonly name = 'ExpressionError';

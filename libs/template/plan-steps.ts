@@ -4,9 +4,10 @@ import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { StepSpec } from '#libs/domain/task/events.js';
 import type { CompiledTemplate } from './compiled-template.js';
 import { preparedTemplate, type PreparedStep } from './prepared-template.js';
+import { readsOneOf } from './late-parameters.js';
 import { renderPrepared, type RenderedStep } from './render.js';
 import type { Parameters } from './validate-parameters.js';
-import type { ValueTree } from './value-tree.js';
+import { expressionsOf, type ValueTree } from './value-tree.js';
 
 export type PlannedSteps =
   | { readonly ok: true; readonly steps: readonly StepSpec[] }
@@ -22,16 +23,18 @@ const PLACING_FIELDS: ReadonlySet<string> = new Set(['model', 'options']);
 
 /**
  * What each step needs, from the parameters alone. An input that depends on no other step is filled in and checked here
- * too, so that a wrong one is refused at submission and not when its turn comes.
+ * too, so that a wrong one is refused at submission and not when its turn comes. `late` are parameters that are known only when
+ * other tasks have ended; none of them decides a placement.
  */
 export const planSteps = (
   template: CompiledTemplate,
   parameters: Parameters,
   defaults: PlanDefaults,
+  late: ReadonlySet<string> = new Set(),
 ): PlannedSteps => {
   const steps: StepSpec[] = [];
   for (const prepared of preparedTemplate(template).steps.values()) {
-    const requirement = requirementOf(template, prepared, parameters, defaults);
+    const requirement = requirementOf(template, prepared, { parameters, late }, defaults);
     if ('failure' in requirement) return { ok: false, failure: requirement.failure };
     const { id, type, needs, retry } = prepared.step;
     steps.push({
@@ -45,6 +48,8 @@ export const planSteps = (
   return { ok: true, steps };
 };
 
+type Given = { readonly parameters: Parameters; readonly late: ReadonlySet<string> };
+
 type Found = { readonly requirement: Requirement } | { readonly failure: Failure };
 
 const CPU: Requirement = { kind: 'cpu' };
@@ -52,11 +57,11 @@ const CPU: Requirement = { kind: 'cpu' };
 const requirementOf = (
   template: CompiledTemplate,
   prepared: PreparedStep,
-  parameters: Parameters,
+  given: Given,
   defaults: PlanDefaults,
 ): Found => {
   const isModel = prepared.type?.needs === 'model';
-  const rendered = early(template, prepared, parameters, isModel);
+  const rendered = early(template, prepared, given, isModel);
   if (!rendered.ok) return { failure: rendered.failure };
   return { requirement: isModel ? { kind: 'model', profile: profileOf(rendered.input, defaults) } : CPU };
 };
@@ -65,18 +70,19 @@ const requirementOf = (
 const early = (
   template: CompiledTemplate,
   prepared: PreparedStep,
-  parameters: Parameters,
+  { parameters, late }: Given,
   isModel: boolean,
 ): RenderedStep => {
   const context = { parameters, steps: {} };
-  if (prepared.earlyInput) return renderPrepared(template, prepared, context);
+  if (prepared.earlyInput && !readsLate(prepared.input, late))
+    return renderPrepared(template, prepared, context);
   if (!isModel) return { ok: true, input: {} };
   const { check } = prepared;
   return renderPrepared(
     template,
     {
       ...prepared,
-      input: placingFields(prepared.input),
+      input: placingFields(prepared.input, late),
       check: (input) =>
         (check?.(input) ?? []).filter(({ segments: [field] }) => PLACING_FIELDS.has(field ?? '')),
     },
@@ -85,31 +91,30 @@ const early = (
 };
 
 /** `options` may read other steps where they only sample; those of its fields wait. */
-const placingFields = (input: ValueTree): ValueTree => {
+const placingFields = (input: ValueTree, late: ReadonlySet<string>): ValueTree => {
   if (input.kind !== 'object') return input;
   const fields = input.fields
     .filter(([name]) => PLACING_FIELDS.has(name))
-    .map(([name, field]) => [name, name === 'options' ? withoutSteps(field) : field] as const);
+    .map(([name, field]) => [name, name === 'options' ? withoutLate(field, late) : field] as const);
   return { kind: 'object', fields };
 };
 
-const withoutSteps = (tree: ValueTree): ValueTree =>
+const withoutLate = (tree: ValueTree, late: ReadonlySet<string>): ValueTree =>
   tree.kind === 'object'
-    ? { kind: 'object', fields: tree.fields.filter(([, field]) => !readsSteps(field)) }
+    ? {
+        kind: 'object',
+        fields: tree.fields.filter(([, field]) => !readsSteps(field) && !readsLate(field, late)),
+      }
     : tree;
 
-const readsSteps = (tree: ValueTree): boolean => {
-  switch (tree.kind) {
-    case 'constant':
-      return false;
-    case 'expression':
-      return tree.expression.references.some(([root]) => root === 'steps');
-    case 'list':
-      return tree.items.some(readsSteps);
-    case 'object':
-      return tree.fields.some(([, field]) => readsSteps(field));
-  }
-};
+const readsSteps = (tree: ValueTree): boolean =>
+  expressionsOf(tree).some(({ expression }) => expression.references.some(([root]) => root === 'steps'));
+
+const readsLate = (tree: ValueTree, late: ReadonlySet<string>): boolean =>
+  late.size > 0 &&
+  expressionsOf(tree).some(({ expression }) =>
+    expression.references.some((reference) => readsOneOf(reference, late)),
+  );
 
 const profileOf = (input: Readonly<Record<string, unknown>>, defaults: PlanDefaults): ModelProfile => {
   const given = (input['options'] ?? {}) as OllamaRunnerOptions;

@@ -93,7 +93,7 @@ const inputInvalid = (
 const TOO_LARGE = `has more than ${TEMPLATE_LIMITS.filledBytes} bytes; at most that many are accepted`;
 
 /** A character takes up to six bytes in JSON; only what may be too large by that is written out to be measured. */
-const isTooLarge = (value: unknown): boolean =>
+export const isTooLarge = (value: unknown): boolean =>
   charactersOf(value) > TEMPLATE_LIMITS.filledBytes / 6 &&
   Buffer.byteLength(JSON.stringify(value)) > TEMPLATE_LIMITS.filledBytes;
 

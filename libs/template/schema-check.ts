@@ -6,10 +6,11 @@ import { bounded, describeSchema, fieldNames, shown } from './describe-schema.js
 /** Checks a value against one schema and says everything that is wrong with it. */
 export type SchemaCheck = (value: unknown) => readonly SchemaProblem[];
 
-/** `segments` is where in the value; `composite`: no branch of an alternative fits. */
+/** `segments` is where in the value; `composite`: no branch of an alternative fits; `unknownField`: whatever its value is. */
 export type SchemaProblem = Omit<ValueProblem, 'path'> & {
   readonly segments: readonly string[];
   readonly composite: boolean;
+  readonly unknownField?: true;
 };
 
 /** More than this many at once help nobody. */
@@ -82,6 +83,7 @@ const problemOf = (error: ErrorObject): SchemaProblem => {
     return {
       segments: [...segments, name],
       composite: false,
+      unknownField: true,
       value: bounded(value),
       message: `there is no field '${name.slice(0, 80)}' here; accepted: ${accepted}`,
       accepted,
@@ -112,6 +114,9 @@ export const pathText = (base: string, segments: readonly (string | number)[]): 
     if (/^\d+$/.test(text)) return `${path}[${text}]`;
     return path === '' ? text : `${path}.${text}`;
   }, base);
+
+export const startsWith = (path: readonly string[], start: readonly string[]): boolean =>
+  start.every((segment, n) => path[n] === segment);
 
 /** The same problem as the answer shows it. */
 export const problemAt = (path: string, { value, message, accepted }: SchemaProblem): ValueProblem => ({

@@ -16,9 +16,14 @@ import type {
   StepSuccess,
   StoppedAttempt,
   TaskSubmitted,
-  TemplateRegistered,
 } from '#libs/domain/task/events.js';
+import type {
+  TemplateRegistered,
+  WorkflowSubmitted,
+  WorkflowTask,
+} from '#libs/domain/task/scheduler-events.js';
 import type { Requirement } from '#libs/domain/task/requirement.js';
+import type { OnFailure } from '#libs/domain/task/workflow.js';
 import { rfc3339Of } from '#libs/domain/time.js';
 
 /** The moment at which specs happen. */
@@ -73,6 +78,42 @@ export const submitted = (more: Partial<Omit<TaskSubmitted, 'type'>> = {}): Task
   type: 'task.submitted',
   ...submission(more),
 });
+
+/** What an edge to an earlier task is, and whether its result is read. */
+export type WorkflowEdge = { readonly onFailure: OnFailure | null; readonly isRead: boolean };
+
+/**
+ * A workflow of tasks `<id>-0`, `<id>-1` …, each of one step `a`. The edges are those of the second task, then those of the third, and
+ * so on, each to the first, the second …; with null there is none.
+ */
+export const workflowOf = (
+  workflowId: string,
+  size: number,
+  edges: readonly WorkflowEdge[] = [],
+): Omit<WorkflowSubmitted, 'type'> => {
+  const left = [...edges];
+  const reachable = new Map<number, ReadonlySet<number>>();
+  const named = (n: number) => ({ task: `task${n}`, taskId: `${workflowId}-${n}` });
+  const tasks = Array.from({ length: size }, (_, n): WorkflowTask => {
+    const own = left.splice(0, n);
+    const needed = own.flatMap(({ onFailure }, to) => (onFailure ? [{ to, onFailure }] : []));
+    const above = new Set(needed.flatMap(({ to }) => [to, ...(reachable.get(to) ?? [])]));
+    reachable.set(n, above);
+    const uses = [...above].filter((to) => own[to]?.isRead).map(named);
+    const { template, parameters, priority, labels, steps } = submission();
+    return {
+      ...named(n),
+      template,
+      parameters,
+      priority,
+      labels,
+      steps,
+      uses,
+      needs: needed.map(({ to, onFailure }) => ({ ...named(to), onFailure })),
+    };
+  });
+  return { workflowId, workspace: 'home', name: 'a workflow', labels: {}, tasks, submittedAt: NOW };
+};
 
 const leaseIdOf = (stepId: string, attempt: number): string => `lease-${stepId}-${attempt}`;
 /** Any number that is different for each attempt. */

@@ -90,5 +90,5 @@ const recordOf = ({ seq, event }: TaskRecord | GpuRecord): AuditRecord => {
 
 const timeOf = (event: (TaskRecord | GpuRecord)['event']): string => {
   if ('at' in event) return event.at;
-  return event.type === 'task.submitted' ? event.submittedAt : event.step.endedAt;
+  return 'submittedAt' in event ? event.submittedAt : event.step.endedAt;
 };

@@ -14,13 +14,17 @@ import {
   type Outcome,
   type Report,
 } from '#libs/domain/task/outcome.js';
+import { needsMet } from '#libs/domain/task/needs.js';
 import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
 import type { PauseScope } from '#libs/domain/task/pauses.js';
 import { expireTask } from '#libs/domain/task/queue-time.js';
 import { msOf } from '#libs/domain/time.js';
 import type { StepSpec, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
-import { later, stepSpec, submission, templateRegistered } from './builders.js';
+import { submitWorkflow } from '#libs/domain/task/decide-workflow.js';
+import { ON_FAILURE } from '#libs/domain/task/workflow.js';
+import { later, stepSpec, submission, templateRegistered, workflowOf } from './builders.js';
 
 /** Every way in which steps can hang together: alone, in a row, side by side, and a diamond. */
 const SHAPES: readonly (readonly StepSpec[])[] = [
@@ -44,7 +48,17 @@ export const OUTCOMES: readonly Outcome[] = [
 ];
 export const STEP_IDS = ['a', 'b', 'c', 'd'] as const;
 
-const task = fc.integer({ min: 0, max: 4 });
+/** Tasks that may be open at once: few enough for a full queue, enough for a workflow beside other tasks. */
+export const OPEN_MAX = 8;
+
+const single = fc.integer({ min: 0, max: 4 }).map((n) => `t${n}`);
+const inWorkflow = fc.tuple(fc.nat(1), fc.nat(3)).map(([w, n]) => `w${w}-${n}`);
+const task = fc.oneof({ weight: 3, arbitrary: single }, { weight: 2, arbitrary: inWorkflow });
+
+/** Edges of a workflow of four tasks, each to an earlier one: what an end means there, or no edge, and whether its result is read. */
+const edge = fc.record({ onFailure: fc.constantFrom(null, ...ON_FAILURE), isRead: fc.boolean() });
+const edges = fc.array(edge, { minLength: 6, maxLength: 6 });
+
 const scope = fc.constantFrom<PauseScope>(
   'queue',
   'workspace:home',
@@ -58,12 +72,22 @@ const anything = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant('submit' as const),
-      task,
+      task: single,
       shape: fc.nat(SHAPES.length - 1),
-      dependsOn: fc.uniqueArray(task, { maxLength: 2 }),
+      dependsOn: fc.uniqueArray(single, { maxLength: 2 }),
       key: fc.option(fc.constantFrom('k1', 'k2')),
       // Facts are a second apart here, so that some expire and some start before.
       ttlMs: fc.constantFrom(null, null, null, 2_000, 6_000),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('workflow' as const),
+      workflow: fc.nat(1),
+      size: fc.integer({ min: 1, max: 4 }),
+      edges,
+      key: fc.option(fc.constantFrom('k1', 'k2')),
     }),
   },
   {
@@ -142,7 +166,13 @@ export class TaskWorld {
   }
 
   submit(wanted: Omit<TaskSubmitted, 'type'>): ReturnType<typeof submitTask> {
-    const outcome = submitTask(wanted, this.book, { openTasksMax: 4 });
+    const outcome = submitTask(wanted, this.book, { openTasksMax: OPEN_MAX });
+    if (Array.isArray(outcome)) this.append(outcome);
+    return outcome;
+  }
+
+  submitWorkflow(wanted: Omit<WorkflowSubmitted, 'type'>): ReturnType<typeof submitWorkflow> {
+    const outcome = submitWorkflow(wanted, this.book, { openTasksMax: OPEN_MAX });
     if (Array.isArray(outcome)) this.append(outcome);
     return outcome;
   }
@@ -150,7 +180,7 @@ export class TaskWorld {
   /** As the scheduler asks for it: only what waits for no other task. */
   dispatch(taskId: string, stepId: string, attemptOff = 0): readonly TaskEvent[] {
     const open = this.book.open.get(taskId);
-    if (!open?.dependsOn.every((id) => this.book.closed.get(id) === 'completed')) return [];
+    if (!open || !needsMet(open, this.book.closed)) return [];
     const progress = open.steps.find(({ spec }) => spec.id === stepId)?.progress;
     const due =
       progress === undefined ? 1 : progress.status === 'pending' ? progress.attempts + 1 : progress.attempt;
@@ -187,14 +217,27 @@ export class TaskWorld {
     if (!isRefused(decision)) this.append(decision);
   }
 
+  #pause(wanted: PauseScope): void {
+    const given = { at: this.#at, isServerKnown: () => true };
+    const decision = pauseScheduling({ scope: wanted, reason: 'x', by: 'ada' }, this.book.pauses, given);
+    if (!isRefused(decision)) this.append(decision);
+  }
+
+  #resumeAll(): void {
+    for (const paused of this.book.pauses.keys()) {
+      const decision = resumeScheduling({ scope: paused, by: 'ada' }, this.book.pauses, this.#at);
+      if (!isRefused(decision)) this.append(decision);
+    }
+  }
+
   act(action: TaskAction): void {
     switch (action.do) {
       case 'submit':
         this.submit(
           submission({
-            taskId: `t${action.task}`,
+            taskId: action.task,
             steps: SHAPES[action.shape] ?? [],
-            dependsOn: action.dependsOn.map((id) => `t${id}`),
+            dependsOn: action.dependsOn,
             submittedAt: this.#at,
             ...(action.ttlMs === null ? {} : { queueTtlMs: action.ttlMs }),
             ...(action.key === null
@@ -203,9 +246,19 @@ export class TaskWorld {
           }),
         );
         return;
+      case 'workflow': {
+        const { workflow, size, edges: wanted, key } = action;
+        const submittedAt = this.#at;
+        this.submitWorkflow({
+          ...workflowOf(`w${workflow}`, size, wanted),
+          submittedAt,
+          ...(key === null ? {} : { idempotency: { key, requestHash: `w${size}` } }),
+        });
+        return;
+      }
       case 'dispatch':
         for (const stepId of action.step === 'all' ? STEP_IDS : [action.step]) {
-          this.dispatch(`t${action.task}`, stepId, action.attemptOff);
+          this.dispatch(action.task, stepId, action.attemptOff);
         }
         return;
       case 'report': {
@@ -223,31 +276,21 @@ export class TaskWorld {
         return;
       }
       case 'cancel':
-        return this.cancel(`t${action.task}`);
-      case 'pause': {
-        const wanted = { scope: action.scope, reason: 'x', by: 'ada' };
-        const given = { at: this.#at, isServerKnown: () => true };
-        const decision = pauseScheduling(wanted, this.book.pauses, given);
-        if (!isRefused(decision)) this.append(decision);
-        return;
-      }
-      case 'resume': {
-        for (const scope of this.book.pauses.keys()) {
-          const decision = resumeScheduling({ scope, by: 'ada' }, this.book.pauses, this.#at);
-          if (!isRefused(decision)) this.append(decision);
-        }
-        return;
-      }
+        return this.cancel(action.task);
+      case 'pause':
+        return this.#pause(action.scope);
+      case 'resume':
+        return this.#resumeAll();
       case 'expire':
         for (const open of this.book.open.values()) this.append(expireTask(open, this.nowMs));
         return;
       case 'impossible': {
-        const open = this.book.open.get(`t${action.task}`);
+        const open = this.book.open.get(action.task);
         if (open) this.append(failTask(open, { code: 'NO_SERVER_FITS', message: 'too large' }, this.#at));
         return;
       }
       case 'priority': {
-        const decision = changePriority(`t${action.task}`, action.priority, this.book, this.#at);
+        const decision = changePriority(action.task, action.priority, this.book, this.#at);
         if (!isRefused(decision)) this.append(decision);
         return;
       }

@@ -39,9 +39,25 @@ const pausing = (name: string, scope: string, body: unknown, code: ErrorCode, ..
 const noop = (more: object): object => ({ template: 'noop', ...more });
 const inference = (parameters: object): object => ({ template: 'ollama-inference', parameters });
 
+const flow = (name: string, body: unknown, code: ErrorCode, ...says: RegExp[]): Row => ({
+  ...post(`a workflow: ${name}`, body, code, ...says),
+  path: '/api/v1/workflows',
+});
+/** A workflow with one task more than is right. */
+const tasks = (more: object): object => ({ tasks: { first: noop({}), ...more } });
+const chained = (text: string): object => ({
+  tasks: { draft: noop({}), next: { ...inference({ model: 'm', prompt: text }), needs: ['draft'] } },
+});
+
 /** As text: what nests this deeply, JSON.stringify cannot write. */
 const deep = (field: string, levels: number): string =>
   `{"template":"noop",${field}${'['.repeat(levels)}${']'.repeat(levels)}${'}'.repeat(field.split('{').length)}`;
+
+/** A few lines that stand for more than memory holds. */
+const aliases = (): string =>
+  Array.from({ length: 30 }, (_, n) =>
+    n === 0 ? 'a0: &a0 [x, x, x]' : `a${n}: &a${n} [*a${n - 1}, *a${n - 1}, *a${n - 1}]`,
+  ).join('\n');
 
 const ROWS: readonly Row[] = [
   // The body as such.
@@ -101,6 +117,239 @@ const ROWS: readonly Row[] = [
   {
     ...post('a compressed body', '{}', 'MEDIA_TYPE_UNSUPPORTED', /gzip/),
     headers: { 'content-encoding': 'gzip' },
+  },
+
+  // Workflows.
+  flow(
+    'no body',
+    undefined,
+    'VALIDATION_FAILED',
+    /body is missing/,
+    /name, workspace, priority, labels, tasks/,
+  ),
+  flow('no tasks', {}, 'VALIDATION_FAILED', /tasks must be an object of 1 to 1000 tasks/, /missing/),
+  flow('none at all', { tasks: {} }, 'VALIDATION_FAILED', /1 to 1000 tasks/),
+  flow('a list of tasks', { tasks: [noop({})] }, 'VALIDATION_FAILED', /tasks by name/),
+  flow(
+    'too many tasks',
+    { tasks: Object.fromEntries(Array.from({ length: 1_001 }, (_, n) => [`t${n}`, noop({})])) },
+    'VALIDATION_FAILED',
+    /1 to 1000 tasks/,
+  ),
+  flow(
+    'a name that no expression could name',
+    { tasks: { 'A b': noop({}) } },
+    'VALIDATION_FAILED',
+    /A b/,
+    /lower-case letter/,
+  ),
+  flow(
+    'an unknown field',
+    { ...tasks({}), task: 1 },
+    'VALIDATION_FAILED',
+    /task is not a field/,
+    /accepted: .*tasks/,
+  ),
+  flow(
+    'a name of 201 characters',
+    { ...tasks({}), name: 'x'.repeat(201) },
+    'VALIDATION_FAILED',
+    /1 to 200 characters/,
+  ),
+  flow(
+    'a task that is text',
+    tasks({ next: 'noop' }),
+    'VALIDATION_FAILED',
+    /tasks\.next is/,
+    /noop/,
+    /template, parameters, needs/,
+  ),
+  flow(
+    'a field that tasks do not have',
+    tasks({ next: noop({ depends_on: ['first'] }) }),
+    'VALIDATION_FAILED',
+    /tasks\.next\.depends_on is not a field/,
+    /needs/,
+  ),
+  flow(
+    'a task without a template',
+    tasks({ next: {} }),
+    'VALIDATION_FAILED',
+    /tasks\.next\.template must be/,
+  ),
+  flow(
+    'a priority of 11 in a task',
+    tasks({ next: noop({ priority: 11 }) }),
+    'VALIDATION_FAILED',
+    /"path":"tasks\.next\.priority","value":11/,
+  ),
+  flow(
+    'an unknown template',
+    tasks({ next: { template: 'nope' } }),
+    'TEMPLATE_UNKNOWN',
+    /tasks\.next: There is no template 'nope'/,
+    /"path":"tasks\.next\.template"/,
+  ),
+  flow(
+    'needs that are text',
+    tasks({ next: noop({ needs: 'first' }) }),
+    'VALIDATION_FAILED',
+    /tasks\.next\.needs must be a list/,
+    /fail, skip, continue/,
+  ),
+  flow(
+    'an unknown policy',
+    tasks({ next: noop({ needs: [{ task: 'first', on_failure: 'retry' }] }) }),
+    'VALIDATION_FAILED',
+    /retry/,
+    /one of fail, skip, continue/,
+  ),
+  flow(
+    'an edge to nobody',
+    tasks({ next: noop({ needs: ['first', 'frist'] }) }),
+    'WORKFLOW_INVALID',
+    /tasks\.next\.needs\[1\]: there is no task 'frist' in this workflow; accepted: first/,
+  ),
+  flow(
+    'an edge to itself',
+    tasks({ next: noop({ needs: ['next'] }) }),
+    'WORKFLOW_INVALID',
+    /tasks\.next\.needs\[0\]: 'next' is the task itself/,
+  ),
+  flow(
+    'the same edge twice',
+    tasks({ next: noop({ needs: ['first', { task: 'first' }] }) }),
+    'WORKFLOW_INVALID',
+    /tasks\.next\.needs\[1\]: 'first' is named twice/,
+  ),
+  flow(
+    'a circle',
+    tasks({ a: noop({ needs: ['first', 'b'] }), b: noop({ needs: ['c'] }), c: noop({ needs: ['a'] }) }),
+    'WORKFLOW_INVALID',
+    /tasks\.a\.needs\[1\]: the tasks need each other in a circle: a -> b -> c -> a/,
+  ),
+  flow(
+    'too many edges',
+    {
+      tasks: Object.fromEntries(
+        Array.from({ length: 120 }, (_, n) => [
+          `t${n}`,
+          noop({ needs: Array.from({ length: n }, (__, other) => `t${other}`) }),
+        ]),
+      ),
+    },
+    'WORKFLOW_INVALID',
+    /7140 needs; accepted: up to 5000/,
+  ),
+  flow(
+    'parameters that do not fit',
+    tasks({ next: noop({ parameters: { delay_ms: 'long' } }) }),
+    'PARAMETERS_INVALID',
+    /tasks\.next: parameters\.delay_ms: 'long'/,
+    /"path":"tasks\.next\.parameters\.delay_ms"/,
+  ),
+  flow(
+    'an input that does not fit',
+    tasks({ next: inference({ model: 'm', prompt: 'p', options: { num_ctx: 'x' } }) }),
+    'STEP_INPUT_INVALID',
+    /"path":"tasks\.next\.parameters\.options\.num_ctx"/,
+  ),
+  flow(
+    'the result of a task that it does not need',
+    tasks({ next: noop({ parameters: { echo: '{{ tasks.first.result }}' } }) }),
+    'PARAMETERS_INVALID',
+    /tasks\.first\.result: this task does not wait for such a task; accepted: none/,
+    /"path":"tasks\.next\.parameters\.echo"/,
+  ),
+  flow(
+    'an expression that is none',
+    chained('{{ tasks.draft.result | x }}'),
+    'PARAMETERS_INVALID',
+    /"path":"tasks\.next\.parameters\.prompt"/,
+    /undefined filter: x/,
+  ),
+  flow(
+    'a name that is not there',
+    chained('{{ steps.draft.output }}'),
+    'PARAMETERS_INVALID',
+    /there is no such name here; accepted: tasks\.<name>\.result/,
+  ),
+  flow(
+    'a model that waits for a result',
+    {
+      tasks: {
+        draft: noop({}),
+        next: { ...inference({ model: '{{ tasks.draft.result }}', prompt: 'p' }), needs: ['draft'] },
+      },
+    },
+    'PARAMETERS_INVALID',
+    /it decides where step 'generate' runs \(model\), so it cannot wait for other tasks/,
+    /"path":"tasks\.next\.parameters\.model"/,
+  ),
+  flow(
+    'more than one message holds, though the body is small enough',
+    {
+      tasks: Object.fromEntries(
+        Array.from({ length: 1_000 }, (_, n) => [
+          `t${n}`,
+          { template: 'two-step-summary', parameters: { model: 'm', text: 'x'.repeat(400) } },
+        ]),
+      ),
+    },
+    'BODY_TOO_LARGE',
+    /makes too large a message/,
+  ),
+  flow('one that nests too deeply', deep('"tasks":{"a":', 50_000), 'VALIDATION_FAILED', /20 levels/),
+  ...(
+    [
+      ['broken YAML', 'tasks: [', 'BODY_UNREADABLE', /line 1, column/],
+      [
+        'a name twice in YAML',
+        'tasks: {}\ntasks: {}',
+        'BODY_UNREADABLE',
+        /line 2, column 1: 'tasks' is given twice/,
+      ],
+      ['a number that is none in YAML', 'tasks: { a: .inf }', 'BODY_UNREADABLE', /'a' has no place in JSON/],
+      [
+        'a prototype in YAML',
+        'tasks: { a: { __proto__: { template: noop } } }',
+        'BODY_UNREADABLE',
+        /__proto__/,
+      ],
+      ['an empty YAML body', '', 'VALIDATION_FAILED', /JSON object with fields of: name/],
+      ['aliases without end', aliases(), 'BODY_UNREADABLE', /alias/],
+    ] as const
+  ).map(([name, body, code, says]): Row => ({
+    ...flow(name, body, code, says),
+    headers: { 'content-type': 'application/yaml' },
+  })),
+  {
+    ...flow('a key with a space', tasks({}), 'VALIDATION_FAILED', /Idempotency-Key/),
+    headers: { 'idempotency-key': 'a b' },
+  },
+  get('a workflow id that is none', '/workflows/A%20B', 'VALIDATION_FAILED', /Workflow id 'A B'/),
+  get('an unknown workflow', '/workflows/nobody', 'WORKFLOW_UNKNOWN', /'nobody'/),
+  get('51 workflows on a page', '/workflows?page_size=51', 'VALIDATION_FAILED', /from 1 to 50/),
+  get('a cursor that is none', '/workflows?after=x', 'CURSOR_INVALID', /'x'/),
+  get(
+    'a filter that workflows do not have',
+    '/workflows?status=failed',
+    'VALIDATION_FAILED',
+    /status is not a field/,
+  ),
+  get(
+    'tasks of a workflow whose id is none',
+    '/tasks?workflow_id=A',
+    'VALIDATION_FAILED',
+    /workflow_id must be/,
+  ),
+  {
+    ...get('a cancel of an unknown workflow', '/workflows/nobody', 'WORKFLOW_UNKNOWN', /'nobody'/),
+    method: 'DELETE',
+  },
+  {
+    ...get('a workflow that is replaced', '/workflows/w', 'METHOD_NOT_ALLOWED', /DELETE, GET/),
+    method: 'PUT',
   },
 
   // Fields of a submission.

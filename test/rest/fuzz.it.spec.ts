@@ -50,6 +50,7 @@ const path = fc.oneof(
     '/api/v1/tasks',
     '/api/v1/tasks/status',
     '/api/v1/tasks/cancel',
+    '/api/v1/workflows',
     '/api/v1/templates',
     '/api/v1/templates/validate',
     '/api/v1/servers',
@@ -64,6 +65,7 @@ const path = fc.oneof(
   fc
     .tuple(id, fc.constantFrom('events', 'stream', 'explain', 'priority', 'x'))
     .map(([text, part]) => `/api/v1/tasks/${text}/${part}`),
+  id.map((text) => `/api/v1/workflows/${text}`),
   raw.map((text) => `/api/v1/templates/${text}`),
   raw.map((text) => `/api/v1/pauses/${text}`),
   fc.array(raw, { maxLength: 4 }).map((parts) => `/${parts.join('/')}`),
@@ -82,6 +84,7 @@ const queryName = fc.oneof(
     'after_seq',
     'limit',
     'template_name',
+    'workflow_id',
   ),
   segment,
 );
@@ -138,6 +141,58 @@ const right = fc.record(
   },
   { requiredKeys: ['template'] },
 );
+const taskName = fc.constantFrom('a', 'b', 'c');
+const chained = fc.oneof(
+  anything,
+  fc.constantFrom(
+    '{{ tasks.a.result }}',
+    '{{ tasks.b.status }}!',
+    '{{ tasks.x.result }}',
+    '{{ tasks',
+    '{% raw %}',
+  ),
+);
+const workflow = fc.record(
+  {
+    name: mostly(fc.string({ minLength: 1, maxLength: 20 })),
+    workspace: mostly(fc.constantFrom('default', 'lab')),
+    tasks: mostly(
+      fc.dictionary(
+        fc.oneof({ weight: 9, arbitrary: taskName }, { weight: 1, arbitrary: word }),
+        mostly(
+          fc.record(
+            {
+              template: mostly(fc.constantFrom('noop', 'noop', 'ollama-inference')),
+              parameters: mostly(fc.record({ echo: chained, delay_ms: chained }, { requiredKeys: [] })),
+              needs: mostly(
+                fc.array(
+                  fc.oneof(
+                    taskName,
+                    fc.record({ task: taskName, on_failure: fc.constantFrom('fail', 'skip', 'continue') }),
+                    anything,
+                  ),
+                  { maxLength: 2 },
+                ),
+              ),
+              priority: mostly(fc.integer({ min: 1, max: 10 })),
+              labels: mostly(fc.dictionary(word, word, { maxKeys: 2 })),
+            },
+            { requiredKeys: ['template'] },
+          ),
+        ),
+        { maxKeys: 3 },
+      ),
+    ),
+    labels: mostly(fc.dictionary(word, word, { maxKeys: 2 })),
+  },
+  { requiredKeys: ['tasks'] },
+);
+const rightWorkflow = fc.record({
+  tasks: fc.constantFrom(
+    { a: { template: 'noop' } },
+    { b: { template: 'noop', needs: [{ task: 'a', on_failure: 'continue' }] }, a: { template: 'noop' } },
+  ),
+});
 const templateText = fc.oneof(
   fc.string({ maxLength: 200 }),
   anything.map((value) => JSON.stringify(value)),
@@ -246,6 +301,16 @@ const fuzzed: fc.Arbitrary<Fuzzed> = fc.oneof(
     path: fc.constant('/api/v1/tasks/cancel'),
     headers: fc.constant({ 'content-type': 'application/json' }),
     body: cancelling.map((value) => JSON.stringify(value)),
+  }),
+  fc.record({
+    method: fc.constant('POST'),
+    path: fc.constant('/api/v1/workflows'),
+    headers: fc.constantFrom(
+      { 'content-type': 'application/json' },
+      { 'content-type': 'application/json' },
+      { 'content-type': 'application/yaml' },
+    ),
+    body: fc.oneof(rightWorkflow, workflow, workflow).map((value) => JSON.stringify(value)),
   }),
   fc.record({
     method: fc.constant('GET'),

@@ -31,6 +31,7 @@ describe('the OpenAPI document', () => {
     expect(operations.map(({ name }) => name).toSorted()).toEqual([
       'DELETE /api/v1/pauses/{scope}',
       'DELETE /api/v1/tasks/{id}',
+      'DELETE /api/v1/workflows/{id}',
       'GET /api/v1/pauses',
       'GET /api/v1/queue',
       'GET /api/v1/servers',
@@ -42,6 +43,8 @@ describe('the OpenAPI document', () => {
       'GET /api/v1/tasks/{id}/stream',
       'GET /api/v1/templates',
       'GET /api/v1/templates/{name}',
+      'GET /api/v1/workflows',
+      'GET /api/v1/workflows/{id}',
       'GET /health/live',
       'GET /health/ready',
       'GET /metrics',
@@ -49,6 +52,7 @@ describe('the OpenAPI document', () => {
       'POST /api/v1/tasks',
       'POST /api/v1/tasks/cancel',
       'POST /api/v1/templates/validate',
+      'POST /api/v1/workflows',
       'PUT /api/v1/pauses/{scope}',
     ]);
     for (const { name, operation } of operations) {

@@ -582,6 +582,8 @@ describe('when a service is away', () => {
 
   it('answers what it has begun before it stops, and does not wait for connections that are idle then', async () => {
     await platform.stopService('scheduler');
+    const commands = await jetstream(platform.connection).streams.get('COMMANDS');
+    const { last_seq: before } = (await commands.info()).state;
     // The answer takes a second, because nobody decides; the connection would be kept alive for more than a minute.
     const body = JSON.stringify({ template: 'noop' });
     const asked = fetch(`${platform.url}/api/v1/tasks`, {
@@ -589,8 +591,6 @@ describe('when a service is away', () => {
       body,
       headers: { 'content-type': 'application/json' },
     });
-    const commands = await jetstream(platform.connection).streams.get('COMMANDS');
-    const { last_seq: before } = (await commands.info()).state;
     while ((await commands.info()).state.last_seq === before) await platform.connection.flush();
     await platform.stopService('gateway');
     expect((await asked).status).toBe(202);

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { EVENT_CATALOGUE } from '#libs/contracts/event-catalogue.js';
 import { LEASE_STREAM_TYPES } from '#libs/domain/gpu/events.js';
-import { TASK_STREAM_TYPES } from '#libs/domain/task/events.js';
+import { TASK_STREAM_TYPES } from '#libs/domain/task/stream-types.js';
 import { readmeTables, withTables } from './readme-tables.js';
 import { SERVICE_SETTINGS } from './service-settings.js';
 

@@ -59,7 +59,7 @@ export const createHttpApp = async (options: HttpOptions): Promise<NestFastifyAp
   const server = adapter.getInstance();
   server.server.maxConnections = CONNECTIONS_MAX;
   server.removeContentTypeParser('text/plain');
-  acceptYaml(server);
+  acceptYaml(server, bodyMaxBytes);
   server.addHook('onRoute', ({ url, method }) => routes.add(url, method));
   installHooks(server, options, filter);
   server.addHook('preClose', (done) => {

@@ -4,13 +4,19 @@ import { ApiError, shown } from './problem.js';
 /** As the IETF draft on the header leaves it to the server: printable, bounded. */
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 
-export const taskIdOf = (id: string): string => {
-  if (isId(id)) return id;
-  const accepted = 'lower-case letters, digits and -, 1 to 64 of them';
-  throw new ApiError('VALIDATION_FAILED', `Task id '${String(shown(id))}' is not one; ids are ${accepted}.`, [
-    { path: 'id', value: shown(id), message: 'is not a task id', accepted },
-  ]);
-};
+const idOf =
+  (what: 'task' | 'workflow') =>
+  (id: string): string => {
+    if (isId(id)) return id;
+    const accepted = 'lower-case letters, digits and -, 1 to 64 of them';
+    const message = `${what === 'task' ? 'Task' : 'Workflow'} id '${String(shown(id))}' is not one; ids are ${accepted}.`;
+    throw new ApiError('VALIDATION_FAILED', message, [
+      { path: 'id', value: shown(id), message: `is not a ${what} id`, accepted },
+    ]);
+  };
+
+export const taskIdOf = idOf('task');
+export const workflowIdOf = idOf('workflow');
 
 export const idempotencyKeyOf = (key: string | undefined): string | undefined => {
   if (key === undefined || IDEMPOTENCY_KEY.test(key)) return key;

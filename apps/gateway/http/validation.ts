@@ -5,9 +5,9 @@ import { isNestedWithin } from '#libs/template/nesting.js';
 import { ApiError, shown, type FieldProblem } from './problem.js';
 
 /** More problems of one request than this are not listed: the first ones are read, if any. */
-const PROBLEMS_MAX = 20;
+export const PROBLEMS_MAX = 20;
 
-/** Levels of a body: those of parameters, and the two around them. Deeper ones would exhaust the stack of who looks. */
+/** Levels of a body, unless its DTO says another number: those of parameters, and the two around them. Deeper ones would exhaust the stack of who looks. */
 const DEPTH_MAX = 18;
 
 /** May be left out. Null is a value like any other, and mostly a wrong one. */
@@ -23,22 +23,37 @@ export class DtoPipe implements PipeTransform {
     if (metatype === undefined || !isDto(metatype)) return value;
     const fields = acceptedFields(metatype).join(', ');
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw notAnObject(value, fields);
-    if (!isNestedWithin(value, DEPTH_MAX)) throw tooDeep();
+    const { depthMax = DEPTH_MAX } = metatype as { readonly depthMax?: number };
+    if (!isNestedWithin(value, depthMax)) throw tooDeep(depthMax);
     const dto =
       type === 'query'
         ? plainToInstance(metatype as Type<object>, { ...value })
         : Object.assign(new (metatype as Type<object>)(), value);
-    const errors = validateSync(dto, {
-      whitelist: true,
-      forbidNonWhitelisted: true,
-      forbidUnknownValues: true,
-      stopAtFirstError: true,
-    });
-    if (errors.length === 0) return dto;
-    const problems = errors.slice(0, PROBLEMS_MAX).flatMap((error) => problemsOf(error, fields));
+    const problems = problemsIn(dto, fields, '');
+    if (problems.length === 0) return dto;
     throw new ApiError('VALIDATION_FAILED', problems.map(({ message }) => message).join('; '), problems);
   }
 }
+
+/** What is wrong with a part of a body, which is checked as this DTO; `at` is where it stands, such as `tasks.draft`. */
+export const partProblems = (metatype: Type<object>, value: unknown, at: string): readonly FieldProblem[] => {
+  const fields = acceptedFields(metatype).join(', ');
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return problemsIn(Object.assign(new metatype(), value), fields, `${at}.`);
+  const accepted = `an object with fields of: ${fields}`;
+  const message = `${at} is ${JSON.stringify(shown(value))}; expected ${accepted}`;
+  return [{ path: at, value: shown(value), message, accepted }];
+};
+
+const problemsIn = (dto: object, fields: string, prefix: string): readonly FieldProblem[] =>
+  validateSync(dto, {
+    whitelist: true,
+    forbidNonWhitelisted: true,
+    forbidUnknownValues: true,
+    stopAtFirstError: true,
+  })
+    .slice(0, PROBLEMS_MAX)
+    .flatMap((error) => problemsOf(error, fields, prefix));
 
 const isDto = (metatype: unknown): boolean =>
   typeof metatype === 'function' && acceptedFields(metatype).length > 0;
@@ -67,15 +82,15 @@ const notAnObject = (value: unknown, fields: string): ApiError => {
   return new ApiError('VALIDATION_FAILED', `The body ${found}; expected ${accepted}.`, [problem]);
 };
 
-const tooDeep = (): ApiError => {
-  const accepted = `up to ${DEPTH_MAX} levels of objects and lists`;
+const tooDeep = (depthMax: number): ApiError => {
+  const accepted = `up to ${depthMax} levels of objects and lists`;
   return new ApiError('VALIDATION_FAILED', `The body nests too deeply; accepted: ${accepted}.`, [
     { path: 'body', message: 'the body nests too deeply', accepted },
   ]);
 };
 
-const problemsOf = (error: ValidationError, fields: string): readonly FieldProblem[] => {
-  const path = String(shown(error.property));
+const problemsOf = (error: ValidationError, fields: string, prefix: string): readonly FieldProblem[] => {
+  const path = `${prefix}${String(shown(error.property))}`;
   const value = shown(error.value);
   return Object.entries(error.constraints ?? {}).map(([rule, message]): FieldProblem => {
     if (rule === 'whitelistValidation') {

@@ -14,7 +14,8 @@ export const readParameters = async (
   pairs: readonly string[],
   file: string | undefined,
 ): Promise<Readonly<Record<string, unknown>>> => {
-  const parameters = new Map(file === undefined ? [] : Object.entries(await fromFile(file)));
+  const given = file === undefined ? {} : await readObject(file, 'an object of parameters');
+  const parameters = new Map(Object.entries(given));
   for (const pair of pairs) {
     const [key, value] = await readPair(pair);
     parameters.set(key, value);
@@ -43,11 +44,12 @@ export const jsonOrText = (value: string): unknown => {
   }
 };
 
-const fromFile = async (file: string): Promise<Record<string, unknown>> => {
+/** What a file of YAML or JSON says; `-` is stdin. `what` completes "expected …". */
+export const readObject = async (file: string, what: string): Promise<Record<string, unknown>> => {
   const text = await textOf(file);
   const value = parsed(text, file);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
-  throw new CommandError(EXIT.usage, `${file}: expected an object of parameters, as JSON or YAML`);
+  throw new CommandError(EXIT.usage, `${file}: expected ${what}, as JSON or YAML`);
 };
 
 const parsed = (text: string, file: string): unknown => {

@@ -1,5 +1,6 @@
 import type { LiveMessage } from '#libs/contracts/reports.js';
-import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
+import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
+import type { TaskEvent } from '#libs/domain/task/events.js';
 import { durationText } from './task-text.js';
 
 type Progress = Extract<LiveMessage, { readonly kind: 'progress' }>;

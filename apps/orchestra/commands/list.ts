@@ -12,6 +12,7 @@ type ListOptions = {
   readonly createdFrom?: string;
   readonly createdTo?: string;
   readonly workspace?: string;
+  readonly workflow?: string;
   readonly limit: number;
   readonly all?: boolean;
 };
@@ -39,6 +40,7 @@ export const addListCommand = (program: Command, session: () => Session): void =
     .option('--created-from <time>', 'from this time on (UTC), or how long ago, such as 2h', pointInTime())
     .option('--created-to <time>', 'before this time (UTC), or how long ago', pointInTime())
     .option('--workspace <name>', 'workspace')
+    .option('--workflow <id>', 'tasks of this workflow')
     .option('--limit <n>', 'at most this many', wholeNumber(1, 1_000_000), LIMIT_DEFAULT)
     .option('--all', 'all of them; with --json one per line')
     .action(async (options: ListOptions) => await list(options, session()));
@@ -74,6 +76,7 @@ async function* pages(
     created_from: options.createdFrom,
     created_to: options.createdTo,
     workspace: options.workspace,
+    workflow_id: options.workflow,
   };
   let left = limit;
   let after: string | null = null;

@@ -1,5 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { SubmitTask } from '#libs/contracts/commands.js';
+import type { SubmitTask, SubmitWorkflow } from '#libs/contracts/commands.js';
 import { STREAMS } from '#libs/contracts/streams.js';
 import { RPC } from '#libs/contracts/subjects.js';
 import { LogAudit, type AuditedStream, type AuditReport } from '#libs/audit/log-audit.js';
@@ -70,9 +70,14 @@ const readSubmissions = async (connection: NatsConnection, audit: LogAudit, told
   if (audit.decidedTo === 0) return;
   for await (const { seq, subject, payload } of storedMessages(connection, name, audit.decidedTo)) {
     if (seq % TELL_EVERY === 0) told(name, seq, audit.decidedTo);
-    if (!subject.startsWith('cmd.submit.')) continue;
+    if (!subject.startsWith('cmd.submit.') && !subject.startsWith('cmd.workflow.')) continue;
     try {
-      audit.submission({ seq, ...(JSON.parse(payload) as SubmitTask) });
+      const command = JSON.parse(payload) as SubmitTask | SubmitWorkflow;
+      audit.submission({
+        seq,
+        ...command,
+        id: command.kind === 'submit' ? command.taskId : command.workflowId,
+      });
     } catch (error) {
       audit.unreadable(name, seq, (error as Error).message);
     }

@@ -1,6 +1,7 @@
 import type { AuditRecord } from '#libs/audit/audit-record.js';
 import { stateDigest, type StateDigest } from '#libs/audit/state-digest.js';
-import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
+import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
+import type { TaskEvent } from '#libs/domain/task/events.js';
 import { applyToBook, emptyBook } from '#libs/domain/task/task-book.js';
 
 type Difference = { readonly seq: number; readonly message: string };

@@ -31,12 +31,30 @@ export const Task = defineEntity({
     cancelRequestedAt: p.text().nullable(),
     result: p.text().nullable(),
     error: p.text().nullable(),
+    workflowId: p.text().nullable(),
   },
   indexes: [
+    { properties: ['workflowId', 'seq'] },
     { properties: ['workspace', 'seq'] },
     { properties: ['status', 'seq'] },
     { properties: ['templateName', 'seq'] },
   ],
+});
+
+/** One workflow as it was submitted; `seq` is where. `tasks` are its graph. */
+export const Workflow = defineEntity({
+  name: 'Workflow',
+  tableName: 'workflow',
+  properties: {
+    seq: p.bigint('number').primary().autoincrement(false),
+    id: p.text().unique(),
+    workspace: p.text(),
+    name: p.text().nullable(),
+    labels: p.text(),
+    createdAt: p.text(),
+    tasks: p.text(),
+  },
+  indexes: [{ properties: ['workspace', 'seq'] }],
 });
 
 /** Labels a second time, for filters; the view shows those of the task. */
@@ -146,8 +164,19 @@ export const Checkpoint = defineEntity({
   },
 });
 
-export const ENTITIES = [Task, TaskLabel, TaskStep, Attempt, TaskCount, Lease, Residency, Checkpoint];
+export const ENTITIES = [
+  Task,
+  Workflow,
+  TaskLabel,
+  TaskStep,
+  Attempt,
+  TaskCount,
+  Lease,
+  Residency,
+  Checkpoint,
+];
 
+export type WorkflowRow = InferEntity<typeof Workflow>;
 export type TaskRow = InferEntity<typeof Task>;
 export type TaskStepRow = InferEntity<typeof TaskStep>;
 export type AttemptRow = InferEntity<typeof Attempt>;

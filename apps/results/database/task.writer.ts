@@ -118,6 +118,7 @@ const TASK_INSERT: readonly Column<Fresh>[] = [
   text('cancel_requested_at', ({ doc }) => doc.state.cancelRequestedAt),
   text('result', ({ doc }) => doc.state.result),
   text('error', ({ doc }) => doc.state.error),
+  text('workflow_id', ({ facts }) => facts.workflowId),
 ];
 
 const TASK_KEY: readonly Column<TaskDoc>[] = [number('seq', ({ seq }) => seq)];

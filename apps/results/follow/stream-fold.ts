@@ -4,9 +4,11 @@ import type { Logger } from '#libs/runtime/logger.js';
 import { writeLeaseChanges } from '../database/lease.writer.js';
 import { readTaskDocs } from '../database/task-doc.reader.js';
 import { writeTaskChanges } from '../database/task.writer.js';
+import { writeWorkflows } from '../database/workflow.writer.js';
 import { foldLeaseEvents } from '../lease-view.projection.js';
 import { isOver, remembered, type TaskDoc } from '../task-doc.js';
 import { foldTaskEvents, taskIdsOf } from '../task-view.projection.js';
+import { newWorkflowsIn } from '../workflow-view.projection.js';
 
 /** What one stream does to the read model. */
 export interface StreamFold {
@@ -37,6 +39,7 @@ export class TaskFold implements StreamFold {
     for (const doc of await readTaskDocs(em, unknown)) known.set(doc.id, doc);
     const changes = foldTaskEvents(events, known);
     await writeTaskChanges(em, changes);
+    await writeWorkflows(em, newWorkflowsIn(events));
     return () => {
       const [first] = changes.ignored;
       if (first)

@@ -33,10 +33,16 @@ describe('a query off the wire', () => {
 
   it.each([
     [null, /^request: null — expected an object/],
-    [{ kind: 'all' }, /^kind: "all" — expected one of task, tasks, status-counts, leases/],
+    [
+      { kind: 'all' },
+      /^kind: "all" — expected one of task, tasks, workflow, workflows, status-counts, leases/,
+    ],
     [{ kind: 'task' }, /^taskId: nothing — expected 1 to 64/],
     [{ kind: 'task', taskId: 'A b' }, /^taskId: "A b"/],
     [{ kind: 'task', taskId: 'a', atLeastSeq: -1 }, /^atLeastSeq: -1 — expected a sequence/],
+    [{ kind: 'workflow', workflowId: '' }, /^workflowId: "" — expected 1 to 64/],
+    [{ kind: 'workflows', page: {} }, /^page\.size: nothing/],
+    [{ kind: 'status-counts', filter: { workflowId: 5 } }, /^workflowId: 5 — expected 1 to 64/],
     [{ kind: 'tasks', page: { size: 0 } }, /^page\.size: 0 — expected a whole number from 1 to 200/],
     [{ kind: 'tasks', page: { size: 201 } }, /^page\.size: 201/],
     [{ kind: 'tasks', page: { size: 1, after: 'a', before: 'b' } }, /not both/],

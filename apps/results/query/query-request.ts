@@ -20,13 +20,24 @@ export const parseQuery = (data: unknown): QueryRequest => {
   switch (request['kind']) {
     case 'task':
     case 'leases':
-      return { ...common, kind: request['kind'], taskId: taskId(request['taskId']) };
+      return { ...common, kind: request['kind'], taskId: id(request['taskId'], 'taskId') };
     case 'tasks':
       return { ...common, kind: 'tasks', filter: filterOf(request['filter']), page: pageOf(request['page']) };
+    case 'workflow':
+      return { ...common, kind: 'workflow', workflowId: id(request['workflowId'], 'workflowId') };
+    case 'workflows': {
+      const { workspace } = filterOf(request['filter']);
+      const filter = workspace === undefined ? {} : { workspace };
+      return { ...common, kind: 'workflows', filter, page: pageOf(request['page']) };
+    }
     case 'status-counts':
       return { ...common, kind: 'status-counts', filter: filterOf(request['filter']) };
     default:
-      return refuse('kind', request['kind'], 'one of task, tasks, status-counts, leases');
+      return refuse(
+        'kind',
+        request['kind'],
+        'one of task, tasks, workflow, workflows, status-counts, leases',
+      );
   }
 };
 
@@ -35,6 +46,7 @@ const filterOf = (data: unknown): TaskFilter => {
   return {
     ...optional('workspace', filter['workspace'], text),
     ...optional('template', filter['template'], text),
+    ...optional('workflowId', filter['workflowId'], id),
     ...optional('statuses', filter['statuses'], statuses),
     ...optional('labels', filter['labels'], labels),
     ...optional('createdFrom', filter['createdFrom'], time),
@@ -90,9 +102,9 @@ const text = (value: unknown, name: string): string => {
   return value;
 };
 
-const taskId = (value: unknown): string => {
+const id = (value: unknown, name: string): string => {
   if (typeof value === 'string' && isId(value)) return value;
-  return refuse('taskId', value, '1 to 64 lower-case letters, digits and -');
+  return refuse(name, value, '1 to 64 lower-case letters, digits and -');
 };
 
 const sequence = (value: unknown, name: string): number => {

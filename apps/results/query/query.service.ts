@@ -15,6 +15,7 @@ import { parseQuery } from './query-request.js';
 import { statusCounts } from './status-counts.query.js';
 import { taskPage } from './task-page.query.js';
 import { readTaskViews } from './task.reader.js';
+import { workflowPage, workflowView } from './workflow.query.js';
 
 /** Longest wait for `atLeastSeq`. A projection that gets on needs milliseconds; one that does not is said to lag. */
 const WAIT_MAX_MS = 1_000;
@@ -68,6 +69,10 @@ const valueOf = async (em: SqlEntityManager, request: QueryRequest, included: In
     }
     case 'tasks':
       return taskPage(em, request.filter, request.page, included);
+    case 'workflow':
+      return await workflowView(em, request.workflowId);
+    case 'workflows':
+      return await workflowPage(em, request.filter, request.page, included);
     case 'status-counts':
       return statusCounts(em, request.filter);
     case 'leases':

@@ -8,7 +8,7 @@ import {
 import { indexText } from '../database/index-text.js';
 import { conditionsOf, where, type Sql } from './task-filter.js';
 
-/** Tasks by status and by template. Labels and times are counted task by task; everything else is kept counted. */
+/** Tasks by status and by template. Labels, workflows and times are counted task by task; everything else is kept counted. */
 export const statusCounts = async (em: SqlEntityManager, filter: TaskFilter): Promise<StatusCounts> => {
   const { sql, params } = isKept(filter) ? keptSql(filter) : countingSql(filter);
   const rows = await em.execute<{ template_name: string; status: TaskStatus; tasks: number | string }[]>(
@@ -31,8 +31,11 @@ export const statusCounts = async (em: SqlEntityManager, filter: TaskFilter): Pr
   };
 };
 
-const isKept = ({ labels = {}, createdFrom, createdTo }: TaskFilter): boolean =>
-  Object.keys(labels).length === 0 && createdFrom === undefined && createdTo === undefined;
+const isKept = ({ labels = {}, workflowId, createdFrom, createdTo }: TaskFilter): boolean =>
+  Object.keys(labels).length === 0 &&
+  workflowId === undefined &&
+  createdFrom === undefined &&
+  createdTo === undefined;
 
 const keptSql = (filter: TaskFilter): Sql => {
   const conditions = statusIs(filter);

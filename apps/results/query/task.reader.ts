@@ -63,6 +63,7 @@ const viewOf = (
   template: { name: task.templateName, version: task.templateVersion },
   parameters: parsed<TaskView['parameters']>(task.parameters),
   depends_on: parsed<readonly string[]>(task.dependsOn),
+  workflow_id: task.workflowId ?? null,
   labels: parsed<TaskView['labels']>(task.labels),
   created_at: task.createdAt,
   run_at: task.runAt ?? null,

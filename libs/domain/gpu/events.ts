@@ -1,6 +1,6 @@
 import type { Failure } from '../errors.js';
 import type { LeaseId, ResidencyId, ServerId, StepId, TaskId } from '../ids.js';
-import type { LeaderElected, LogStarted } from '../task/events.js';
+import type { LeaderElected, LogStarted } from '../task/scheduler-events.js';
 import type { ModelProfile } from './profile.js';
 
 /** The facts of the `LEASES` stream: which servers there are, what is loaded on them, who holds which slot. */

@@ -119,7 +119,7 @@ describe('a step', () => {
     {
       what: 'another task',
       given: { tasks: [submitted({ taskId: 't0' }), submitted({ dependsOn: ['t0'] })] },
-      want: { kind: 'tasks', taskIds: ['t0'] },
+      want: { kind: 'tasks', taskIds: ['t0'], names: [] },
     },
     ...(['queue', 'workspace:home', 'template:summarize'] as const).map((scope) => ({
       what: `a pause of ${scope}`,

@@ -1,5 +1,6 @@
 import type { ServerId, StepId, TaskId } from '../ids.js';
 import type { Ledger } from '../gpu/gpu.js';
+import { unmetNeeds } from '../task/needs.js';
 import { pauseOfServer, pauseOfTask, type Pause, type Pauses } from '../task/pauses.js';
 import type { Requirement } from '../task/requirement.js';
 import type { TaskBook } from '../task/task-book.js';
@@ -31,7 +32,8 @@ export type Wait =
   | { readonly kind: 'paused'; readonly pause: Pause }
   /** Its task is not to run before. */
   | { readonly kind: 'run-at'; readonly atMs: number }
-  | { readonly kind: 'tasks'; readonly taskIds: readonly TaskId[] }
+  /** `names` are those that the tasks have in the workflow, in the same order; empty for plain dependencies. */
+  | { readonly kind: 'tasks'; readonly taskIds: readonly TaskId[]; readonly names: readonly string[] }
   | { readonly kind: 'steps'; readonly stepIds: readonly StepId[] }
   /** The pause before the next attempt. */
   | { readonly kind: 'retry'; readonly attempt: number; readonly atMs: number }
@@ -78,8 +80,11 @@ const waitOf = (
   if (pause) return { kind: 'paused', pause };
   const runAtMs = task.runAt === null ? 0 : msOf(task.runAt);
   if (runAtMs > snapshot.nowMs) return { kind: 'run-at', atMs: runAtMs };
-  const taskIds = task.dependsOn.filter((id) => book.closed.get(id) !== 'completed');
-  if (taskIds.length > 0) return { kind: 'tasks', taskIds };
+  const needed = unmetNeeds(task, book.closed);
+  if (needed.length > 0) {
+    const names = needed.flatMap(({ name }) => name ?? []);
+    return { kind: 'tasks', taskIds: needed.map(({ taskId }) => taskId), names };
+  }
   const stepIds = spec.needs.filter(
     (id) => task.steps.find((other) => other.spec.id === id)?.progress.status !== 'done',
   );

@@ -68,9 +68,11 @@ class Lane {
   #head = 0;
   #dead = 0;
 
+  readonly #isUrgent: boolean;
   readonly #compare: Compare;
 
-  constructor(private readonly isUrgent: boolean) {
+  constructor(isUrgent: boolean) {
+    this.#isUrgent = isUrgent;
     this.#compare = isUrgent ? inUrgentLane : byAge;
   }
 
@@ -107,14 +109,14 @@ class Lane {
 
   /** Of a lane of ages in no time. */
   first(ranking: Ranking, compare: Compare): ReadyStep | null {
-    if (!this.isUrgent) return this.#steps[this.#head] ?? null;
+    if (!this.#isUrgent) return this.#steps[this.#head] ?? null;
     const first = this.inOrder(ranking, compare).next();
     return first.done ? null : first.value;
   }
 
   /** What must run goes by age; so a lane of deadlines is not in order where one of its steps must. */
   inOrder(ranking: Ranking, compare: Compare): Iterator<ReadyStep> {
-    if (!this.isUrgent || !ranking.someMustRun || !some(this.#inLane(), ranking.mustRun))
+    if (!this.#isUrgent || !ranking.someMustRun || !some(this.#inLane(), ranking.mustRun))
       return this.#inLane();
     return [...this.#inLane()].toSorted(compare).values();
   }

@@ -1,4 +1,5 @@
-import type { StartPromise, TaskSubmitted } from '../task/events.js';
+import type { StartPromise } from '../task/start-promise.js';
+import type { TaskSubmitted } from '../task/events.js';
 import type { TaskBook } from '../task/task-book.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { WaitBounds } from './wait-bounds.js';

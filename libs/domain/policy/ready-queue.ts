@@ -82,13 +82,15 @@ export class ReadyQueue {
 const id = (taskId: TaskId, stepId: StepId): string => `${taskId}/${stepId}`;
 
 class Group {
+  readonly key: string;
+  readonly requirement: Requirement;
   readonly #ofWorkspace = new Map<WorkspaceId, Lanes>();
   #size = 0;
 
-  constructor(
-    readonly key: string,
-    readonly requirement: Requirement,
-  ) {}
+  constructor(key: string, requirement: Requirement) {
+    this.key = key;
+    this.requirement = requirement;
+  }
 
   get size(): number {
     return this.#size;

@@ -38,6 +38,7 @@ const ROUNDING_MS = 1_000;
  * It presumes that no attempt takes longer than the longest expected, that none is repeated, and that servers stay.
  */
 export class WaitBounds {
+  readonly #costs: Costs;
   readonly #pools: Readonly<Record<Need['kind'], Pool>> = {
     cpu: { overtaking: new Overtaking(), wanted: new Map() },
     model: { overtaking: new Overtaking(), wanted: new Map() },
@@ -46,7 +47,9 @@ export class WaitBounds {
   readonly #needs = new Map<TaskId, readonly Need[]>();
   readonly #bounds = new Map<TaskId, Map<StepId, WaitBound>>();
 
-  constructor(private readonly costs: Costs) {}
+  constructor(costs: Costs) {
+    this.#costs = costs;
+  }
 
   /** What a step would be promised if it became ready now, behind all that is there. */
   promise(requirement: Requirement, priority: number, readyAtMs: number, policy: PolicySettings): WaitBound {
@@ -67,7 +70,7 @@ export class WaitBounds {
         if (need.kind !== kind || step === undefined) continue;
         isInvolved = true;
         const { status } = step.progress;
-        if (status === 'pending' || status === 'active') workMs += this.costs.workMs(need);
+        if (status === 'pending' || status === 'active') workMs += this.#costs.workMs(need);
         if (waiting.has(step.spec.id))
           latestMs = Math.min(latestMs, latestOf(this.#boundFor(task, step.spec.id, need, nowMs, policy)));
       }
@@ -126,11 +129,11 @@ export class WaitBounds {
     const { wanted } = this.#pools[need.kind];
     const isNew = !wanted.has(need.key);
     const kinds = wanted.size + (isNew ? 1 : 0);
-    let attemptMs = this.costs.longestMs(need);
-    let swapMs = this.costs.swapMs(need);
+    let attemptMs = this.#costs.longestMs(need);
+    let swapMs = this.#costs.swapMs(need);
     let roundsMs = isNew ? attemptMs + swapMs : 0;
     for (const { need: other } of wanted.values()) {
-      const [longestMs, otherSwapMs] = [this.costs.longestMs(other), this.costs.swapMs(other)];
+      const [longestMs, otherSwapMs] = [this.#costs.longestMs(other), this.#costs.swapMs(other)];
       roundsMs += longestMs + otherSwapMs;
       attemptMs = Math.max(attemptMs, longestMs);
       swapMs = Math.max(swapMs, otherSwapMs);

@@ -3,10 +3,11 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { canonicalJson } from '#libs/domain/canonical.js';
 import { BOOK_FOLD_VERSION, bookLines, bookOf as bookOfLines } from '#libs/domain/task/book-state.js';
-import type { SchedulerEvent } from '#libs/domain/task/events.js';
 import type { PauseScope } from '#libs/domain/task/pauses.js';
+import type { SchedulerEvent, WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
-import { later, submitted, templateRegistered } from '#libs/testing/builders.js';
+import { submissionsOf } from '#libs/domain/task/decide-workflow.js';
+import { later, submitted, success, templateRegistered, workflowOf } from '#libs/testing/builders.js';
 import { taskStories } from '#libs/testing/task-stories.js';
 
 const paused = (scope: PauseScope): SchedulerEvent => ({
@@ -16,6 +17,33 @@ const paused = (scope: PauseScope): SchedulerEvent => ({
   by: 'ada',
   at: later(0),
 });
+const READS = { onFailure: 'continue', isRead: true } as const;
+
+/** Three workflows: one that is not whole yet, one of which a result is read, and one that is over. */
+const workflowFacts = (): readonly TaskRecord['event'][] => {
+  const accepted = (workflowId: string, size: number): WorkflowSubmitted => ({
+    type: 'workflow.submitted',
+    ...workflowOf(workflowId, size, [READS, READS, READS]),
+  });
+  const ends = (taskId: string): TaskRecord['event'] => ({
+    type: 'task.completed',
+    taskId,
+    step: success(),
+    result: { text: `made by ${taskId}` },
+    at: later(0),
+  });
+  const [half, open, over] = [accepted('w-half', 3), accepted('w-open', 3), accepted('w-over', 1)];
+  return [
+    over,
+    ...submissionsOf(over),
+    ends('w-over-0'),
+    open,
+    ...submissionsOf(open),
+    ends('w-open-0'),
+    half,
+    ...submissionsOf(half).slice(0, 2),
+  ];
+};
 
 /** Tasks of every kind, with templates, keys and causes, as a scheduler folds them. */
 const records = (tasks: number, seed: number): readonly TaskRecord[] => [
@@ -24,7 +52,7 @@ const records = (tasks: number, seed: number): readonly TaskRecord[] => [
   { seq: 3, event: paused('queue') },
   { seq: 4, event: paused('server:gpu1') },
   { seq: 5, event: { type: 'scheduling.resumed', scope: 'queue', by: 'ada', at: later(0) } },
-  ...taskStories(tasks, seed).tasks.map((event, place) => ({
+  ...[...workflowFacts(), ...taskStories(tasks, seed).tasks].map((event, place) => ({
     seq: place + 6,
     causationId: `${place % 2 === 0 ? 'cmd' : 'rpt'}:${place}`,
     event:
@@ -101,6 +129,6 @@ describe('a task book that is put aside', () => {
     // Another digest here means that books put aside before are not those that this fold makes: raise the version, then
     // put the new digest beside it.
     expect({ [BOOK_FOLD_VERSION]: digestOf(folded(emptyBook(), records(300, 7))) }).toEqual({
-      'tasks-2': '079083fc0b42098b7c8b6800cb86f69a3fdb99ff5da98904450f2d6c3dfc4b77',
+      'tasks-2': '272f658e44331a570515ce449e9a241b7da0a92f92484cd9c84929da71b05ede',
     }));
 });

@@ -3,6 +3,7 @@ import type { Service } from './service.js';
 import type { Pause } from './pauses.js';
 import { emptyBook, type IdempotencyRecord, type TaskBook } from './task-book.js';
 import type { ClosedTask, OpenTask } from './task.js';
+import type { KeptResult, OpenWorkflow } from './workflow-state.js';
 
 /**
  * Raise it when the fold makes another book of the same events: a state that was put aside by other code is not taken up. A spec
@@ -27,7 +28,9 @@ type Line =
   | { readonly is: 'template'; readonly entry: Entry<Readonly<Record<string, unknown>>> }
   | { readonly is: 'open'; readonly task: OpenTask }
   | { readonly is: 'closed'; readonly entries: readonly Entry<ClosedTask['status']>[] }
-  | { readonly is: 'idempotency'; readonly entries: readonly Entry<IdempotencyRecord>[] };
+  | { readonly is: 'idempotency'; readonly entries: readonly Entry<IdempotencyRecord>[] }
+  | { readonly is: 'workflow'; readonly entry: Entry<OpenWorkflow | null> }
+  | { readonly is: 'result'; readonly entry: Entry<KeptResult> };
 type Positions = TaskBook['positions'];
 type Entry<Value> = readonly [key: string, value: Value];
 
@@ -46,6 +49,8 @@ export const bookLines = (book: TaskBook): Iterable<string> => {
     open: [...book.open.values()],
     closed: { entries: closed.entries(), count: closed.size },
     idempotency: [...book.idempotency],
+    workflows: [...book.workflows],
+    results: [...book.results],
   });
 };
 
@@ -57,10 +62,12 @@ type Parts = {
   readonly open: readonly OpenTask[];
   readonly closed: { readonly entries: Iterator<[string, ClosedTask['status']]>; readonly count: number };
   readonly idempotency: readonly Entry<IdempotencyRecord>[];
+  readonly workflows: readonly Entry<OpenWorkflow | null>[];
+  readonly results: readonly Entry<KeptResult>[];
 };
 
 function* written(head: Line, parts: Parts): Generator<string> {
-  const { templates, open, closed, idempotency } = parts;
+  const { templates, open, closed, idempotency, workflows, results } = parts;
   const line = (value: Line): string => JSON.stringify(value);
   yield line(head);
   for (const entry of parts.paces) yield line({ is: 'pace', entry });
@@ -76,6 +83,8 @@ function* written(head: Line, parts: Parts): Generator<string> {
   for (let from = 0; from < idempotency.length; from += ENTRIES_PER_LINE) {
     yield line({ is: 'idempotency', entries: idempotency.slice(from, from + ENTRIES_PER_LINE) });
   }
+  for (const entry of workflows) yield line({ is: 'workflow', entry });
+  for (const entry of results) yield line({ is: 'result', entry });
 }
 
 /** The book that was written. Throws for lines that are none of it. */
@@ -114,6 +123,12 @@ const take = (book: TaskBook, line: Line): void => {
       return;
     case 'idempotency':
       for (const entry of line.entries) book.idempotency.set(...entry);
+      return;
+    case 'workflow':
+      book.workflows.set(...line.entry);
+      return;
+    case 'result':
+      book.results.set(...line.entry);
       return;
     default:
       throw new Error(`a line of a task book is ${JSON.stringify((line as { is?: unknown }).is)}`);

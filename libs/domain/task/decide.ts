@@ -4,7 +4,7 @@ import type { ErrorCode, Failure } from '../errors.js';
 import type { StepId, TaskId } from '../ids.js';
 import { msOf } from '../time.js';
 
-import type { LeaseRef, TaskEvent, TaskSubmitted } from './events.js';
+import type { LeaseRef, TaskEvent, TaskSubmitted, TemplateRef } from './events.js';
 import { pauseOfServer, pauseOfTask, type Pauses } from './pauses.js';
 import { IDEMPOTENCY_KEPT_MS, idempotencyKey, templateKey, type TaskBook } from './task-book.js';
 import { activeSteps, needsDone, type OpenTask } from './task.js';
@@ -15,7 +15,12 @@ export type Refused = { readonly refused: Failure };
 
 export const isRefused = (decision: object): decision is Refused => 'refused' in decision;
 
-const refuse = (code: ErrorCode, message: string, details?: Readonly<Record<string, unknown>>): Refused => ({
+/** Why not: the code, and a sentence with the value, the place and what is accepted. */
+export const refuse = (
+  code: ErrorCode,
+  message: string,
+  details?: Readonly<Record<string, unknown>>,
+): Refused => ({
   refused: { code, message, ...(details ? { details } : {}) },
 });
 
@@ -32,24 +37,10 @@ export const submitTask = (
 ): SubmitOutcome => {
   if (book.open.has(submission.taskId) || book.closed.has(submission.taskId))
     return { repeatedOf: submission.taskId };
-  if (submission.idempotency) {
-    const known = firstUse(submission.workspace, submission.idempotency.key, submission.submittedAt, book);
-    if (known?.requestHash === submission.idempotency.requestHash) return { repeatedOf: known.taskId };
-    if (known) {
-      return refuse(
-        'IDEMPOTENCY_KEY_REUSED',
-        `Idempotency-Key '${submission.idempotency.key}' was used for task ${known.taskId} with another request; ` +
-          'use a new key, or send exactly the first request again.',
-        { taskId: known.taskId },
-      );
-    }
-  }
-  if (!book.templates.has(templateKey(submission.template))) {
-    return refuse(
-      'TEMPLATE_VERSION_UNKNOWN',
-      `Template ${templateKey(submission.template)} has not been registered; register it, then submit again.`,
-    );
-  }
+  const repeated = repeatOf(submission, book);
+  if (repeated) return repeated;
+  const unknown = unknownTemplate(submission.template, book);
+  if (unknown) return unknown;
   if (book.open.size >= limits.openTasksMax) {
     return refuse(
       'QUEUE_FULL',
@@ -60,6 +51,34 @@ export const submitTask = (
     .map((id) => dependencyProblem(id, book))
     .find((problem) => problem !== null);
   return blocked ?? [{ type: 'task.submitted', ...submission }];
+};
+
+export const unknownTemplate = (template: TemplateRef, book: TaskBook): Refused | null =>
+  book.templates.has(templateKey(template))
+    ? null
+    : refuse(
+        'TEMPLATE_VERSION_UNKNOWN',
+        `Template ${templateKey(template)} has not been registered; register it, then submit again.`,
+      );
+
+/** What the same key has made before, or that it may not be used again; null for a request that is new. */
+export const repeatOf = (
+  { workspace, idempotency, submittedAt }: Pick<TaskSubmitted, 'workspace' | 'idempotency' | 'submittedAt'>,
+  book: TaskBook,
+): Refused | { readonly repeatedOf: string } | null => {
+  if (idempotency === undefined) return null;
+  const known = firstUse(workspace, idempotency.key, submittedAt, book);
+  if (known === undefined) return null;
+  const { taskId, workflowId, requestHash } = known;
+  if (requestHash === idempotency.requestHash) return { repeatedOf: taskId ?? workflowId };
+  const [what, details] =
+    taskId === undefined ? [`workflow ${workflowId}`, { workflowId }] : [`task ${taskId}`, { taskId }];
+  return refuse(
+    'IDEMPOTENCY_KEY_REUSED',
+    `Idempotency-Key '${idempotency.key}' was used for ${what} with another request; ` +
+      'use a new key, or send exactly the first request again.',
+    details,
+  );
 };
 
 /** Whether a key is remembered must not depend on who else submitted: pruning only happens with other submissions. */

@@ -1,9 +1,9 @@
 import type { Failure } from '../errors.js';
 import type { LeaseId, ServerId, StepId, TaskId, WorkspaceId } from '../ids.js';
-import type { PolicySettings } from '../policy/settings.js';
 import type { ModelUsage } from '../usage.js';
-import type { PauseScope } from './pauses.js';
 import type { Requirement } from './requirement.js';
+import type { StartPromise } from './start-promise.js';
+import type { WorkflowPart } from './workflow.js';
 
 /**
  * The facts of the `TASKS` stream. One transition is one event: the event that ends a task carries the outcome of the
@@ -24,38 +24,6 @@ export type TaskEvent =
   | TaskFailed
   | TaskCancelled;
 
-/** Facts of the same stream that belong to no single task. */
-export type SchedulerEvent =
-  | TemplateRegistered
-  | CommandsRefused
-  | PolicyChanged
-  | SchedulingPaused
-  | SchedulingResumed
-  | LeaderElected
-  | LogStarted;
-
-/** Every type of the stream, for folds that must not pass over one they do not know. */
-export const TASK_STREAM_TYPES: ReadonlySet<string> = new Set<(TaskEvent | SchedulerEvent)['type']>([
-  'task.submitted',
-  'task.priority-changed',
-  'step.dispatched',
-  'step.completed',
-  'step.failed',
-  'step.stopped',
-  'task.cancel-requested',
-  'task.failing',
-  'task.completed',
-  'task.failed',
-  'task.cancelled',
-  'template.registered',
-  'commands.refused',
-  'policy.changed',
-  'scheduling.paused',
-  'scheduling.resumed',
-  'leader.elected',
-  'log.started',
-]);
-
 export type TaskSubmitted = {
   readonly type: 'task.submitted';
   readonly taskId: TaskId;
@@ -75,20 +43,10 @@ export type TaskSubmitted = {
   /** It fails when nothing of it has started this long after `runAt`, or else after its submission. */
   readonly queueTtlMs?: number;
   readonly idempotency?: { readonly key: string; readonly requestHash: string };
-  /** Absent where its first steps wait for something else than a slot. */
+  /** Absent where its first steps wait for something else than a slot, and for a task of a workflow. */
   readonly promise?: StartPromise;
-};
-
-/** By when the first step starts at the latest, if servers stay, nothing is repeated and no attempt takes longer than expected. */
-export type StartPromise = {
-  readonly startBy: string;
-  /** For how long in all later work may be put before it. */
-  readonly allowanceMs: number;
-  /** The work ahead of it, had one server to do all of it. */
-  readonly aheadMs: number;
-  /** The longest that any attempt of what is ahead was expected to take, and the longest swap of models. */
-  readonly attemptMs: number;
-  readonly swapMs: number;
+  /** For a task of a workflow. */
+  readonly workflow?: WorkflowPart;
 };
 
 /** `version` is the hash of the template's content: a task keeps the one it was submitted with. */
@@ -221,6 +179,8 @@ export type TaskCancelled = {
   readonly type: 'task.cancelled';
   readonly taskId: TaskId;
   readonly reason: string;
+  /** For a task that nobody asked to stop: it was left out, because one that it needs did not complete. */
+  readonly skipped?: Failure;
   /** The attempt that was running last, and how it ended; empty when none was running. */
   readonly stopped: readonly StoppedAttempt[];
   readonly at: string;
@@ -236,49 +196,3 @@ export type StoppedAttempt = {
    */
   readonly how: 'confirmed' | 'unconfirmed' | 'lease-expired' | 'ended-first';
 };
-
-export type TemplateRegistered = {
-  readonly type: 'template.registered';
-  readonly template: TemplateRef;
-  /** The compiled template, as `libs/template` made it. */
-  readonly definition: Readonly<Record<string, unknown>>;
-  readonly at: string;
-};
-
-/** Commands that were refused. Recorded so that a restarted scheduler does not answer them differently. */
-export type CommandsRefused = {
-  readonly type: 'commands.refused';
-  readonly refused: readonly {
-    readonly commandId: string;
-    readonly kind: string;
-    readonly failure: Failure;
-  }[];
-  readonly at: string;
-};
-
-/** The settings that hold from here on, all of them. */
-export type PolicyChanged = {
-  readonly type: 'policy.changed';
-  readonly policy: PolicySettings;
-  readonly at: string;
-};
-
-/** Nothing new starts in this scope from here on. */
-export type SchedulingPaused = {
-  readonly type: 'scheduling.paused';
-  readonly scope: PauseScope;
-  readonly reason: string;
-  readonly by: string;
-  readonly at: string;
-};
-
-export type SchedulingResumed = {
-  readonly type: 'scheduling.resumed';
-  readonly scope: PauseScope;
-  readonly by: string;
-  readonly at: string;
-};
-
-export type LeaderElected = { readonly type: 'leader.elected'; readonly node: string; readonly at: string };
-
-export type LogStarted = { readonly type: 'log.started'; readonly logId: string; readonly at: string };

@@ -3,6 +3,7 @@ import type { LeaseId, StepId, TaskId } from '../ids.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { ModelUsage } from '../usage.js';
 import { failTask } from './decide.js';
+import { needOf } from './needs.js';
 import type { RetrySpec, StepFailure, StepSuccess, StoppedAttempt, TaskEvent } from './events.js';
 import type { TaskBook } from './task-book.js';
 import { activeSteps, isLastStep, type ActiveStep, type Ending, type OpenTask } from './task.js';
@@ -73,7 +74,7 @@ export const loseLease = (
   return failed(task, active, { failure: { code: 'LEASE_LOST', message }, endedAt: given.at }, given);
 };
 
-/** A task that this one waits for has ended. */
+/** A task that this one waits for has ended: whatever its edge says of an end that is no completion. */
 export const dependencyEnded = (
   task: OpenTask,
   dependency: TaskId,
@@ -82,13 +83,28 @@ export const dependencyEnded = (
 ): readonly TaskEvent[] => {
   const ended = book.closed.get(dependency);
   if (ended === undefined || ended === 'completed') return [];
-  const failure: Failure = {
-    code: 'DEPENDENCY_FAILED',
-    message: `Task ${dependency}, which this task depends on, has ${ended}.`,
-    details: { dependency },
-  };
-  return failTask(task, failure, at);
+  const need = needOf(task, dependency);
+  if (need === null) return [];
+  const [named, details] =
+    need === 'plain'
+      ? [dependency, { dependency }]
+      : [`'${need.task}' (${dependency})`, { dependency, task: need.task }];
+  const message = `Task ${named}, which this task depends on, has ${ended}.`;
+  switch (need === 'plain' ? 'fail' : need.onFailure) {
+    case 'fail':
+      return failTask(task, { code: 'DEPENDENCY_FAILED', message, details }, at);
+    case 'skip':
+      return skipTask(task, { code: 'DEPENDENCY_SKIPPED', message, details }, at);
+    case 'continue':
+      return [];
+  }
 };
+
+/** Nothing of it runs, because it waited; and one that is asked to stop is over already. */
+const skipTask = (task: OpenTask, skipped: Failure, at: string): readonly TaskEvent[] =>
+  task.ending
+    ? []
+    : [{ type: 'task.cancelled', taskId: task.id, reason: 'skipped', skipped, stopped: [], at }];
 
 const completed = (
   task: OpenTask,

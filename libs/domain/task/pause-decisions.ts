@@ -1,7 +1,7 @@
 import type { Failure } from '../errors.js';
 import type { ServerId } from '../ids.js';
 import type { Refused } from './decide.js';
-import type { SchedulingPaused, SchedulingResumed } from './events.js';
+import type { SchedulingPaused, SchedulingResumed } from './scheduler-events.js';
 import type { Pause, Pauses } from './pauses.js';
 
 /** People set them by hand; every decision looks at them. */

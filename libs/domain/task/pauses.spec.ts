@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { isRefused } from '#libs/domain/task/decide.js';
-import type { SchedulerEvent } from '#libs/domain/task/events.js';
+import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
 import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
 import {
   pauseOfServer,

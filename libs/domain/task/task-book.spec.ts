@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { SchedulerEvent, TaskEvent } from '#libs/domain/task/events.js';
+import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
+import type { TaskEvent } from '#libs/domain/task/events.js';
 import {
   applyToBook,
   emptyBook,

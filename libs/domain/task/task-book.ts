@@ -1,11 +1,13 @@
-import type { TaskId, WorkspaceId } from '../ids.js';
+import type { TaskId, WorkflowId, WorkspaceId } from '../ids.js';
 import type { Pace } from '../policy/pace.js';
 import { DEFAULT_POLICY, type PolicySettings } from '../policy/settings.js';
 import { msOf } from '../time.js';
 import { closeIn, countEnded, openIn, type Service } from './service.js';
-import type { SchedulerEvent, TaskEvent, TemplateRef } from './events.js';
+import type { TaskEvent, TaskSubmitted, TemplateRef } from './events.js';
 import type { Pause, PauseScope } from './pauses.js';
+import type { SchedulerEvent, WorkflowSubmitted } from './scheduler-events.js';
 import { evolve, type ClosedTask, type OpenTask } from './task.js';
+import { taskBegan, taskEnded, workflowAccepted, type WorkflowState } from './workflow-state.js';
 
 /**
  * Everything that the scheduler decides from: the fold of the whole `TASKS` stream.
@@ -13,7 +15,7 @@ import { evolve, type ClosedTask, type OpenTask } from './task.js';
  * It is the only mutable state of the domain, because copying maps of 100,000 tasks for each event is not an option;
  * only `applyToBook` changes it. Maps keep the order of the log, so that two folds of one log are equal byte for byte.
  */
-export type TaskBook = {
+export type TaskBook = WorkflowState & {
   /** Sequence of the last event folded. */
   seq: number;
   logId: string;
@@ -31,11 +33,11 @@ export type TaskBook = {
   readonly services: Map<WorkspaceId, Service>;
 };
 
-export type IdempotencyRecord = {
-  readonly taskId: TaskId;
-  readonly requestHash: string;
-  readonly at: string;
-};
+/** What the first request with a key made. */
+export type IdempotencyRecord = Made & { readonly requestHash: string; readonly at: string };
+type Made =
+  | { readonly taskId: TaskId; readonly workflowId?: never }
+  | { readonly taskId?: never; readonly workflowId: WorkflowId };
 
 /** How long a repeated key finds its first task. A day, as payment APIs have it: longer than any client retries. */
 export const IDEMPOTENCY_KEPT_MS = 24 * 60 * 60 * 1000;
@@ -52,6 +54,8 @@ export const emptyBook = (): TaskBook => ({
   policy: DEFAULT_POLICY,
   paces: new Map(),
   services: new Map(),
+  workflows: new Map(),
+  results: new Map(),
 });
 
 /** An event with its place in the log. `causationId` is `cmd:<seq>` or `rpt:<seq>` when a request caused it. */
@@ -86,9 +90,13 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
     case 'template.registered':
       book.templates.set(templateKey(event.template), event.definition);
       return;
+    case 'workflow.submitted':
+      remember(book, event, { workflowId: event.workflowId });
+      workflowAccepted(book, event);
+      return;
     case 'task.submitted':
-      if (event.idempotency)
-        remember(book, event.workspace, event.idempotency, event.taskId, event.submittedAt);
+      remember(book, event, { taskId: event.taskId });
+      if (event.workflow) taskBegan(book, event.workflow);
       break;
     default:
       break;
@@ -99,11 +107,14 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
   if (event.type === 'task.submitted') openIn(book, event.workspace);
   if (task.status === 'open') {
     book.open.set(task.id, task);
-  } else {
-    book.open.delete(event.taskId);
-    book.closed.set(event.taskId, task.status);
-    if (before) closeIn(book, before.workspace);
+    return;
   }
+  book.open.delete(event.taskId);
+  book.closed.set(event.taskId, task.status);
+  if (before === undefined) return;
+  closeIn(book, before.workspace);
+  const result = event.type === 'task.completed' ? event.result : null;
+  if (before.workflow) taskEnded(book, before.id, before.workflow, result);
 };
 
 export const templateKey = (template: TemplateRef): string => `${template.name}@${template.version}`;
@@ -112,15 +123,14 @@ export const idempotencyKey = (workspace: string, key: string): string => `${wor
 
 const remember = (
   book: TaskBook,
-  workspace: string,
-  given: { readonly key: string; readonly requestHash: string },
-  taskId: TaskId,
-  at: string,
+  { workspace, idempotency, submittedAt: at }: TaskSubmitted | WorkflowSubmitted,
+  made: Made,
 ): void => {
-  const key = idempotencyKey(workspace, given.key);
+  if (idempotency === undefined) return;
+  const key = idempotencyKey(workspace, idempotency.key);
   // A Map keeps an old key's place: out and in again, so that insertion order is log order and the oldest are first.
   book.idempotency.delete(key);
-  book.idempotency.set(key, { taskId, requestHash: given.requestHash, at });
+  book.idempotency.set(key, { ...made, requestHash: idempotency.requestHash, at });
   const limit = msOf(at) - IDEMPOTENCY_KEPT_MS;
   for (const [old, record] of book.idempotency) {
     if (msOf(record.at) >= limit) break;

@@ -4,6 +4,7 @@ import { ReadyQueue } from '../policy/ready-queue.js';
 import type { ReadyStep } from '../policy/ready-step.js';
 import { WaitBounds } from '../policy/wait-bounds.js';
 import { msOf } from '../time.js';
+import { awaitedTasks, needsMet } from './needs.js';
 import { pauseOfGroup } from './pauses.js';
 import { expiresAtMs, waitsFromMs } from './queue-time.js';
 import type { TaskBook } from './task-book.js';
@@ -20,6 +21,7 @@ import { Timetable } from './timetable.js';
 export class TaskIndex {
   readonly ready = new ReadyQueue();
   readonly #book: TaskBook;
+  readonly #costs: Costs;
   readonly #dependents = new Map<TaskId, Set<TaskId>>();
   /** Steps under way to a lease: neither ready nor dispatched yet. */
   readonly #held = new Set<string>();
@@ -31,11 +33,9 @@ export class TaskIndex {
   readonly #running = new RunningCharges();
   readonly bounds: WaitBounds;
 
-  constructor(
-    book: TaskBook,
-    private readonly costs: Costs,
-  ) {
+  constructor(book: TaskBook, costs: Costs) {
     this.#book = book;
+    this.#costs = costs;
     this.bounds = new WaitBounds(costs);
   }
 
@@ -53,7 +53,7 @@ export class TaskIndex {
     else this.#expiring.set(taskId, expiryMs);
     const blocked =
       task.ending !== null ||
-      !this.#dependenciesDone(task) ||
+      !needsMet(task, this.#book.closed) ||
       pauseOfGroup(task, this.#book.pauses) !== undefined;
     const waiting = new Set<StepId>();
     let nextMs = Infinity;
@@ -65,7 +65,7 @@ export class TaskIndex {
     if (nextMs === Infinity) this.#turning.delete(taskId);
     else this.#turning.set(taskId, nextMs);
     this.bounds.track(task, waiting, nowMs, this.#book.policy);
-    this.#running.track(task, this.costs, this.#book.policy);
+    this.#running.track(task, this.#costs, this.#book.policy);
   }
 
   /** A lease is being asked for: not to be planned again until `release`. */
@@ -79,7 +79,7 @@ export class TaskIndex {
     this.refresh(taskId, nowMs);
   }
 
-  /** Tasks that waited for this one, which will never complete. They are told once. */
+  /** Tasks that waited for this one, which will never complete. They are told once; one that goes on is refreshed then. */
   takeDependents(taskId: TaskId): readonly TaskId[] {
     const waiting = [...(this.#dependents.get(taskId) ?? [])];
     this.#dependents.delete(taskId);
@@ -124,7 +124,7 @@ export class TaskIndex {
       task.id,
       task.steps.map(({ spec }) => spec.id),
     );
-    for (const dependency of task.dependsOn) {
+    for (const dependency of awaitedTasks(task)) {
       if (this.#book.closed.has(dependency)) continue;
       const waiting = this.#dependents.get(dependency);
       if (waiting) waiting.add(task.id);
@@ -146,10 +146,6 @@ export class TaskIndex {
     for (const dependent of waiting) this.refresh(dependent, nowMs);
   }
 
-  #dependenciesDone(task: OpenTask): boolean {
-    return task.dependsOn.every((id) => this.#book.closed.get(id) === 'completed');
-  }
-
   #place(task: OpenTask, { spec, progress }: Step, blocked: boolean, nowMs: number): Placed {
     const key = `${task.id}/${spec.id}`;
     const waits =
@@ -167,7 +163,7 @@ export class TaskIndex {
       this.ready.remove(task.id, spec.id);
       return { isReady: false, againAtMs: notBeforeMs };
     }
-    const { urgentByMs, againAtMs } = urgencyOf(task, nowMs, this.costs, this.#book.policy);
+    const { urgentByMs, againAtMs } = urgencyOf(task, nowMs, this.#costs, this.#book.policy);
     this.ready.put({
       taskId: task.id,
       stepId: spec.id,

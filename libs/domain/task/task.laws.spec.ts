@@ -2,19 +2,24 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { canonicalJson } from '#libs/domain/canonical.js';
 import { cancelTask, dispatchStep, isRefused } from '#libs/domain/task/decide.js';
-import {
-  TASK_STREAM_TYPES,
-  type StepSpec,
-  type TaskEvent,
-  type TaskSubmitted,
-} from '#libs/domain/task/events.js';
+import { TASK_STREAM_TYPES } from '#libs/domain/task/stream-types.js';
+import type { StepSpec, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import type { PauseScope } from '#libs/domain/task/pauses.js';
 import { expiresAtMs } from '#libs/domain/task/queue-time.js';
 import { msOf } from '#libs/domain/time.js';
 import { activeSteps } from '#libs/domain/task/task.js';
-import { stepSpec, submission } from '#libs/testing/builders.js';
-import { OUTCOMES, STEP_IDS, taskActions, TaskWorld, type TaskAction } from '#libs/testing/task-world.js';
+import { cancelWorkflow } from '#libs/domain/task/decide-workflow.js';
+import type { WorkflowPart } from '#libs/domain/task/workflow.js';
+import { NOW, stepSpec, submission } from '#libs/testing/builders.js';
+import {
+  OPEN_MAX,
+  OUTCOMES,
+  STEP_IDS,
+  taskActions,
+  TaskWorld,
+  type TaskAction,
+} from '#libs/testing/task-world.js';
 
 const worldAfter = (made: readonly TaskAction[]): TaskWorld => {
   const world = new TaskWorld();
@@ -134,6 +139,52 @@ describe('in any history', () => {
       }
     }));
 
+  it('a task of a workflow starts only when its edges allow it, and all that it reads is over', () =>
+    law(800, ({ log }) => {
+      const ended = new Map<string, string>();
+      const parts = new Map<string, WorkflowPart>();
+      for (const record of log) {
+        const { event } = record;
+        if (event.type === 'task.submitted' && event.workflow) parts.set(event.taskId, event.workflow);
+        if (ends(record) && 'taskId' in event) ended.set(event.taskId, event.type);
+        if (event.type !== 'step.dispatched') continue;
+        const { needs, uses } = parts.get(event.taskId) ?? { needs: [], uses: [] };
+        for (const { taskId, onFailure } of needs)
+          expect([onFailure, ended.get(taskId)]).toEqual([
+            onFailure,
+            onFailure === 'continue' ? expect.any(String) : 'task.completed',
+          ]);
+        for (const { taskId } of uses) expect(ended.has(taskId)).toBe(true);
+      }
+    }));
+
+  it('the result of a task is kept exactly as long as an open task reads it', () =>
+    law(800, ({ log }) => {
+      const book = emptyBook();
+      const results = new Map<string, unknown>();
+      for (const record of log) {
+        applyToBook(book, record);
+        if (record.event.type === 'task.completed') results.set(record.event.taskId, record.event.result);
+        const read = new Set(
+          [...book.open.values()].flatMap(({ workflow }) => workflow?.uses ?? []).map(({ taskId }) => taskId),
+        );
+        expect([...book.results.keys()].toSorted()).toEqual([...read].toSorted());
+        for (const [taskId, { result }] of book.results) expect(result).toEqual(results.get(taskId) ?? null);
+      }
+    }));
+
+  it('a workflow is accepted with all of its tasks or none, and is over when they are', () =>
+    law(500, ({ log, book }) => {
+      for (const [place, { event }] of log.entries()) {
+        if (event.type !== 'workflow.submitted') continue;
+        const following = log.slice(place + 1, place + 1 + event.tasks.length).map(taskIdOf);
+        expect(following).toEqual(event.tasks.map(({ taskId }) => taskId));
+        const open = event.tasks.filter(({ taskId }) => book.open.has(taskId)).length;
+        const workflow = book.workflows.get(event.workflowId);
+        expect(workflow && workflow.taskIds.length - workflow.over).toBe(open === 0 ? null : open);
+      }
+    }));
+
   it('a task that is over has said of each of its attempts how it ended', () =>
     law(600, ({ log }) => {
       const running = new Map<string, string>();
@@ -173,7 +224,7 @@ describe('in any history', () => {
         const most = (steps.find(({ id }) => id === event.stepId)?.retry.attemptsMax ?? 0) + 5;
         expect(event.attempt).toBeLessThanOrEqual(most);
       }
-      expect(book.open.size).toBeLessThanOrEqual(4);
+      expect(book.open.size).toBeLessThanOrEqual(OPEN_MAX);
     }));
 });
 
@@ -243,6 +294,23 @@ describe('after any history', () => {
       expect([...world.book.open.keys()]).toEqual([]);
     }));
 
+  it('a workflow that is cancelled leaves nothing that waits, and no task of it fails by that', () =>
+    law(500, (world) => {
+      for (const [workflowId, workflow] of world.book.workflows) {
+        const before = world.log.length;
+        const decision = cancelWorkflow(workflowId, 'enough', world.book, NOW);
+        expect(isRefused(decision)).toBe(workflow === null);
+        if (isRefused(decision)) continue;
+        world.append(decision);
+        const failed = world.log.slice(before).filter(({ event }) => event.type === 'task.failed');
+        expect(failed).toEqual([]);
+        for (const taskId of workflow?.taskIds ?? []) {
+          const open = world.book.open.get(taskId);
+          expect(open === undefined || (open.ending !== null && activeSteps(open).length > 0)).toBe(true);
+        }
+      }
+    }));
+
   it('every open task can be brought to its end by cancelling it, whatever its executor does then', () =>
     law(500, (world, extra) => {
       for (const taskId of world.book.open.keys()) world.cancel(taskId);
@@ -266,6 +334,10 @@ describe('after any history', () => {
         expect(world.lose(attempt)).toEqual([]);
       }
       for (const { event } of log) {
+        if (event.type === 'workflow.submitted') {
+          const { type: _, ...wanted } = event;
+          expect(world.submitWorkflow(wanted)).toEqual({ repeatedOf: event.workflowId });
+        }
         if (event.type === 'task.submitted') {
           const { type: _, ...wanted } = event;
           expect(world.submit(wanted)).toEqual({ repeatedOf: event.taskId });

@@ -2,7 +2,6 @@ import { isInterruption, type Failure } from '../errors.js';
 import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type {
   LeaseRef,
-  StartPromise,
   StepFailure,
   StepSpec,
   TaskEvent,
@@ -10,6 +9,8 @@ import type {
   TaskSubmitted,
   TemplateRef,
 } from './events.js';
+import type { StartPromise } from './start-promise.js';
+import type { WorkflowPart } from './workflow.js';
 
 /** A task as the scheduler knows it. A closed task keeps only how it ended: that is all that later decisions need. */
 export type Task = OpenTask | ClosedTask;
@@ -23,6 +24,7 @@ export type OpenTask = {
   readonly priority: number;
   readonly dependsOn: readonly TaskId[];
   readonly labels: Readonly<Record<string, string>>;
+  readonly workflow?: WorkflowPart;
   readonly submittedAt: string;
   readonly runAt: string | null;
   readonly queueTtlMs: number | null;
@@ -121,6 +123,7 @@ const opened = (event: TaskSubmitted, seq: number): OpenTask => ({
   priority: event.priority,
   dependsOn: event.dependsOn,
   labels: event.labels,
+  ...(event.workflow ? { workflow: event.workflow } : {}),
   submittedAt: event.submittedAt,
   runAt: event.runAt ?? null,
   queueTtlMs: event.queueTtlMs ?? null,

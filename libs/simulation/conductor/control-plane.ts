@@ -16,7 +16,7 @@ import {
   submitTask,
   type Decision,
 } from '#libs/domain/task/decide.js';
-import type { TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { TaskSubmitted } from '#libs/domain/task/events.js';
 import { dependencyEnded, loseLease, recordReport, type Outcome } from '#libs/domain/task/outcome.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
@@ -90,7 +90,11 @@ export class ControlPlane {
   #endDependents(taskId: string, at: string, nowMs: number): void {
     for (const dependent of this.index.takeDependents(taskId)) {
       const task = this.book.open.get(dependent);
-      if (task) this.tell(dependencyEnded(task, taskId, this.book, at), nowMs);
+      if (task === undefined) continue;
+      const events = dependencyEnded(task, taskId, this.book, at);
+      if (events.length > 0) this.tell(events, nowMs);
+      // It goes on without what it waited for.
+      else this.index.refresh(dependent, nowMs);
     }
   }
 

@@ -102,7 +102,7 @@ export class Site {
   crash(serverId: string): void {
     this.#swaps.crashed(serverId);
     this.serverState(serverId, 'down');
-    for (const { attempt, request } of [...this.running.values()]) {
+    for (const { attempt, request } of this.running.values()) {
       if (attempt.serverId !== serverId) continue;
       request.abort();
       const message = `${serverId} does not answer.`;
@@ -156,7 +156,7 @@ export class Site {
 
   /** A task that fails for good has what else runs of it stopped. */
   #stopFailing(): void {
-    for (const { attempt, request } of [...this.running.values()]) {
+    for (const { attempt, request } of this.running.values()) {
       if (this.plane.book.open.get(attempt.step.taskId)?.ending?.kind !== 'failed') continue;
       request.abort();
       this.report(attempt, { kind: 'cancelled', confirmed: true });

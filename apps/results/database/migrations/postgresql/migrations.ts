@@ -1,8 +1,10 @@
 import { TaskTimes } from '../task-times.js';
 import { Initial } from './initial.js';
+import { Workflows } from './workflows.js';
 
 /** In the order in which they are applied; one that was released is never changed. */
 export const MIGRATIONS = [
   { name: 'initial', class: Initial },
   { name: 'task-times', class: TaskTimes },
+  { name: 'workflows', class: Workflows },
 ] as const;
