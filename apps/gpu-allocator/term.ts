@@ -1,3 +1,4 @@
+import type { Failure } from '#libs/domain/errors.js';
 import type { ServerView } from '#libs/contracts/lease-rpc.js';
 import { configureServers } from '#libs/domain/gpu/decide.js';
 import type { GpuEvent, ServerSpec } from '#libs/domain/gpu/events.js';
@@ -12,6 +13,7 @@ import type { AllocatorConfig } from './allocator.config.js';
 import { LeaseDesk } from './lease-desk.js';
 import { Recorder } from './recorder.js';
 import { ResidencyKeeper } from './residency-keeper.js';
+import { ServerRecovery } from './server-recovery.js';
 import { ServerWatch } from './server-watch.js';
 import { ENDING_SUBJECTS, TaskFollower } from './task-follower.js';
 
@@ -52,17 +54,12 @@ export class Term {
     const runnerOf = (serverId: ServerId): ModelRunner => this.#runnerOf(serverId);
     this.#recorder = new Recorder(writer, ledger, clock);
     this.desk = new LeaseDesk(this.#recorder, clock, config.leaseTtlMs, logger);
-    this.keeper = new ResidencyKeeper({ ...options, recorder: this.#recorder, runnerOf, signal });
-    this.follower = new TaskFollower(this.desk, (leaseId) => this.keeper.clear(leaseId));
-    this.#watch = new ServerWatch({
-      recorder: this.#recorder,
-      keeper: this.keeper,
-      clock,
-      runnerOf,
-      probeEveryMs: config.probeEveryMs,
-      logger,
-      signal,
-    });
+    const onTrouble = (serverId: ServerId, failure: Failure): void => this.#watch.troubled(serverId, failure);
+    this.keeper = new ResidencyKeeper({ ...options, recorder: this.#recorder, runnerOf, onTrouble, signal });
+    this.follower = new TaskFollower(this.desk, (leaseId) => this.keeper.clear(leaseId), onTrouble);
+    const shared = { recorder: this.#recorder, keeper: this.keeper, clock, runnerOf, logger, signal };
+    const recovery = new ServerRecovery({ ...shared, pauseMs: config.probeEveryMs });
+    this.#watch = new ServerWatch({ ...shared, recovery, probeEveryMs: config.probeEveryMs });
   }
 
   /** Resolves when the term is over, with the reason. */

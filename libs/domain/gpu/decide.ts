@@ -202,8 +202,17 @@ export const configureServers = (
   const names = new Set(wanted.map(({ serverId }) => serverId));
   for (const [serverId, { leases }] of ledger.servers) {
     if (names.has(serverId)) continue;
-    if (leases.size > 0)
-      events.push({ type: 'lease.expired', serverId, leaseIds: [...leases.keys()], ttlMs: 0, at });
+    if (leases.size > 0) {
+      const leaseIds = [...leases.keys()];
+      events.push({
+        type: 'lease.expired',
+        serverId,
+        leaseIds,
+        ttlMs: 0,
+        reason: 'the server was removed',
+        at,
+      });
+    }
     events.push({ type: 'server.removed', serverId, at });
   }
   return events;

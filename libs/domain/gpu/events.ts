@@ -150,11 +150,14 @@ export type LeasesReleased = {
   readonly at: string;
 };
 
-/** Not renewed in time. Whoever held these must have stopped; their attempts no longer count. */
+/** Not renewed in time, or lost with their server. Whoever held these must stop; their attempts no longer count. */
 export type LeasesExpired = {
   readonly type: 'lease.expired';
   readonly serverId: ServerId;
   readonly leaseIds: readonly LeaseId[];
+  /** 0 where it was not time that ended them. */
   readonly ttlMs: number;
+  /** Absent: nobody renewed them. */
+  readonly reason?: string;
   readonly at: string;
 };

@@ -153,6 +153,9 @@ const remember = (expired: Set<LeaseId>, leaseIds: readonly LeaseId[]): void => 
 
 const withState = (server: Server, event: Extract<GpuEvent, { type: 'server.state-changed' }>): Server => {
   const { version: _, reason: __, ...kept } = server;
+  // What a server could not load while it was not well says nothing of it now.
+  if (event.state === 'up' && (server.state === 'down' || server.state === 'suspect'))
+    server.loadFailures.clear();
   return {
     ...kept,
     state: event.state,

@@ -303,7 +303,14 @@ describe('configuring servers', () => {
     givenServers(...loadedServer, granted('gpu1', lease('l1', 'r1')))
       .when(wanted())
       .then(
-        { type: 'lease.expired', serverId: 'gpu1', leaseIds: ['l1'], ttlMs: 0, at: NOW },
+        {
+          type: 'lease.expired',
+          serverId: 'gpu1',
+          leaseIds: ['l1'],
+          ttlMs: 0,
+          reason: 'the server was removed',
+          at: NOW,
+        },
         { type: 'server.removed', serverId: 'gpu1', at: NOW },
       ));
 

@@ -2,7 +2,7 @@ import type { LeaseId, ServerId } from '../ids.js';
 import { emptyLedger, type Ledger, type Server } from './gpu.js';
 
 /** Raise it when the fold makes another ledger of the same events, as with the task book (task/book-state.ts). */
-export const LEDGER_FOLD_VERSION = 'leases-1';
+export const LEDGER_FOLD_VERSION = 'leases-2';
 
 type Written = {
   readonly seq: number;
