@@ -1,8 +1,9 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { ExplainReply, QueueReply } from '#libs/contracts/explain.js';
 import type { HealthReport } from '#libs/contracts/health.js';
-import type { ServerView } from '#libs/contracts/lease-rpc.js';
+import type { DrainRequest, ServerReply, ServerView } from '#libs/contracts/lease-rpc.js';
 import { RPC, SERVICES, type ServiceName } from '#libs/contracts/subjects.js';
+import { ApiError } from './http/problem.js';
 import { rpcRequest } from '#libs/runtime/rpc-client.js';
 
 /** A service answers from memory; one that needs longer does not get on. */
@@ -22,6 +23,13 @@ export class PlatformClient {
 
   async servers(): Promise<readonly ServerView[]> {
     return await rpcRequest<readonly ServerView[]>(this.connection, RPC.listServers, {}, SERVERS_TIMEOUT_MS);
+  }
+
+  async drain(serverId: string, drain: boolean): Promise<ServerView> {
+    const request: DrainRequest = { serverId, drain };
+    return taken(
+      await rpcRequest<ServerReply>(this.connection, RPC.drainServer, request, SERVERS_TIMEOUT_MS),
+    );
   }
 
   async explain(taskId: string): Promise<ExplainReply> {
@@ -50,3 +58,8 @@ export class PlatformClient {
     }
   }
 }
+
+const taken = (reply: ServerReply): ServerView => {
+  if (!reply.ok) throw ApiError.of(reply.failure);
+  return reply.server;
+};

@@ -1,7 +1,8 @@
-import { Controller, Get, Inject } from '@nestjs/common';
-import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { ServerView } from '#libs/contracts/lease-rpc.js';
 import { schemaRef } from './http/openapi-schemas.js';
+import { serverIdOf } from './http/request-parts.js';
 import { PlatformClient } from './platform-client.js';
 
 @ApiTags('servers')
@@ -15,6 +16,28 @@ export class ServersController {
   async list(): Promise<object> {
     return { items: (await this.platform.servers()).map(shownServer) };
   }
+
+  @Post(':id/drain')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Drain a server for maintenance',
+    description:
+      'Nothing new starts there; what runs ends, and then its models are unloaded. Its state is `draining`, then `drained`.',
+  })
+  @ApiParam({ name: 'id' })
+  @ApiResponse({ status: 200, description: 'The server.', schema: schemaRef('Server') })
+  async drain(@Param('id') id: string): Promise<object> {
+    return shownServer(await this.platform.drain(serverIdOf(id), true));
+  }
+
+  @Post(':id/resume')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Let a drained server take work again' })
+  @ApiParam({ name: 'id' })
+  @ApiResponse({ status: 200, description: 'The server.', schema: schemaRef('Server') })
+  async resume(@Param('id') id: string): Promise<object> {
+    return shownServer(await this.platform.drain(serverIdOf(id), false));
+  }
 }
 
 /** A server behind a proxy may be reached with a password in its address. */
@@ -26,6 +49,7 @@ const shownServer = (server: ServerView): object => ({
   url: server.url === undefined ? null : withoutCredentials(server.url),
   state: server.state,
   reason: server.reason ?? null,
+  drain: server.drain && { reason: server.drain.reason, since: server.drain.since },
   version: server.version ?? null,
   device: server.device,
   slots: server.slots,

@@ -1,6 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import type {
+  DrainRequest,
   EnsureResidentReply,
   EnsureResidentRequest,
   GiveBackReply,
@@ -9,6 +10,7 @@ import type {
   GrantRequest,
   PresentReply,
   PresentRequest,
+  ServerReply,
   ServerView,
 } from '#libs/contracts/lease-rpc.js';
 import { RPC } from '#libs/contracts/subjects.js';
@@ -37,6 +39,11 @@ export class AllocatorController {
   @MessagePattern(RPC.ensureResident)
   async ensureResident(@Payload() request: EnsureResidentRequest): Promise<EnsureResidentReply> {
     return await this.allocator.term().keeper.ensure(request);
+  }
+
+  @MessagePattern(RPC.drainServer)
+  async drain(@Payload() request: DrainRequest): Promise<ServerReply> {
+    return await this.allocator.term().drain(request);
   }
 
   @MessagePattern(RPC.listServers)

@@ -57,7 +57,7 @@ export class ServerRecovery {
     const server = recorder.ledger.servers.get(serverId);
     if (server === undefined) return 'in-use';
     recorder.record(residenciesGone(server, resident, this.#now()));
-    const reason = `recovery of the server: ${server.reason ?? server.state}`;
+    const reason = `recovery of the server: ${server.reason ?? server.health}`;
     for (const { residencyId } of server.residencies.values()) {
       if (busySlots(server, residencyId) > 0) continue;
       if (!(await keeper.unload(serverId, residencyId, reason))) return 'stuck';
@@ -80,7 +80,7 @@ export class ServerRecovery {
     const resident = await runnerOf(serverId).listResident(signal);
     const server = recorder.ledger.servers.get(serverId);
     if (server === undefined || signal.aborted) return;
-    logger.info({ serverId, was: server.state }, 'server is up again');
+    logger.info({ serverId, was: server.health }, 'server is up again');
     recorder.record(serverSeen(server, { version, resident }, this.#now()));
   }
 

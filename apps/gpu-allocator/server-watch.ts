@@ -81,8 +81,8 @@ export class ServerWatch {
     const { version } = await runnerOf(serverId).probe(signal);
     // What is listed while a load or an unload begins or ends may be either state; the next look will tell.
     if (keeper.isBusy(serverId)) return void this.#silent.delete(serverId);
-    const state = recorder.ledger.servers.get(serverId)?.state;
-    if (state === 'down' || state === 'suspect') {
+    const health = recorder.ledger.servers.get(serverId)?.health;
+    if (health === 'down' || health === 'suspect') {
       await recovery.attempt(serverId, version);
       return void this.#silent.delete(serverId);
     }
@@ -90,7 +90,7 @@ export class ServerWatch {
     this.#silent.delete(serverId);
     const server = recorder.ledger.servers.get(serverId);
     if (server === undefined || keeper.isBusy(serverId) || signal.aborted) return;
-    if (server.state !== state) return;
+    if (server.health !== health) return;
     recorder.record(serverSeen(server, { version, resident }, rfc3339(clock.nowMs())));
   }
 
@@ -101,7 +101,7 @@ export class ServerWatch {
     const silent = (this.#silent.get(serverId) ?? 0) + 1;
     this.#silent.set(serverId, silent);
     if (silent < SILENT_LOOKS_MAX && !GONE.has(details['cause'])) return;
-    if (server.state !== 'down') logger.warn({ serverId, reason: message }, 'server is down');
+    if (server.health !== 'down') logger.warn({ serverId, reason: message }, 'server is down');
     recorder.record(serverLost(server, message, rfc3339(clock.nowMs())));
     keeper.abandon(serverId);
   }

@@ -1,7 +1,8 @@
 import type { Failure } from '#libs/domain/errors.js';
-import type { ServerView } from '#libs/contracts/lease-rpc.js';
+import type { DrainRequest, ServerReply, ServerView } from '#libs/contracts/lease-rpc.js';
 import { configureServers } from '#libs/domain/gpu/decide.js';
 import type { GpuEvent, ServerSpec } from '#libs/domain/gpu/events.js';
+import { drainsDone, drainServer, resumeServer, toUnload, unknownServer } from '#libs/domain/gpu/drain.js';
 import { busySlots, freeBytes, type Ledger, type Server } from '#libs/domain/gpu/gpu.js';
 import type { ServerId } from '#libs/domain/ids.js';
 import { START, type EventLog, type LogPosition, type LogWriter } from '#libs/event-log/event-log.js';
@@ -106,13 +107,48 @@ export class Term {
     await Promise.allSettled(unloads);
   }
 
+  async drain({ serverId, drain }: DrainRequest): Promise<ServerReply> {
+    const { ledger, logger } = this.options;
+    const at = rfc3339(this.options.clock.nowMs());
+    const decided = drain
+      ? drainServer(ledger, serverId, 'asked by a client', at)
+      : resumeServer(ledger, serverId, at);
+    if (!decided.ok) return decided;
+    if (decided.events.length > 0) logger.info({ serverId, drain }, 'drain');
+    await this.#recorder.record(decided.events).acknowledged();
+    this.#drain();
+    return this.#replyOf(serverId);
+  }
+
+  #replyOf(serverId: ServerId): ServerReply {
+    const server = this.options.ledger.servers.get(serverId);
+    return server === undefined
+      ? { ok: false, failure: unknownServer(serverId) }
+      : { ok: true, server: this.#view(server) };
+  }
+
   views(): readonly ServerView[] {
     return [...this.options.ledger.servers.values()].map((server) => this.#view(server));
+  }
+
+  /** Goes on with servers that are being drained. */
+  #drain(): void {
+    const { ledger, clock } = this.options;
+    for (const server of ledger.servers.values()) {
+      const { serverId } = server.spec;
+      const [next] = toUnload(server);
+      if (next === undefined) continue;
+      const unload = async (): Promise<boolean> =>
+        await this.keeper.unload(serverId, next.residencyId, 'the server is being drained');
+      void this.keeper.exclusive(serverId, unload);
+    }
+    this.#recorder.record(drainsDone(ledger, rfc3339(clock.nowMs())));
   }
 
   #tick(): void {
     const { snapshots, writer } = this.options;
     this.desk.expire();
+    this.#drain();
     // Between two turns the ledger holds exactly what was handed to the writer.
     snapshots.offer(writer.position, () => writer.flush());
   }
@@ -155,10 +191,11 @@ export class Term {
   }
 
   #view(server: Server): ServerView {
-    const { spec, state, version, reason, foreign } = server;
+    const { spec, state, drain, version, reason, foreign } = server;
     return {
       ...spec,
       state,
+      drain,
       ...(version === undefined ? {} : { version }),
       ...(reason === undefined ? {} : { reason }),
       vramFreeBytes: spec.kind === 'cpu' ? 0 : freeBytes(server),

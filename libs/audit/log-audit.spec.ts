@@ -189,6 +189,12 @@ const PLANTS: readonly Plant[] = [
       changed('leases', 8, (record) => data({ serverId: (sim as { serverId: string }).serverId })(record)),
   ],
   [
+    'PLACE_NOT_OPEN',
+    'leases on a server that is being drained',
+    () =>
+      changed('leases', 4, (record) => ({ ...data({ reason: 'x' })(record), type: 'server.drain-started' })),
+  ],
+  [
     'UNLOADED_IN_USE',
     'an unload under a lease',
     () =>

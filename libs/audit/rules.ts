@@ -24,7 +24,10 @@ export const RULES = {
   NEEDS_NOT_DONE: { promise: 2, says: 'A step started before a step or a task that it needs.' },
   MEMORY_OVERCOMMITTED: { promise: 3, says: 'More bytes are taken on a server than it has.' },
   SLOTS_OVERCOMMITTED: { promise: 3, says: 'More leases are live than there are slots.' },
-  PLACE_NOT_OPEN: { promise: 3, says: 'A lease was granted where nothing is loaded.' },
+  PLACE_NOT_OPEN: {
+    promise: 3,
+    says: 'A lease was granted where nothing is loaded, or on a server that is being drained.',
+  },
   UNLOADED_IN_USE: { promise: 3, says: 'A model was unloaded, or a server removed, under live leases.' },
   STARTED_TWICE: { promise: 4, says: 'An attempt started while another one of its step was under way.' },
   ATTEMPTS_OUT_OF_ORDER: {

@@ -25,6 +25,8 @@ export const RPC = {
   giveBackLeases: 'rpc.allocator.give-back',
   /** `ListServersRequest` → `ServerView[]`. */
   listServers: 'rpc.allocator.servers',
+  /** `DrainRequest` → `ServerReply`. */
+  drainServer: 'rpc.allocator.drain',
   /** `QueryRequest` → `QueryReply` (queries.ts). */
   query: 'rpc.results.query',
   /** `RebuildRequest` → `RebuildReply`: fills the read model anew from the log. */

@@ -327,6 +327,20 @@ const ROWS: readonly Row[] = [
     says: [/POST/, /GET/],
   },
   {
+    name: 'a drain of an unknown server',
+    method: 'POST',
+    path: '/api/v1/servers/nope/drain',
+    code: 'SERVER_UNKNOWN',
+    says: [/nope/],
+  },
+  {
+    name: 'a resume of what is no server id',
+    method: 'POST',
+    path: '/api/v1/servers/Not%20one/resume',
+    code: 'VALIDATION_FAILED',
+    says: [/Not one/, /lower-case letters/],
+  },
+  {
     name: 'GET of a priority',
     method: 'GET',
     path: '/api/v1/tasks/abc/priority',

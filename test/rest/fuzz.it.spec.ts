@@ -62,6 +62,9 @@ const path = fc.oneof(
   fc
     .tuple(id, fc.constantFrom('events', 'stream', 'explain', 'priority', 'x'))
     .map(([text, part]) => `/api/v1/tasks/${text}/${part}`),
+  fc
+    .tuple(fc.oneof(raw, fc.constantFrom('attic', 'nowhere')), fc.constantFrom('drain', 'resume', 'x'))
+    .map(([text, part]) => `/api/v1/servers/${text}/${part}`),
   raw.map((text) => `/api/v1/templates/${text}`),
   fc.array(raw, { maxLength: 4 }).map((parts) => `/${parts.join('/')}`),
 );

@@ -44,6 +44,8 @@ describe('the OpenAPI document', () => {
       'GET /health/ready',
       'GET /metrics',
       'PATCH /api/v1/tasks/{id}/priority',
+      'POST /api/v1/servers/{id}/drain',
+      'POST /api/v1/servers/{id}/resume',
       'POST /api/v1/tasks',
       'POST /api/v1/templates/validate',
     ]);

@@ -205,7 +205,8 @@ const explanations = {
 } satisfies Record<string, SchemaObject>;
 
 const operations = {
-  ServerList: exactly({ items: { type: 'array', items: { type: 'object' } } }),
+  ServerList: exactly({ items: { type: 'array', items: ref('Server') } }),
+  Server: { type: 'object', required: ['id', 'state'], properties: { id: text, state: text } },
   Live: exactly({ status: { const: 'live' } }),
   Ready: exactly({ ready: { const: true }, services: { type: 'object' } }),
   Problem: exactly(

@@ -4,12 +4,19 @@ import { ApiError, shown } from './problem.js';
 /** As the IETF draft on the header leaves it to the server: printable, bounded. */
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 
-export const taskIdOf = (id: string): string => {
+export const taskIdOf = (id: string): string => idOf('task', id);
+
+export const serverIdOf = (id: string): string => idOf('server', id);
+
+const idOf = (what: 'task' | 'server', id: string): string => {
   if (isId(id)) return id;
   const accepted = 'lower-case letters, digits and -, 1 to 64 of them';
-  throw new ApiError('VALIDATION_FAILED', `Task id '${String(shown(id))}' is not one; ids are ${accepted}.`, [
-    { path: 'id', value: shown(id), message: 'is not a task id', accepted },
-  ]);
+  const named = what === 'task' ? 'Task' : 'Server';
+  throw new ApiError(
+    'VALIDATION_FAILED',
+    `${named} id '${String(shown(id))}' is not one; ids are ${accepted}.`,
+    [{ path: 'id', value: shown(id), message: `is not a ${what} id`, accepted }],
+  );
 };
 
 export const idempotencyKeyOf = (key: string | undefined): string | undefined => {

@@ -30,7 +30,7 @@ const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
 /** Commands about the platform itself: servers, status. */
 export const addPlatformCommands = (program: Command, session: () => Session): void => {
-  program
+  const servers = program
     .command('servers')
     .description('inference servers: what is loaded, who holds which slot')
     .action(async () => {
@@ -38,6 +38,19 @@ export const addPlatformCommands = (program: Command, session: () => Session): v
       const { items } = await api.call<{ readonly items: readonly Server[] }>('GET', '/api/v1/servers');
       out.show(items, () => items.flatMap(serverLines));
     });
+  for (const [verb, does] of [
+    ['drain', 'let nothing new start on a server, and unload its models when what runs there has ended'],
+    ['resume', 'let a drained server take work again'],
+  ] as const)
+    servers
+      .command(verb)
+      .description(does)
+      .argument('<id>', 'id of the server')
+      .action(async (id: string) => {
+        const { api, out } = session();
+        const server = await api.call<Server>('POST', `/api/v1/servers/${encodeURIComponent(id)}/${verb}`);
+        out.show(server, () => serverLines(server));
+      });
   program
     .command('status')
     .description('how the services are')

@@ -8,6 +8,9 @@ export type GpuEvent =
   | ServerConfigured
   | ServerRemoved
   | ServerStateChanged
+  | ServerDrainStarted
+  | ServerDrained
+  | ServerResumed
   | LoadStarted
   | Loaded
   | LoadFailed
@@ -24,6 +27,9 @@ export const LEASE_STREAM_TYPES: ReadonlySet<string> = new Set<(GpuEvent | Alloc
   'server.configured',
   'server.removed',
   'server.state-changed',
+  'server.drain-started',
+  'server.drained',
+  'server.resumed',
   'residency.load-started',
   'residency.loaded',
   'residency.load-failed',
@@ -74,6 +80,27 @@ export type ServerStateChanged = {
   readonly reason?: string;
   /** Models that are loaded there and are not ours; their bytes are not available. */
   readonly foreign: readonly ForeignModel[];
+  readonly at: string;
+};
+
+/** Asked for: nothing new is placed there, whatever its state. */
+export type ServerDrainStarted = {
+  readonly type: 'server.drain-started';
+  readonly serverId: ServerId;
+  readonly reason: string;
+  readonly at: string;
+};
+
+/** Nothing is leased and nothing loaded there any more: it may be switched off. */
+export type ServerDrained = {
+  readonly type: 'server.drained';
+  readonly serverId: ServerId;
+  readonly at: string;
+};
+
+export type ServerResumed = {
+  readonly type: 'server.resumed';
+  readonly serverId: ServerId;
   readonly at: string;
 };
 

@@ -77,6 +77,12 @@ describe('at every point of any history', () => {
       }
     }));
 
+  it('nothing is granted and nothing loaded on a server that is being drained', () =>
+    always(250, ({ servers }, { event }) => {
+      if (event.type !== 'lease.granted' && event.type !== 'residency.load-started') return;
+      expect(servers.get(event.serverId)?.drain).toBeNull();
+    }));
+
   it('no lease is for a model that is not loaded', () =>
     always(250, ({ servers }) => {
       for (const { spec, leases, residencies } of servers.values()) {

@@ -1,6 +1,7 @@
 import type { Failure } from '../errors.js';
 import type { LeaseId, ResidencyId, ServerId } from '../ids.js';
-import type { AllocatorEvent, ForeignModel, GpuEvent, GrantedLease, ServerSpec } from './events.js';
+import type { AllocatorEvent, GpuEvent, GrantedLease, ServerSpec } from './events.js';
+import { drainedAs, seenAs, type Condition } from './condition.js';
 import { profileKey, sameModel, type ModelProfile } from './profile.js';
 
 /** The ledger: the fold of the `LEASES` stream. Like the task book it is changed in place, by `applyToLedger` alone. */
@@ -14,15 +15,11 @@ export type Ledger = {
   readonly positions: { tasks: number };
 };
 
-export type Server = {
+export type Server = Condition & {
   readonly spec: ServerSpec;
-  readonly state: 'unknown' | 'up' | 'down' | 'suspect';
-  readonly version?: string;
-  readonly reason?: string;
-  readonly foreign: readonly ForeignModel[];
   readonly residencies: Map<ResidencyId, Residency>;
   readonly leases: Map<LeaseId, Lease>;
-  /** Last failed load per profile key, until a load of it succeeds. */
+  /** Last failed load per profile key, until a load of it succeeds or the server is well again. */
   readonly loadFailures: Map<string, LoadFailure>;
 };
 
@@ -81,10 +78,13 @@ export const applyToLedger = (ledger: Ledger, record: GpuRecord): void => {
 
 const configure = (ledger: Ledger, spec: ServerSpec): void => {
   const known = ledger.servers.get(spec.serverId);
+  // A CPU slot needs no server to answer for it.
+  const health = spec.kind === 'cpu' ? ('up' as const) : ('unknown' as const);
   ledger.servers.set(spec.serverId, {
     ...(known ?? {
-      // A CPU slot needs no server to answer for it.
-      state: spec.kind === 'cpu' ? ('up' as const) : ('unknown' as const),
+      state: health,
+      health,
+      drain: null,
       foreign: [],
       residencies: new Map(),
       leases: new Map(),
@@ -102,7 +102,21 @@ const applyToServer = (ledger: Ledger, event: ServerEvent, seq: number): void =>
     throw new Error(`event ${event.type} at ${seq} for server ${event.serverId}, which is not configured`);
   switch (event.type) {
     case 'server.state-changed':
-      ledger.servers.set(event.serverId, withState(server, event));
+      // What a server could not load while it was not well says nothing of it now.
+      if (event.state === 'up' && server.health !== 'up') server.loadFailures.clear();
+      ledger.servers.set(event.serverId, seenAs(server, event));
+      return;
+    case 'server.drain-started':
+      ledger.servers.set(
+        event.serverId,
+        drainedAs(server, { reason: event.reason, since: event.at, done: false }),
+      );
+      return;
+    case 'server.drained':
+      ledger.servers.set(event.serverId, drainedAs(server, server.drain && { ...server.drain, done: true }));
+      return;
+    case 'server.resumed':
+      ledger.servers.set(event.serverId, drainedAs(server, null));
       return;
     case 'residency.load-started':
       server.residencies.set(event.residencyId, {
@@ -149,20 +163,6 @@ const remember = (expired: Set<LeaseId>, leaseIds: readonly LeaseId[]): void => 
     if (expired.size <= EXPIRED_REMEMBERED_MAX) break;
     expired.delete(oldest);
   }
-};
-
-const withState = (server: Server, event: Extract<GpuEvent, { type: 'server.state-changed' }>): Server => {
-  const { version: _, reason: __, ...kept } = server;
-  // What a server could not load while it was not well says nothing of it now.
-  if (event.state === 'up' && (server.state === 'down' || server.state === 'suspect'))
-    server.loadFailures.clear();
-  return {
-    ...kept,
-    state: event.state,
-    foreign: event.foreign,
-    ...(event.version === undefined ? {} : { version: event.version }),
-    ...(event.reason === undefined ? {} : { reason: event.reason }),
-  };
 };
 
 const changeResidency = (server: Server, id: ResidencyId, change: (was: Residency) => Residency): void => {

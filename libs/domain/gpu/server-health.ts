@@ -14,11 +14,7 @@ export const serverSeen = (
   const { serverId } = server.spec;
   const foreign = foreignIn(server, seen.resident);
   const changed =
-    server.state === 'unknown' ||
-    server.state === 'down' ||
-    server.state === 'suspect' ||
-    server.version !== seen.version ||
-    !sameModels(server.foreign, foreign);
+    server.health !== 'up' || server.version !== seen.version || !sameModels(server.foreign, foreign);
   const { version } = seen;
   return [
     ...residenciesGone(server, seen.resident, at),
@@ -72,7 +68,7 @@ export const serverLost = (server: Server, reason: string, at: string): readonly
     ...(leaseIds.length === 0
       ? []
       : [{ type: 'lease.expired', serverId, leaseIds, ttlMs: 0, reason: 'the server is down', at } as const]),
-    ...(server.state === 'down'
+    ...(server.health === 'down'
       ? []
       : [{ type: 'server.state-changed', serverId, state: 'down', reason, foreign: [], at } as const]),
     ...[...server.residencies.keys()].map((residencyId): GpuEvent => ({
@@ -90,7 +86,7 @@ export const serverLost = (server: Server, reason: string, at: string): readonly
  * answer of hours is worth more than a quick recovery, and the executors give up what makes no progress.
  */
 export const serverSuspected = (server: Server, reason: string, at: string): readonly GpuEvent[] => {
-  const { spec, state, foreign } = server;
-  if (state === 'down' || (state === 'suspect' && server.reason === reason)) return [];
+  const { spec, health, foreign } = server;
+  if (health === 'down' || (health === 'suspect' && server.reason === reason)) return [];
   return [{ type: 'server.state-changed', serverId: spec.serverId, state: 'suspect', reason, foreign, at }];
 };

@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  startOllamaSimulator,
+  type OllamaSimulator,
+} from '#libs/testing/ollama-simulator/ollama-simulator.js';
+import { ApiClient, until } from '../e2e/api-client.js';
+import { TestPlatform } from './platform.js';
+
+let simulator: OllamaSimulator;
+let folder: string;
+let platform: TestPlatform;
+let api: ApiClient;
+
+beforeAll(async () => {
+  simulator = await startOllamaSimulator({ timeScale: 20 });
+  folder = await mkdtemp(join(tmpdir(), 'orchestra-servers-'));
+  const file = join(folder, 'servers.yaml');
+  await writeFile(file, `servers:\n  - { id: attic, url: '${simulator.url}', vram: 24GiB }\n`);
+  platform = await TestPlatform.start({
+    ORCHESTRA_SERVERS_FILE: file,
+    ORCHESTRA_PROBE_EVERY_MS: '200',
+    ORCHESTRA_LEASE_TTL_MS: '1000',
+  });
+  api = new ApiClient(platform.url);
+}, 60_000);
+
+afterAll(async () => {
+  await platform?.stop();
+  await simulator?.stop();
+  await rm(folder, { recursive: true, force: true });
+}, 60_000);
+
+type Shown = { readonly id: string; readonly state: string } & Readonly<Record<string, unknown>>;
+
+const shown = async (id: string): Promise<Shown | undefined> =>
+  (await api.call<{ readonly items: readonly Shown[] }>('GET', '/api/v1/servers')).body.items.find(
+    (server) => server.id === id,
+  );
+
+const isNow = async (id: string, state: string): Promise<void> => {
+  await until(async () => ((await shown(id))?.state === state ? true : undefined), `${id} to be ${state}`);
+};
+
+const generate = async (key: string, tokens: number): Promise<string> =>
+  await api.submit(
+    {
+      template: 'ollama-inference',
+      parameters: { model: 'llama3.2:1b', prompt: key, options: { num_predict: tokens } },
+    },
+    key,
+  );
+
+describe('a server that is drained', () => {
+  it('ends what it has begun, begins nothing, is empty then, and works on when it is resumed', async () => {
+    const running = await generate('runs', 10_000);
+    await until(async () => (simulator.state().activeGenerations > 0 ? true : undefined), 'tokens');
+    const drained = await api.call<Shown>('POST', '/api/v1/servers/attic/drain');
+    expect([drained.status, drained.body]).toMatchObject([
+      200,
+      { id: 'attic', state: 'draining', drain: { reason: 'asked by a client' } },
+    ]);
+    const waiting = await generate('waits', 5);
+    expect((await api.ended(running)).status).toBe('completed');
+    await isNow('attic', 'drained');
+    expect(simulator.state().loaded).toEqual([]);
+    const { body } = await api.call<{ summary: string }>('GET', `/api/v1/tasks/${waiting}/explain`);
+    expect(body.summary).toContain('attic is drained');
+    const resumed = await api.call<Shown>('POST', '/api/v1/servers/attic/resume');
+    expect([resumed.status, resumed.body]).toMatchObject([200, { state: 'up', drain: null }]);
+    expect((await api.ended(waiting)).status).toBe('completed');
+  }, 60_000);
+
+  it('stays drained when the allocator is started again', async () => {
+    await api.call('POST', '/api/v1/servers/attic/drain');
+    await isNow('attic', 'drained');
+    await platform.stopService('gpu-allocator');
+    await platform.startService('gpu-allocator');
+    await isNow('attic', 'drained');
+    await api.call('POST', '/api/v1/servers/attic/resume');
+    await isNow('attic', 'up');
+  }, 60_000);
+});
