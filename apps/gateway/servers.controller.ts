@@ -1,8 +1,10 @@
-import { Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Res } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
 import type { ServerView } from '#libs/contracts/lease-rpc.js';
 import { schemaRef } from './http/openapi-schemas.js';
 import { serverIdOf } from './http/request-parts.js';
+import { PutServerDto, serverOf } from './put-server.dto.js';
 import { PlatformClient } from './platform-client.js';
 
 @ApiTags('servers')
@@ -15,6 +17,36 @@ export class ServersController {
   @ApiResponse({ status: 200, description: 'The servers.', schema: schemaRef('ServerList') })
   async list(): Promise<object> {
     return { items: (await this.platform.servers()).map(shownServer) };
+  }
+
+  @Put(':id')
+  @ApiOperation({
+    summary: 'Add or change a server',
+    description: 'Servers of the servers file are changed there; whoever names an id first keeps it.',
+  })
+  @ApiParam({ name: 'id' })
+  @ApiResponse({ status: 200, description: 'It was changed, or is so already.', schema: schemaRef('Server') })
+  @ApiResponse({ status: 201, description: 'It was added.', schema: schemaRef('Server') })
+  async put(
+    @Param('id') id: string,
+    @Body() body: PutServerDto,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    const { server, created } = await this.platform.putServer(serverOf(serverIdOf(id), body));
+    void reply.status(created ? 201 : 200);
+    return shownServer(server);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({
+    summary: 'Remove a server that was added by the API',
+    description: 'One that works is drained first. One that is down or suspect goes as it is.',
+  })
+  @ApiParam({ name: 'id' })
+  @ApiResponse({ status: 204, description: 'It was removed.' })
+  async remove(@Param('id') id: string): Promise<void> {
+    await this.platform.removeServer(serverIdOf(id));
   }
 
   @Post(':id/drain')
@@ -51,6 +83,7 @@ const shownServer = (server: ServerView): object => ({
   reason: server.reason ?? null,
   drain: server.drain && { reason: server.drain.reason, since: server.drain.since },
   version: server.version ?? null,
+  source: server.source ?? 'file',
   device: server.device,
   slots: server.slots,
   labels: server.labels,

@@ -10,6 +10,9 @@ import type {
   GrantRequest,
   PresentReply,
   PresentRequest,
+  PutServerRequest,
+  RemoveServerReply,
+  RemoveServerRequest,
   ServerReply,
   ServerView,
 } from '#libs/contracts/lease-rpc.js';
@@ -44,6 +47,16 @@ export class AllocatorController {
   @MessagePattern(RPC.drainServer)
   async drain(@Payload() request: DrainRequest): Promise<ServerReply> {
     return await this.allocator.term().drain(request);
+  }
+
+  @MessagePattern(RPC.putServer)
+  async putServer(@Payload() request: PutServerRequest): Promise<ServerReply> {
+    return await this.allocator.term().putServer(request);
+  }
+
+  @MessagePattern(RPC.removeServer)
+  async removeServer(@Payload() request: RemoveServerRequest): Promise<RemoveServerReply> {
+    return await this.allocator.term().removeServer(request);
   }
 
   @MessagePattern(RPC.listServers)

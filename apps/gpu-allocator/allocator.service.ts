@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
 import { LEASE_STREAM_TYPES, type AllocatorEvent, type GpuEvent } from '#libs/domain/gpu/events.js';
 import { applyToLedger, emptyLedger, type Ledger } from '#libs/domain/gpu/gpu.js';
+import { takenIds } from '#libs/domain/gpu/fleet.js';
 import { LEDGER_FOLD_VERSION, ledgerLines, ledgerOfLines } from '#libs/domain/gpu/ledger-state.js';
 import type { LogPosition, LogWriter, StoredEvent } from '#libs/event-log/event-log.js';
 import { restored, SnapshotKeeper, type Keepable } from '#libs/event-log/snapshot-keeper.js';
@@ -137,7 +138,12 @@ export class AllocatorService {
   readonly health: HealthCheck = () => {
     const servers = [...this.#ledger.servers.values()];
     return {
-      reasons: this.#fileProblems,
+      reasons: [
+        ...this.#fileProblems,
+        ...takenIds(this.#ledger, this.#servers).map(
+          (id) => `the servers file names '${id}', which was added by the API`,
+        ),
+      ],
       progress: {
         leading: this.#term !== null,
         leasesSeq: this.#ledger.seq,

@@ -1,8 +1,22 @@
 import type { Failure } from '#libs/domain/errors.js';
-import type { DrainRequest, ServerReply, ServerView } from '#libs/contracts/lease-rpc.js';
-import { configureServers } from '#libs/domain/gpu/decide.js';
+import type {
+  DrainRequest,
+  PutServerRequest,
+  RemoveServerReply,
+  RemoveServerRequest,
+  ServerReply,
+  ServerView,
+} from '#libs/contracts/lease-rpc.js';
+import { configureServers, putServer, removeServer } from '#libs/domain/gpu/fleet.js';
 import type { GpuEvent, ServerSpec } from '#libs/domain/gpu/events.js';
-import { drainsDone, drainServer, resumeServer, toUnload, unknownServer } from '#libs/domain/gpu/drain.js';
+import {
+  drainsDone,
+  drainServer,
+  resumeServer,
+  toUnload,
+  unknownServer,
+  type ServerDecision,
+} from '#libs/domain/gpu/drain.js';
 import { busySlots, freeBytes, type Ledger, type Server } from '#libs/domain/gpu/gpu.js';
 import type { ServerId } from '#libs/domain/ids.js';
 import { START, type EventLog, type LogPosition, type LogWriter } from '#libs/event-log/event-log.js';
@@ -89,7 +103,7 @@ export class Term {
 
   /** Takes over a new list of servers. */
   configure(servers: readonly ServerSpec[]): void {
-    const at = rfc3339(this.options.clock.nowMs());
+    const at = this.#now();
     this.#recorder.record(configureServers(this.options.ledger, servers, at));
     this.#runners.clear();
     this.#watch?.lookAtAll();
@@ -108,16 +122,45 @@ export class Term {
   }
 
   async drain({ serverId, drain }: DrainRequest): Promise<ServerReply> {
-    const { ledger, logger } = this.options;
-    const at = rfc3339(this.options.clock.nowMs());
+    const { ledger } = this.options;
     const decided = drain
-      ? drainServer(ledger, serverId, 'asked by a client', at)
-      : resumeServer(ledger, serverId, at);
-    if (!decided.ok) return decided;
-    if (decided.events.length > 0) logger.info({ serverId, drain }, 'drain');
-    await this.#recorder.record(decided.events).acknowledged();
+      ? drainServer(ledger, serverId, 'asked by a client', this.#now())
+      : resumeServer(ledger, serverId, this.#now());
+    const problem = await this.#change(serverId, decided);
+    if (problem) return { ok: false, failure: problem };
     this.#drain();
     return this.#replyOf(serverId);
+  }
+
+  async putServer({ server }: PutServerRequest): Promise<ServerReply> {
+    const { serverId } = server;
+    const created = !this.options.ledger.servers.has(serverId);
+    const problem = await this.#change(serverId, putServer(this.options.ledger, server, this.#now()));
+    if (problem) return { ok: false, failure: problem };
+    const reply = this.#replyOf(serverId);
+    return reply.ok ? { ...reply, created } : reply;
+  }
+
+  async removeServer({ serverId }: RemoveServerRequest): Promise<RemoveServerReply> {
+    const problem = await this.#change(serverId, removeServer(this.options.ledger, serverId, this.#now()));
+    return problem ? { ok: false, failure: problem } : { ok: true };
+  }
+
+  /** Resolves when the change is in the log; with the reason where it is refused. */
+  async #change(serverId: ServerId, decided: ServerDecision): Promise<Failure | null> {
+    if (!decided.ok) return decided.failure;
+    const { acknowledged } = this.#recorder.record(decided.events);
+    if (decided.events.length > 0) {
+      this.options.logger.info({ serverId, facts: decided.events.map(({ type }) => type) }, 'server changed');
+      this.#runners.delete(serverId);
+      this.#watch.look(serverId);
+    }
+    await acknowledged();
+    return null;
+  }
+
+  #now(): string {
+    return rfc3339(this.options.clock.nowMs());
   }
 
   #replyOf(serverId: ServerId): ServerReply {

@@ -9,6 +9,7 @@ import { addListCommand } from './commands/list.js';
 import { addPlatformCommands } from './commands/platform.js';
 import { addQueueCommand } from './commands/queue.js';
 import { addRebuildCommand } from './commands/rebuild.js';
+import { addServerCommands } from './commands/servers.js';
 import { addSubmitCommand } from './commands/submit.js';
 import { addTaskCommands } from './commands/tasks.js';
 import { addTemplateCommands } from './commands/templates.js';
@@ -53,6 +54,7 @@ addEventsCommand(program, output);
 addVerifyCommand(program, output);
 addRebuildCommand(program, output);
 addTemplateCommands(program, session);
+addServerCommands(program, session);
 addPlatformCommands(program, session);
 
 // Whoever reads our output may have had enough of it (`| head`).

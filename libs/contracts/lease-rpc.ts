@@ -43,8 +43,13 @@ export type PresentReply = {
 
 /** A server is drained for maintenance, or takes work again. Answered when that is in the log. */
 export type DrainRequest = { readonly serverId: ServerId; readonly drain: boolean };
+/** A server is added or changed by the API, or removed again. */
+export type PutServerRequest = { readonly server: ServerSpec };
+export type RemoveServerRequest = { readonly serverId: ServerId };
+export type RemoveServerReply = { readonly ok: true } | { readonly ok: false; readonly failure: Failure };
+
 export type ServerReply =
-  | { readonly ok: true; readonly server: ServerView }
+  | { readonly ok: true; readonly server: ServerView; readonly created?: boolean }
   | { readonly ok: false; readonly failure: Failure };
 
 /** A server as `GET /servers` shows it. */

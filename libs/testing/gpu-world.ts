@@ -1,11 +1,6 @@
 import fc from 'fast-check';
-import {
-  closeLeases,
-  configureServers,
-  grantLeases,
-  planLoad,
-  type LeaseRequest,
-} from '#libs/domain/gpu/decide.js';
+import { closeLeases, grantLeases, planLoad, type LeaseRequest } from '#libs/domain/gpu/decide.js';
+import { configureServers } from '#libs/domain/gpu/fleet.js';
 import { drainsDone, drainServer, resumeServer } from '#libs/domain/gpu/drain.js';
 import type { GpuEvent, ServerSpec } from '#libs/domain/gpu/events.js';
 import {

@@ -65,6 +65,7 @@ const path = fc.oneof(
   fc
     .tuple(fc.oneof(raw, fc.constantFrom('attic', 'nowhere')), fc.constantFrom('drain', 'resume', 'x'))
     .map(([text, part]) => `/api/v1/servers/${text}/${part}`),
+  raw.map((text) => `/api/v1/servers/${text}`),
   raw.map((text) => `/api/v1/templates/${text}`),
   fc.array(raw, { maxLength: 4 }).map((parts) => `/${parts.join('/')}`),
 );

@@ -29,6 +29,7 @@ describe('the OpenAPI document', () => {
       })),
     );
     expect(operations.map(({ name }) => name).toSorted()).toEqual([
+      'DELETE /api/v1/servers/{id}',
       'DELETE /api/v1/tasks/{id}',
       'GET /api/v1/queue',
       'GET /api/v1/servers',
@@ -48,6 +49,7 @@ describe('the OpenAPI document', () => {
       'POST /api/v1/servers/{id}/resume',
       'POST /api/v1/tasks',
       'POST /api/v1/templates/validate',
+      'PUT /api/v1/servers/{id}',
     ]);
     for (const { name, operation } of operations) {
       expect([name, operation.summary]).toEqual([name, expect.any(String)]);

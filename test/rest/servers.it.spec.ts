@@ -83,3 +83,50 @@ describe('a server that is drained', () => {
     await isNow('attic', 'up');
   }, 60_000);
 });
+
+describe('a server that is added by the API', () => {
+  const entry = () => ({ url: simulator.url, vram: '8GiB', labels: { room: 'cellar' } });
+
+  it('works without a restart, outlives one, and is none of the business of the file', async () => {
+    const added = await api.call<Shown>('PUT', '/api/v1/servers/cellar', entry());
+    expect([added.status, added.body]).toMatchObject([
+      201,
+      { id: 'cellar', source: 'api', vram_bytes: 8 * 1024 ** 3, labels: { room: 'cellar' } },
+    ]);
+    await isNow('cellar', 'up');
+    const again = await api.call<Shown>('PUT', '/api/v1/servers/cellar', { ...entry(), slots: 2 });
+    expect([again.status, again.body['slots']]).toEqual([200, 2]);
+
+    await writeFile(join(folder, 'servers.yaml'), 'servers: []\n');
+    await until(async () => ((await shown('attic')) === undefined ? true : undefined), 'attic to go');
+    expect((await api.ended(await generate('on-cellar', 5))).status).toBe('completed');
+    await platform.stopService('gpu-allocator');
+    await platform.startService('gpu-allocator');
+    await isNow('cellar', 'up');
+    expect(await shown('cellar')).toMatchObject({ source: 'api', slots: 2 });
+  }, 60_000);
+
+  it('is removed when it is drained, and not before', async () => {
+    await api.ended(await generate('once-more', 5));
+    const refused = await api.call<{ code: string }>('DELETE', '/api/v1/servers/cellar');
+    expect([refused.status, refused.body.code]).toEqual([409, 'SERVER_IN_USE']);
+    await api.call('POST', '/api/v1/servers/cellar/drain');
+    await isNow('cellar', 'drained');
+    expect((await api.call('DELETE', '/api/v1/servers/cellar')).status).toBe(204);
+    expect(await shown('cellar')).toBeUndefined();
+    expect(simulator.state().loaded).toEqual([]);
+  }, 60_000);
+
+  it('is checked by the rules of the file, and told every mistake', async () => {
+    const { status, body } = await api.call<{ code: string; detail: string }>('PUT', '/api/v1/servers/cpu2', {
+      url: 'nowhere',
+      vram: 1,
+    });
+    expect([status, body]).toMatchObject([
+      422,
+      { errors: [{ path: 'url' }, { path: 'vram', accepted: expect.stringContaining('24GiB') }] },
+    ]);
+    const { status: taken } = await api.call('DELETE', '/api/v1/servers/nowhere');
+    expect(taken).toBe(404);
+  });
+});

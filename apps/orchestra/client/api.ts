@@ -49,7 +49,7 @@ export class Api {
   }
 
   async call<T>(
-    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     path: string,
     given: {
       readonly body?: unknown;

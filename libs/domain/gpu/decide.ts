@@ -1,7 +1,6 @@
-import { canonicalJson } from '../canonical.js';
 import type { ErrorCode, Failure } from '../errors.js';
 import type { LeaseId, ResidencyId, ServerId } from '../ids.js';
-import type { GpuEvent, GrantedLease, ServerSpec } from './events.js';
+import type { GpuEvent, GrantedLease } from './events.js';
 import { busySlots, freeBytes, residencyOf, type Lease, type Ledger, type Server } from './gpu.js';
 import { profileKey, sameModel, type ModelProfile } from './profile.js';
 
@@ -182,38 +181,3 @@ const refusedPlan = (
   kind: 'refused',
   failure: failure(code, message, details),
 });
-
-/**
- * Makes the ledger's servers those of the configuration. A server that goes takes its residencies with it, and its leases
- * as expired ones: their attempts are lost with it and need another one elsewhere.
- */
-export const configureServers = (
-  ledger: Ledger,
-  wanted: readonly ServerSpec[],
-  at: string,
-): readonly GpuEvent[] => {
-  const events: GpuEvent[] = [];
-  for (const server of wanted) {
-    const known = ledger.servers.get(server.serverId);
-    if (known === undefined || canonicalJson(known.spec) !== canonicalJson(server)) {
-      events.push({ type: 'server.configured', server, at });
-    }
-  }
-  const names = new Set(wanted.map(({ serverId }) => serverId));
-  for (const [serverId, { leases }] of ledger.servers) {
-    if (names.has(serverId)) continue;
-    if (leases.size > 0) {
-      const leaseIds = [...leases.keys()];
-      events.push({
-        type: 'lease.expired',
-        serverId,
-        leaseIds,
-        ttlMs: 0,
-        reason: 'the server was removed',
-        at,
-      });
-    }
-    events.push({ type: 'server.removed', serverId, at });
-  }
-  return events;
-};

@@ -3,8 +3,8 @@ import type { ServerId } from '../ids.js';
 import type { GpuEvent } from './events.js';
 import { busySlots, type Ledger, type Residency, type Server } from './gpu.js';
 
-/** What it takes, or why it cannot be. No facts where it is so already. */
-export type DrainDecision =
+/** What a change of a server takes, or why it cannot be. No facts where it is so already. */
+export type ServerDecision =
   | { readonly ok: true; readonly events: readonly GpuEvent[] }
   | { readonly ok: false; readonly failure: Failure };
 
@@ -14,7 +14,7 @@ export const drainServer = (
   serverId: ServerId,
   reason: string,
   at: string,
-): DrainDecision => {
+): ServerDecision => {
   const server = ledger.servers.get(serverId);
   if (server === undefined) return unknown(serverId);
   const events: readonly GpuEvent[] = server.drain
@@ -24,13 +24,13 @@ export const drainServer = (
 };
 
 /** The server takes work again, whether or not it was empty meanwhile. */
-export const resumeServer = (ledger: Ledger, serverId: ServerId, at: string): DrainDecision => {
+export const resumeServer = (ledger: Ledger, serverId: ServerId, at: string): ServerDecision => {
   const server = ledger.servers.get(serverId);
   if (server === undefined) return unknown(serverId);
   return { ok: true, events: server.drain ? [{ type: 'server.resumed', serverId, at }] : [] };
 };
 
-const unknown = (serverId: ServerId): DrainDecision => ({ ok: false, failure: unknownServer(serverId) });
+const unknown = (serverId: ServerId): ServerDecision => ({ ok: false, failure: unknownServer(serverId) });
 
 export const unknownServer = (serverId: ServerId): Failure => ({
   code: 'SERVER_UNKNOWN',

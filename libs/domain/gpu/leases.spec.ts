@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { closeLeases, configureServers, grantLeases, type LeaseRequest } from '#libs/domain/gpu/decide.js';
+import { closeLeases, grantLeases, type LeaseRequest } from '#libs/domain/gpu/decide.js';
+import { configureServers } from '#libs/domain/gpu/fleet.js';
 import type { GrantedLease, LeasesGranted, ServerSpec } from '#libs/domain/gpu/events.js';
 import { applyToLedger, busySlots, emptyLedger, type GpuRecord, type Ledger } from '#libs/domain/gpu/gpu.js';
 import {

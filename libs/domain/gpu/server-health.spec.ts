@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { cpuSpec, gib, NOW, profileOf, serverSpec } from '#libs/testing/builders.js';
-import { configureServers } from './decide.js';
+import { configureServers } from './fleet.js';
 import type { GpuEvent } from './events.js';
 import { applyToLedger, emptyLedger, type Server } from './gpu.js';
 import { serverLost, serverSeen, serverSuspected } from './server-health.js';
