@@ -2,6 +2,7 @@ import type { EnsureResidentReply, EnsureResidentRequest } from '#libs/contracts
 import type { Failure } from '#libs/domain/errors.js';
 import { planLoad } from '#libs/domain/gpu/decide.js';
 import { busySlots, type Server } from '#libs/domain/gpu/gpu.js';
+import { loadKey } from '#libs/domain/gpu/observed-bytes.js';
 import { sameModel, type ModelProfile } from '#libs/domain/gpu/profile.js';
 import { serverSuspected } from '#libs/domain/gpu/server-health.js';
 import { estimateVramBytes } from '#libs/domain/gpu/vram-estimate.js';
@@ -133,12 +134,15 @@ export class ResidencyKeeper {
   async #estimate(server: Server, profile: ModelProfile): Promise<number> {
     const runner = this.options.runnerOf(server.spec.serverId);
     const installed = await this.#installed(runner, profile.model, server);
+    const { device, slots } = server.spec;
+    const observed = this.options.recorder.ledger.observed.get(loadKey(device, profile, slots));
+    if (observed !== undefined) return observed;
     const { modelInfo } = await runner.describe(profile.model, this.#signalFor(server.spec.serverId));
     return estimateVramBytes({
       fileBytes: installed.sizeBytes,
       modelInfo,
       numCtx: profile.options.numCtx,
-      slots: server.spec.slots,
+      slots,
     });
   }
 
@@ -252,6 +256,7 @@ export class ResidencyKeeper {
     const failure: Failure = {
       code: 'MODEL_SPILLED',
       message: `${loaded.model} took ${loaded.sizeBytes} bytes on ${serverId}, of which only ${loaded.vramBytes} in VRAM.`,
+      details: { sizeBytes: loaded.sizeBytes, vramBytes: loaded.vramBytes },
     };
     recorder.record([{ type: 'residency.load-failed', serverId, residencyId, failure, at: this.#now() }]);
   }

@@ -2,6 +2,7 @@ import type { Failure } from '../errors.js';
 import type { LeaseId, ResidencyId, ServerId } from '../ids.js';
 import type { AllocatorEvent, GpuEvent, GrantedLease, ServerSpec } from './events.js';
 import { drainedAs, seenAs, type Condition } from './condition.js';
+import { loadKey, observeBytes, type ObservedBytes } from './observed-bytes.js';
 import { profileKey, sameModel, type ModelProfile } from './profile.js';
 
 /** The ledger: the fold of the `LEASES` stream. Like the task book it is changed in place, by `applyToLedger` alone. */
@@ -11,6 +12,7 @@ export type Ledger = {
   readonly servers: Map<ServerId, Server>;
   /** Leases that expired last, oldest first: whoever asks for one of them again gets no second one of that name. */
   readonly expired: Set<LeaseId>;
+  readonly observed: ObservedBytes;
   /** How far the allocator has followed `TASKS`. */
   readonly positions: { tasks: number };
 };
@@ -42,6 +44,7 @@ export const emptyLedger = (): Ledger => ({
   logId: '',
   servers: new Map(),
   expired: new Set(),
+  observed: new Map(),
   positions: { tasks: 0 },
 });
 
@@ -132,10 +135,11 @@ const applyToServer = (ledger: Ledger, event: ServerEvent, seq: number): void =>
     case 'residency.loaded':
       return changeResidency(server, event.residencyId, (residency) => {
         server.loadFailures.delete(residency.key);
+        observe(ledger, server, residency, event.bytes);
         return { ...residency, state: 'loaded', bytes: event.bytes, since: event.at };
       });
     case 'residency.load-failed':
-      return failLoad(server, event.residencyId, event.failure, event.at);
+      return failLoad(ledger, server, event);
     case 'residency.unload-started':
       return changeResidency(server, event.residencyId, (was) => ({
         ...was,
@@ -170,13 +174,22 @@ const changeResidency = (server: Server, id: ResidencyId, change: (was: Residenc
   if (residency) server.residencies.set(id, change(residency));
 };
 
-const failLoad = (server: Server, residencyId: ResidencyId, failure: Failure, at: string): void => {
+const failLoad = (
+  ledger: Ledger,
+  server: Server,
+  { residencyId, failure, at }: Extract<GpuEvent, { type: 'residency.load-failed' }>,
+): void => {
   const residency = server.residencies.get(residencyId);
   if (residency === undefined) return;
   server.residencies.delete(residencyId);
   const count = (server.loadFailures.get(residency.key)?.count ?? 0) + 1;
   server.loadFailures.set(residency.key, { failure, at, count });
+  const took = failure.code === 'MODEL_SPILLED' ? failure.details?.['sizeBytes'] : undefined;
+  if (typeof took === 'number') observe(ledger, server, residency, took);
 };
+
+const observe = (ledger: Ledger, { spec }: Server, { profile, slots }: Residency, bytes: number): void =>
+  observeBytes(ledger.observed, loadKey(spec.device, profile, slots), bytes);
 
 /**
  * Bytes that no residency (loading and unloading included) and no foreign model occupies. A foreign model does not

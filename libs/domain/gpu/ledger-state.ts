@@ -9,6 +9,7 @@ type Written = {
   readonly logId: string;
   readonly tasks: number;
   readonly expired: readonly LeaseId[];
+  readonly observed: Entries<Ledger['observed']>;
   readonly servers: readonly (readonly [ServerId, WrittenServer])[];
 };
 type WrittenServer = Omit<Server, 'residencies' | 'leases' | 'loadFailures'> & {
@@ -19,12 +20,20 @@ type WrittenServer = Omit<Server, 'residencies' | 'leases' | 'loadFailures'> & {
 type Entries<M> = M extends Map<infer Key, infer Value> ? readonly (readonly [Key, Value])[] : never;
 
 /** The ledger as it is at this moment, as one line of JSON: it holds what is live and is small. */
-export const ledgerLines = ({ seq, logId, positions, expired, servers }: Ledger): Iterable<string> => {
+export const ledgerLines = ({
+  seq,
+  logId,
+  positions,
+  expired,
+  observed,
+  servers,
+}: Ledger): Iterable<string> => {
   const written: Written = {
     seq,
     logId,
     tasks: positions.tasks,
     expired: [...expired],
+    observed: [...observed],
     servers: [...servers].map(([serverId, server]) => [serverId, writtenServer(server)]),
   };
   return [JSON.stringify(written)];
@@ -41,11 +50,12 @@ const writtenServer = ({ residencies, leases, loadFailures, ...rest }: Server): 
 export const ledgerOfLines = (lines: Iterable<string>): Ledger => {
   const ledger = emptyLedger();
   for (const line of lines) {
-    const { seq, logId, tasks, expired, servers } = JSON.parse(line) as Written;
+    const { seq, logId, tasks, expired, observed, servers } = JSON.parse(line) as Written;
     ledger.seq = seq;
     ledger.logId = logId;
     ledger.positions.tasks = tasks;
     for (const leaseId of expired) ledger.expired.add(leaseId);
+    for (const [key, bytes] of observed) ledger.observed.set(key, bytes);
     for (const [serverId, { residencies, leases, loadFailures, ...rest }] of servers) {
       ledger.servers.set(serverId, {
         ...rest,
