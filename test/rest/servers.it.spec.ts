@@ -84,6 +84,45 @@ describe('a server that is drained', () => {
   }, 60_000);
 });
 
+describe('a model that somebody else has loaded', () => {
+  const loadedByOthers = async (keepAlive: string, numCtx: number): Promise<void> => {
+    const body = { model: 'llama3.2:1b', keep_alive: keepAlive, options: { num_ctx: numCtx } };
+    await (
+      await fetch(`${simulator.url}/api/generate`, { method: 'POST', body: JSON.stringify(body) })
+    ).text();
+    await until(
+      async () => ((await shown('attic'))?.['foreign'] as readonly unknown[]).length === 1 || undefined,
+      'the foreign model to be seen',
+    );
+  };
+
+  it.each([
+    ['with the options that we want', 4_096],
+    ['with other options', 1_024],
+  ])(
+    '%s is told of, and is ours once a task needed it',
+    async (_, numCtx) => {
+      await loadedByOthers('10m', numCtx);
+      expect(await shown('attic')).toMatchObject({
+        foreign: [{ model: 'llama3.2:1b', bytes: expect.any(Number) }],
+        residencies: [],
+      });
+      expect((await api.ended(await generate(`adopts-${numCtx}`, 5))).status).toBe('completed');
+      expect(await shown('attic')).toMatchObject({
+        foreign: [],
+        residencies: [{ model: 'llama3.2:1b', state: 'loaded', options: { numCtx: 4096 } }],
+      });
+      expect(simulator.state().loaded).toMatchObject([{ model: 'llama3.2:1b', options: { num_ctx: 4096 } }]);
+      // To stay, whatever the one who had loaded it wanted: only the drain takes it away.
+      await api.call('POST', '/api/v1/servers/attic/drain');
+      await isNow('attic', 'drained');
+      expect(simulator.state().loaded).toEqual([]);
+      await api.call('POST', '/api/v1/servers/attic/resume');
+    },
+    60_000,
+  );
+});
+
 describe('a server that is added by the API', () => {
   const entry = () => ({ url: simulator.url, vram: '8GiB', labels: { room: 'cellar' } });
 

@@ -133,11 +133,7 @@ const applyToServer = (ledger: Ledger, event: ServerEvent, seq: number): void =>
       });
       return;
     case 'residency.loaded':
-      return changeResidency(server, event.residencyId, (residency) => {
-        server.loadFailures.delete(residency.key);
-        observe(ledger, server, residency, event.bytes);
-        return { ...residency, state: 'loaded', bytes: event.bytes, since: event.at };
-      });
+      return finishLoad(ledger, server, event);
     case 'residency.load-failed':
       return failLoad(ledger, server, event);
     case 'residency.unload-started':
@@ -172,6 +168,21 @@ const remember = (expired: Set<LeaseId>, leaseIds: readonly LeaseId[]): void => 
 const changeResidency = (server: Server, id: ResidencyId, change: (was: Residency) => Residency): void => {
   const residency = server.residencies.get(id);
   if (residency) server.residencies.set(id, change(residency));
+};
+
+const finishLoad = (
+  ledger: Ledger,
+  server: Server,
+  { residencyId, bytes, at, serverId }: Extract<GpuEvent, { type: 'residency.loaded' }>,
+): void => {
+  const residency = server.residencies.get(residencyId);
+  if (residency === undefined) return;
+  server.residencies.set(residencyId, { ...residency, state: 'loaded', bytes, since: at });
+  server.loadFailures.delete(residency.key);
+  observe(ledger, server, residency, bytes);
+  // What somebody else had loaded of it was taken over, and is not there twice.
+  const foreign = server.foreign.filter(({ model }) => !sameModel(model, residency.profile.model));
+  ledger.servers.set(serverId, { ...server, foreign });
 };
 
 const failLoad = (

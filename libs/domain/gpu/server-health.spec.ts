@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { cpuSpec, gib, NOW, profileOf, serverSpec } from '#libs/testing/builders.js';
 import { configureServers } from './fleet.js';
 import type { GpuEvent } from './events.js';
-import { applyToLedger, emptyLedger, type Server } from './gpu.js';
+import { applyToLedger, emptyLedger, freeBytes, type Server } from './gpu.js';
 import { serverLost, serverSeen, serverSuspected } from './server-health.js';
 
 const ID = 'gpu1';
@@ -111,5 +111,18 @@ describe('a server that does not do what it is asked', () => {
     expect(serverAfter(up, started, failed, state('suspect')).loadFailures.size).toBe(1);
     expect(serverAfter(up, started, failed, state('suspect'), state('up')).loadFailures.size).toBe(0);
     expect(serverAfter(up, started, failed, state('up')).loadFailures.size).toBe(1);
+  });
+});
+
+describe('a model of somebody else that we load', () => {
+  it('is taken over, and does not take its memory twice', () => {
+    const [up, ...load] = LOADED as [GpuEvent, GpuEvent, GpuEvent];
+    const foreign = [
+      { model: 'llama3.2:3b', bytes: gib(2) },
+      { model: 'qwen2.5:7b', bytes: gib(5) },
+    ];
+    const after = serverAfter({ ...up, foreign } as GpuEvent, ...load);
+    expect(after.foreign).toEqual([{ model: 'qwen2.5:7b', bytes: gib(5) }]);
+    expect(freeBytes(after)).toBe(after.spec.vramBytes - gib(5) - gib(3));
   });
 });
