@@ -88,6 +88,7 @@ const shownServer = (server: ServerView): object => ({
   slots: server.slots,
   labels: server.labels,
   pull_missing: server.pullMissing,
+  gpu: server.gpuName ?? null,
   vram_bytes: server.vramBytes,
   vram_free_bytes: server.vramFreeBytes,
   foreign: server.foreign,

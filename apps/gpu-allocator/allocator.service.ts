@@ -1,5 +1,6 @@
 import { watch } from 'chokidar';
 import { readFile } from 'node:fs/promises';
+import type { LocalGpu } from '#libs/contracts/server-entry.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
 import { LEASE_STREAM_TYPES, type AllocatorEvent, type GpuEvent } from '#libs/domain/gpu/events.js';
 import { applyToLedger, emptyLedger, type Ledger } from '#libs/domain/gpu/gpu.js';
@@ -9,6 +10,7 @@ import type { LogPosition, LogWriter, StoredEvent } from '#libs/event-log/event-
 import { restored, SnapshotKeeper, type Keepable } from '#libs/event-log/snapshot-keeper.js';
 import type { SnapshotStore } from '#libs/event-log/snapshot-store.js';
 import { assertKnown, typedEvent } from '#libs/event-log/typed-event.js';
+import { gpusOfThisMachine } from '#libs/runtime/gpu-inventory.js';
 import type { HealthCheck } from '#libs/runtime/health.js';
 import { NotLeadingError } from '#libs/runtime/not-leading-error.js';
 import { parseServersFile } from './servers-file.js';
@@ -26,6 +28,7 @@ export class AllocatorService {
   #servers: readonly ServerSpec[] = [];
   #fileProblems: readonly string[] = [];
   #restoredSeq = 0;
+  #inventory: Promise<readonly LocalGpu[]> | null = null;
 
   constructor(private readonly options: AllocatorServiceOptions) {}
 
@@ -108,6 +111,12 @@ export class AllocatorService {
     return () => watcher.close();
   }
 
+  /** Asked for once: GPUs do not come and go. */
+  #gpus(): Promise<readonly LocalGpu[]> {
+    this.#inventory ??= gpusOfThisMachine();
+    return this.#inventory;
+  }
+
   async #readServers(): Promise<void> {
     const { serversFile, cpuSlots } = this.options.config;
     const cpu: ServerSpec = {
@@ -120,7 +129,9 @@ export class AllocatorService {
       pullMissing: false,
     };
     const listed =
-      serversFile === undefined ? { ok: true as const, servers: [] } : await readServers(serversFile);
+      serversFile === undefined
+        ? { ok: true as const, servers: [] }
+        : await readServers(serversFile, this.#gpus());
     if (!listed.ok) {
       this.#fileProblems = listed.problems;
       this.options.logger.error(
@@ -157,9 +168,9 @@ export class AllocatorService {
   };
 }
 
-const readServers = async (file: string) => {
+const readServers = async (file: string, gpus: Promise<readonly LocalGpu[]>) => {
   try {
-    return parseServersFile(await readFile(file, 'utf8'), file);
+    return parseServersFile(await readFile(file, 'utf8'), file, await gpus);
   } catch (error) {
     return { ok: false as const, problems: [`${file}: cannot be read: ${String(error)}`] };
   }

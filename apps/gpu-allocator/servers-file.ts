@@ -1,5 +1,5 @@
 import { isMap, isSeq, LineCounter, parseDocument, type Node } from 'yaml';
-import { ENTRY_FIELDS, serverOfEntry } from '#libs/contracts/server-entry.js';
+import { ENTRY_FIELDS, serverOfEntry, type LocalGpu } from '#libs/contracts/server-entry.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
 import { SERVERS_MAX } from '#libs/domain/gpu/fleet.js';
 
@@ -13,14 +13,18 @@ export type ServersFile =
  * servers:
  *   - id: ollama-1            # lower-case letters, digits, -
  *     url: http://127.0.0.1:11434
- *     vram: 24GiB             # memory that models may fill
+ *     vram: 24GiB             # memory that models may fill; auto, or none: that of this machine's GPU
  *     slots: 4                # OLLAMA_NUM_PARALLEL of that server; default 1
  *     device: gpu             # or cpu; default gpu
  *     labels: { room: attic }
  *     pull_missing: false     # download models that it lacks
  * ```
  */
-export const parseServersFile = (source: string, file: string): ServersFile => {
+export const parseServersFile = (
+  source: string,
+  file: string,
+  gpus: readonly LocalGpu[] = [],
+): ServersFile => {
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines });
   const problems: string[] = [];
@@ -37,7 +41,7 @@ export const parseServersFile = (source: string, file: string): ServersFile => {
   const servers: ServerSpec[] = [];
   for (const item of list.items) {
     const value: unknown = isMap(item) ? item.toJSON() : undefined;
-    const read = readServer(value, at(item));
+    const read = readServer(value, at(item), gpus);
     if ('problems' in read) problems.push(...read.problems);
     else if (servers.some(({ serverId }) => serverId === read.serverId))
       problems.push(`${at(item)}: id '${read.serverId}' stands twice`);
@@ -48,14 +52,18 @@ export const parseServersFile = (source: string, file: string): ServersFile => {
 
 const FIELDS = ['id', ...ENTRY_FIELDS];
 
-const readServer = (value: unknown, where: string): ServerSpec | { readonly problems: readonly string[] } => {
+const readServer = (
+  value: unknown,
+  where: string,
+  gpus: readonly LocalGpu[],
+): ServerSpec | { readonly problems: readonly string[] } => {
   if (typeof value !== 'object' || value === null)
     return { problems: [`${where}: expected a server with ${FIELDS.join(', ')}`] };
   const { id, ...entry } = value as Readonly<Record<string, unknown>>;
   const unknown = Object.keys(entry)
     .filter((name) => !FIELDS.includes(name))
     .map((name) => `${where}: unknown field '${name}' — expected one of ${FIELDS.join(', ')}`);
-  const read = serverOfEntry(id, entry);
+  const read = serverOfEntry(id, entry, gpus);
   const wrong =
     'problems' in read
       ? read.problems.map(

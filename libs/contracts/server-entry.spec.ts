@@ -56,6 +56,28 @@ describe('a server as people write it', () => {
     expect(problems({ ...good, vram })).toEqual(['vram']),
   );
 
+  it('has the memory of a GPU of this machine where it is on it and says so, or nothing', () => {
+    const gpus = [
+      { index: 0, name: 'NVIDIA L4', memoryBytes: 23_034 },
+      { index: 1, name: 'NVIDIA L40S', memoryBytes: 46_068 },
+    ];
+    const read = (url: string, vram?: string) => serverOfEntry('attic', { url, vram }, gpus);
+    for (const vram of [undefined, 'auto'])
+      expect(read('http://127.0.0.1:1', vram)).toMatchObject({ vramBytes: 23_034, gpuName: 'NVIDIA L4' });
+    expect(read('http://[::1]:1', 'auto:1')).toMatchObject({ vramBytes: 46_068, gpuName: 'NVIDIA L40S' });
+    expect(read('http://localhost:1', '8GiB')).not.toHaveProperty('gpuName');
+    for (const [url, vram] of [
+      ['http://127.0.0.1:1', 'auto:2'],
+      ['http://192.168.1.20:1', 'auto'],
+    ] as const)
+      expect(read(url, vram)).toMatchObject({
+        problems: [{ field: 'vram', accepted: expect.stringContaining('auto') as unknown }],
+      });
+    expect(serverOfEntry('attic', { url: 'http://127.0.0.1:1' })).toMatchObject({
+      problems: [{ field: 'vram' }],
+    });
+  });
+
   it('has labels of text, not too many and not too long', () => {
     expect(problems({ ...good, labels: { room: 'attic' } })).toEqual([]);
     const many = Object.fromEntries(Array.from({ length: 65 }, (_, n) => [`l${n}`, 'x']));

@@ -6,6 +6,9 @@ export type EntryProblem = { readonly field: string; readonly value: unknown; re
 
 export const ENTRY_FIELDS = ['url', 'vram', 'slots', 'device', 'labels', 'pull_missing'] as const;
 
+/** A GPU of the machine on which the list of servers is read. */
+export type LocalGpu = { readonly index: number; readonly name: string; readonly memoryBytes: number };
+
 /** Not checked yet. */
 export type ServerEntry = { readonly [Field in (typeof ENTRY_FIELDS)[number]]?: unknown };
 
@@ -21,22 +24,28 @@ const SLOTS_MAX = 256;
  * One server as people write it, in the file or to the API: `url` and `vram` (`24GiB`), and `slots` (1), `device` (`gpu`),
  * `labels` ({}) and `pull_missing` (false).
  *
+ * `vram: auto`, or none at all, is the memory of the first of `gpus`, `auto:1` that of the one with index 1: for a server on
+ * this machine only, because nothing tells what another one has.
+ *
  * Private addresses are what is expected: these are machines that people own, and whoever may write here runs the platform. Only
  * link-local ones are refused: no inference server is found there, and in a cloud that is where a machine's own secrets are.
  */
 export const serverOfEntry = (
   id: unknown,
   entry: ServerEntry,
+  gpus: readonly LocalGpu[] = [],
 ): ServerSpec | { readonly problems: readonly EntryProblem[] } => {
   const problems: EntryProblem[] = [];
   const check = (good: boolean, field: string, value: unknown, accepted: string): void => {
     if (!good) problems.push({ field, value, accepted });
   };
   const { url, vram, slots = 1, device = 'gpu', labels = {}, pull_missing: pullMissing = false } = entry;
-  const vramBytes = bytesOf(vram);
+  const gpu = isLocal(url) ? gpuOf(vram, gpus) : undefined;
+  const vramBytes = gpu?.memoryBytes ?? bytesOf(vram);
   check(isServerId(id), 'id', id, "lower-case letters, digits and -, not 'cpu'");
   check(isServerUrl(url), 'url', url, 'http://host:port, not a link-local address');
-  check(vramBytes !== null, 'vram', vram, 'bytes with a unit, such as 24GiB or 800MiB');
+  const auto = gpus.length === 0 ? '' : ', or auto for a server on this machine';
+  check(vramBytes !== null, 'vram', vram, `bytes with a unit, such as 24GiB or 800MiB${auto}`);
   check(isSlotCount(slots), 'slots', slots, `a whole number from 1 to ${SLOTS_MAX}`);
   check(device === 'gpu' || device === 'cpu', 'device', device, 'gpu or cpu');
   const labelsSay = `a map from text to text, at most ${LABELS_MAX} of up to ${LABEL_TEXT_MAX} characters`;
@@ -52,7 +61,19 @@ export const serverOfEntry = (
     device: device as 'gpu' | 'cpu',
     labels: labels as Readonly<Record<string, string>>,
     pullMissing: pullMissing === true,
+    ...(gpu === undefined ? {} : { gpuName: gpu.name }),
   };
+};
+
+const gpuOf = (vram: unknown, gpus: readonly LocalGpu[]): LocalGpu | undefined => {
+  if (vram === undefined || vram === 'auto') return gpus[0];
+  const index = /^auto:(\d{1,3})$/.exec(String(vram))?.[1];
+  return index === undefined ? undefined : gpus.find((gpu) => gpu.index === Number(index));
+};
+
+const isLocal = (url: unknown): boolean => {
+  if (typeof url !== 'string' || !URL.canParse(url)) return false;
+  return /^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(url).hostname);
 };
 
 /** The pseudo-server of CPU slots has its name already. */

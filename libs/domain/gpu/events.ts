@@ -57,6 +57,8 @@ export type ServerSpec = {
   readonly labels: Readonly<Record<string, string>>;
   /** Missing models are downloaded on demand. */
   readonly pullMissing: boolean;
+  /** Name of its GPU, where its memory was read from the driver. */
+  readonly gpuName?: string;
   /** Who manages it; absent: the servers file. */
   readonly source?: 'api';
 };
