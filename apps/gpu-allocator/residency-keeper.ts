@@ -91,7 +91,12 @@ export class ResidencyKeeper {
   }
 
   /** Unloads a residency, whatever its state in the ledger: what a dead allocator left half done is done again. */
-  async unload(serverId: ServerId, residencyId: ResidencyId, reason: string): Promise<boolean> {
+  async unload(
+    serverId: ServerId,
+    residencyId: ResidencyId,
+    reason: string,
+    endsLease?: LeaseId,
+  ): Promise<boolean> {
     const { recorder, runnerOf, onTrouble, logger } = this.options;
     const residency = recorder.ledger.servers.get(serverId)?.residencies.get(residencyId);
     if (residency === undefined) return true;
@@ -99,7 +104,16 @@ export class ResidencyKeeper {
     const begun =
       residency.state === 'unloading'
         ? recorder.record([])
-        : recorder.record([{ type: 'residency.unload-started', serverId, residencyId, reason, at }]);
+        : recorder.record([
+            {
+              type: 'residency.unload-started',
+              serverId,
+              residencyId,
+              reason,
+              at,
+              ...(endsLease === undefined ? {} : { endsLease }),
+            },
+          ]);
     try {
       await begun.acknowledged();
       await runnerOf(serverId).unload(residency.profile.model, this.#signalFor(serverId));
@@ -127,7 +141,7 @@ export class ResidencyKeeper {
       if (residencyId === undefined || busySlots(server, residencyId) > 1) continue;
       const { serverId } = server.spec;
       this.options.logger.info({ serverId, leaseId }, 'unloading: an aborted run was not seen to end');
-      await this.unload(serverId, residencyId, 'an aborted run was not seen to end');
+      await this.unload(serverId, residencyId, 'an aborted run was not seen to end', leaseId);
     }
   }
 

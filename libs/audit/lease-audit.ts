@@ -112,7 +112,7 @@ export class LeaseAudit {
       default: {
         if (event.type === 'residency.unload-started') {
           const users = [...server.live.values()].flatMap(({ residencyId, leaseId }) =>
-            residencyId === event.residencyId ? [leaseId] : [],
+            residencyId === event.residencyId && leaseId !== event.endsLease ? [leaseId] : [],
           );
           this.#unused(server, users, `${event.residencyId} was unloaded`, record.seq);
         }

@@ -145,6 +145,8 @@ export type UnloadStarted = {
   readonly serverId: ServerId;
   readonly residencyId: ResidencyId;
   readonly reason: string;
+  /** The unload is what ends the work of this lease, whose attempt is over and was not seen to stop. */
+  readonly endsLease?: LeaseId;
   readonly at: string;
 };
 
