@@ -67,7 +67,7 @@ export const serverOfEntry = (
 
 const gpuOf = (vram: unknown, gpus: readonly LocalGpu[]): LocalGpu | undefined => {
   if (vram === undefined || vram === 'auto') return gpus[0];
-  const index = /^auto:(\d{1,3})$/.exec(String(vram))?.[1];
+  const index = typeof vram === 'string' ? /^auto:(\d{1,3})$/.exec(vram)?.[1] : undefined;
   return index === undefined ? undefined : gpus.find((gpu) => gpu.index === Number(index));
 };
 

@@ -33,7 +33,11 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 }, 60_000);
 
-type Shown = { readonly id: string; readonly state: string } & Readonly<Record<string, unknown>>;
+type Shown = {
+  readonly id: string;
+  readonly state: string;
+  readonly foreign?: readonly unknown[];
+} & Readonly<Record<string, unknown>>;
 
 const shown = async (id: string): Promise<Shown | undefined> =>
   (await api.call<{ readonly items: readonly Shown[] }>('GET', '/api/v1/servers')).body.items.find(
@@ -91,7 +95,7 @@ describe('a model that somebody else has loaded', () => {
       await fetch(`${simulator.url}/api/generate`, { method: 'POST', body: JSON.stringify(body) })
     ).text();
     await until(
-      async () => ((await shown('attic'))?.['foreign'] as readonly unknown[]).length === 1 || undefined,
+      async () => ((await shown('attic'))?.foreign?.length === 1 ? true : undefined),
       'the foreign model to be seen',
     );
   };
