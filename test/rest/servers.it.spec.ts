@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
 import { join } from 'node:path';
 import {
   startOllamaSimulator,
@@ -13,6 +15,7 @@ let simulator: OllamaSimulator;
 let folder: string;
 let platform: TestPlatform;
 let api: ApiClient;
+let isServerList: ValidateFunction;
 
 beforeAll(async () => {
   simulator = await startOllamaSimulator({ timeScale: 20 });
@@ -25,6 +28,11 @@ beforeAll(async () => {
     ORCHESTRA_LEASE_TTL_MS: '1000',
   });
   api = new ApiClient(platform.url);
+  const { body } = await api.call<object>('GET', '/openapi.json');
+  const ajv = new Ajv2020({ strict: false });
+  addFormats.default(ajv);
+  ajv.addSchema(body, 'openapi');
+  isServerList = ajv.compile({ $ref: 'openapi#/components/schemas/ServerList' });
 }, 60_000);
 
 afterAll(async () => {
@@ -39,10 +47,12 @@ type Shown = {
   readonly foreign?: readonly unknown[];
 } & Readonly<Record<string, unknown>>;
 
-const shown = async (id: string): Promise<Shown | undefined> =>
-  (await api.call<{ readonly items: readonly Shown[] }>('GET', '/api/v1/servers')).body.items.find(
-    (server) => server.id === id,
-  );
+/** One of the servers; the list is checked against the schema that the OpenAPI document names for it. */
+const shown = async (id: string): Promise<Shown | undefined> => {
+  const { body } = await api.call<{ readonly items: readonly Shown[] }>('GET', '/api/v1/servers');
+  if (!isServerList(body)) throw new Error(`not as documented: ${JSON.stringify(isServerList.errors)}`);
+  return body.items.find((server) => server.id === id);
+};
 
 const isNow = async (id: string, state: string): Promise<void> => {
   await until(async () => ((await shown(id))?.state === state ? true : undefined), `${id} to be ${state}`);
