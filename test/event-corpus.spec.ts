@@ -121,6 +121,14 @@ describe('frozen lease events', () => {
     expect(server?.loadFailures.get('llama3.2:3b|numCtx=4096')?.count).toBe(1);
   });
 
+  it('fold a drain to a server that is not up until it is resumed', () => {
+    const state = (...types: readonly string[]) =>
+      foldLeases(...LOADED.slice(0, 4), ...types).servers.get('attic')?.state;
+    expect(state('server.drain-started')).toBe('draining');
+    expect(state('server.drain-started', 'server.drained')).toBe('drained');
+    expect(state('server.drain-started', 'server.drained', 'server.resumed')).toBe('up');
+  });
+
   it('fold an unload and a removal', () => {
     const unloaded = [...LOADED, 'residency.unload-started', 'residency.unloaded'];
     expect(foldLeases(...unloaded).servers.get('attic')?.residencies.size).toBe(0);

@@ -1,9 +1,19 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { ExplainReply, QueueReply } from '#libs/contracts/explain.js';
 import type { HealthReport } from '#libs/contracts/health.js';
-import type { ServerView } from '#libs/contracts/lease-rpc.js';
+import type {
+  DrainRequest,
+  PutServerRequest,
+  RemoveServerReply,
+  RemoveServerRequest,
+  ServerReply,
+  ServerView,
+} from '#libs/contracts/lease-rpc.js';
+import type { Failure } from '#libs/domain/errors.js';
+import type { ServerSpec } from '#libs/domain/gpu/events.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import { RPC, SERVICES, type ServiceName } from '#libs/contracts/subjects.js';
+import { ApiError } from './http/problem.js';
 import { rpcRequest } from '#libs/runtime/rpc-client.js';
 
 /** A service answers from memory; one that needs longer does not get on. */
@@ -23,6 +33,31 @@ export class PlatformClient {
 
   async servers(): Promise<readonly ServerView[]> {
     return await rpcRequest<readonly ServerView[]>(this.connection, RPC.listServers, {}, SERVERS_TIMEOUT_MS);
+  }
+
+  async drain(serverId: string, drain: boolean): Promise<ServerView> {
+    const request: DrainRequest = { serverId, drain };
+    const reply = await rpcRequest<ServerReply>(
+      this.connection,
+      RPC.drainServer,
+      request,
+      SERVERS_TIMEOUT_MS,
+    );
+    return accepted(reply).server;
+  }
+
+  async putServer(server: ServerSpec): Promise<ServerReply & { readonly ok: true }> {
+    const request: PutServerRequest = { server };
+    return accepted(
+      await rpcRequest<ServerReply>(this.connection, RPC.putServer, request, SERVERS_TIMEOUT_MS),
+    );
+  }
+
+  async removeServer(serverId: string): Promise<void> {
+    const request: RemoveServerRequest = { serverId };
+    accepted(
+      await rpcRequest<RemoveServerReply>(this.connection, RPC.removeServer, request, SERVERS_TIMEOUT_MS),
+    );
   }
 
   async explain(taskId: string): Promise<ExplainReply> {
@@ -55,3 +90,10 @@ export class PlatformClient {
     }
   }
 }
+
+type Refusable = { readonly ok: true } | { readonly ok: false; readonly failure: Failure };
+
+const accepted = <R extends Refusable>(reply: R): R & { readonly ok: true } => {
+  if (!reply.ok) throw ApiError.of(reply.failure);
+  return reply as R & { readonly ok: true };
+};

@@ -38,6 +38,35 @@ export const ALLOCATOR_SETTINGS = {
     max: 600_000,
     unit: 'milliseconds',
   }),
+  probeTimeoutMs: integer({
+    env: 'ORCHESTRA_PROBE_TIMEOUT_MS',
+    meaning:
+      'How long an inference server may take to answer a look. Two looks in a row without an answer mean that it is down; its leases end and their steps are tried elsewhere.',
+    // Ollama answers such calls in milliseconds, but for up to 5 s not at all while it unloads: twice that.
+    fallback: 10_000,
+    min: 100,
+    max: 600_000,
+    unit: 'milliseconds',
+  }),
+  loadTimeoutMs: integer({
+    env: 'ORCHESTRA_LOAD_TIMEOUT_MS',
+    meaning:
+      'A model that is not loaded after this makes its server suspect: nothing is placed there until all of its models were unloaded.',
+    // Ollama's own OLLAMA_LOAD_TIMEOUT.
+    fallback: 300_000,
+    min: 1_000,
+    max: 86_400_000,
+    unit: 'milliseconds',
+  }),
+  unloadTimeoutMs: integer({
+    env: 'ORCHESTRA_UNLOAD_TIMEOUT_MS',
+    meaning: 'A model that is still listed this long after the order to unload it makes its server suspect.',
+    // The server waits up to 5 s for the driver to give memory back, and three such waits can stand in line: twice that.
+    fallback: 30_000,
+    min: 500,
+    max: 3_600_000,
+    unit: 'milliseconds',
+  }),
   snapshotEveryEvents: SNAPSHOT_EVERY_EVENTS,
 };
 

@@ -1,6 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import type {
+  DrainRequest,
   EnsureResidentReply,
   EnsureResidentRequest,
   GiveBackReply,
@@ -9,6 +10,10 @@ import type {
   GrantRequest,
   PresentReply,
   PresentRequest,
+  PutServerRequest,
+  RemoveServerReply,
+  RemoveServerRequest,
+  ServerReply,
   ServerView,
 } from '#libs/contracts/lease-rpc.js';
 import { RPC } from '#libs/contracts/subjects.js';
@@ -37,6 +42,21 @@ export class AllocatorController {
   @MessagePattern(RPC.ensureResident)
   async ensureResident(@Payload() request: EnsureResidentRequest): Promise<EnsureResidentReply> {
     return await this.allocator.term().keeper.ensure(request);
+  }
+
+  @MessagePattern(RPC.drainServer)
+  async drain(@Payload() request: DrainRequest): Promise<ServerReply> {
+    return await this.allocator.term().drain(request);
+  }
+
+  @MessagePattern(RPC.putServer)
+  async putServer(@Payload() request: PutServerRequest): Promise<ServerReply> {
+    return await this.allocator.term().putServer(request);
+  }
+
+  @MessagePattern(RPC.removeServer)
+  async removeServer(@Payload() request: RemoveServerRequest): Promise<RemoveServerReply> {
+    return await this.allocator.term().removeServer(request);
   }
 
   @MessagePattern(RPC.listServers)

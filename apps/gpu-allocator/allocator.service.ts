@@ -1,13 +1,16 @@
 import { watch } from 'chokidar';
 import { readFile } from 'node:fs/promises';
+import type { LocalGpu } from '#libs/contracts/server-entry.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
 import { LEASE_STREAM_TYPES, type AllocatorEvent, type GpuEvent } from '#libs/domain/gpu/events.js';
 import { applyToLedger, emptyLedger, type Ledger } from '#libs/domain/gpu/gpu.js';
+import { takenIds } from '#libs/domain/gpu/fleet.js';
 import { LEDGER_FOLD_VERSION, ledgerLines, ledgerOfLines } from '#libs/domain/gpu/ledger-state.js';
 import type { LogPosition, LogWriter, StoredEvent } from '#libs/event-log/event-log.js';
 import { restored, SnapshotKeeper, type Keepable } from '#libs/event-log/snapshot-keeper.js';
 import type { SnapshotStore } from '#libs/event-log/snapshot-store.js';
 import { assertKnown, typedEvent } from '#libs/event-log/typed-event.js';
+import { gpusOfThisMachine } from '#libs/runtime/gpu-inventory.js';
 import type { HealthCheck } from '#libs/runtime/health.js';
 import { NotLeadingError } from '#libs/runtime/not-leading-error.js';
 import { parseServersFile } from './servers-file.js';
@@ -25,6 +28,7 @@ export class AllocatorService {
   #servers: readonly ServerSpec[] = [];
   #fileProblems: readonly string[] = [];
   #restoredSeq = 0;
+  #inventory: Promise<readonly LocalGpu[]> | null = null;
 
   constructor(private readonly options: AllocatorServiceOptions) {}
 
@@ -107,6 +111,12 @@ export class AllocatorService {
     return () => watcher.close();
   }
 
+  /** Asked for once: GPUs do not come and go. */
+  #gpus(): Promise<readonly LocalGpu[]> {
+    this.#inventory ??= gpusOfThisMachine();
+    return this.#inventory;
+  }
+
   async #readServers(): Promise<void> {
     const { serversFile, cpuSlots } = this.options.config;
     const cpu: ServerSpec = {
@@ -119,7 +129,9 @@ export class AllocatorService {
       pullMissing: false,
     };
     const listed =
-      serversFile === undefined ? { ok: true as const, servers: [] } : await readServers(serversFile);
+      serversFile === undefined
+        ? { ok: true as const, servers: [] }
+        : await readServers(serversFile, this.#gpus());
     if (!listed.ok) {
       this.#fileProblems = listed.problems;
       this.options.logger.error(
@@ -137,7 +149,12 @@ export class AllocatorService {
   readonly health: HealthCheck = () => {
     const servers = [...this.#ledger.servers.values()];
     return {
-      reasons: this.#fileProblems,
+      reasons: [
+        ...this.#fileProblems,
+        ...takenIds(this.#ledger, this.#servers).map(
+          (id) => `the servers file names '${id}', which was added by the API`,
+        ),
+      ],
       progress: {
         leading: this.#term !== null,
         leasesSeq: this.#ledger.seq,
@@ -151,9 +168,9 @@ export class AllocatorService {
   };
 }
 
-const readServers = async (file: string) => {
+const readServers = async (file: string, gpus: Promise<readonly LocalGpu[]>) => {
   try {
-    return parseServersFile(await readFile(file, 'utf8'), file);
+    return parseServersFile(await readFile(file, 'utf8'), file, await gpus);
   } catch (error) {
     return { ok: false as const, problems: [`${file}: cannot be read: ${String(error)}`] };
   }

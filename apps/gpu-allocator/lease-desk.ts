@@ -106,16 +106,24 @@ export class LeaseDesk {
   expire(): void {
     const nowMs = this.clock.nowMs();
     const late: LeaseId[] = [];
-    for (const [leaseId, { deadlineMs }] of this.#holders) if (deadlineMs <= nowMs) late.push(leaseId);
+    for (const [leaseId, { deadlineMs }] of this.#holders) {
+      if (deadlineMs > nowMs) continue;
+      this.#holders.delete(leaseId);
+      // Those that were lost with their server are closed already.
+      if (this.isLive(leaseId)) late.push(leaseId);
+    }
     if (late.length === 0) return;
     this.logger.warn({ leaseIds: late }, 'leases expired');
-    for (const leaseId of late) this.#holders.delete(leaseId);
     const how = { type: 'lease.expired', ttlMs: this.leaseTtlMs } as const;
     this.recorder.record(closeLeases(this.recorder.ledger, late, how, rfc3339(nowMs)));
   }
 
   expiresInMs(leaseId: LeaseId): number {
     return Math.max(0, (this.#holders.get(leaseId)?.deadlineMs ?? 0) - this.clock.nowMs());
+  }
+
+  isLive(leaseId: LeaseId): boolean {
+    return this.#find(leaseId) !== undefined;
   }
 
   #find(leaseId: LeaseId): Lease | undefined {

@@ -1,8 +1,11 @@
 import type { EnsureResidentReply, EnsureResidentRequest } from '#libs/contracts/lease-rpc.js';
 import type { Failure } from '#libs/domain/errors.js';
 import { planLoad } from '#libs/domain/gpu/decide.js';
-import { busySlots, type Server } from '#libs/domain/gpu/gpu.js';
+import type { Server } from '#libs/domain/gpu/gpu.js';
+import { busySlots } from '#libs/domain/gpu/room.js';
+import { loadKey } from '#libs/domain/gpu/observed-bytes.js';
 import { sameModel, type ModelProfile } from '#libs/domain/gpu/profile.js';
+import { serverSuspected } from '#libs/domain/gpu/server-health.js';
 import { estimateVramBytes } from '#libs/domain/gpu/vram-estimate.js';
 import type { LeaseId, ResidencyId, ServerId } from '#libs/domain/ids.js';
 import type { ModelRunner } from '#libs/model-runner/model-runner.js';
@@ -16,6 +19,8 @@ export type KeeperOptions = {
   readonly clock: Clock;
   readonly runnerOf: (serverId: ServerId) => ModelRunner;
   readonly newResidencyId: () => string;
+  /** Told of every failure of a server that may be more than that of one load or unload. */
+  readonly onTrouble: (serverId: ServerId, failure: Failure) => void;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 };
@@ -28,13 +33,30 @@ export type KeeperOptions = {
  * before the load until after the unload.
  */
 export class ResidencyKeeper {
-  readonly #busy = new Set<ServerId>();
+  /** Servers on which a load or an unload is under way, each with the way to give it up. */
+  readonly #busy = new Map<ServerId, AbortController>();
 
   constructor(private readonly options: KeeperOptions) {}
 
   /** A load or unload is under way on this server: what its process list shows may be in between. */
   isBusy(serverId: ServerId): boolean {
     return this.#busy.has(serverId);
+  }
+
+  /** Gives up what is under way on a server that is gone. */
+  abandon(serverId: ServerId): void {
+    this.#busy.get(serverId)?.abort();
+  }
+
+  /** Does something that nothing else may be done beside on that server; `busy` where something is under way. */
+  async exclusive<T>(serverId: ServerId, work: () => Promise<T>): Promise<T | 'busy'> {
+    if (this.#busy.has(serverId)) return 'busy';
+    this.#busy.set(serverId, new AbortController());
+    try {
+      return await work();
+    } finally {
+      this.#busy.delete(serverId);
+    }
   }
 
   /** Answers whether it can be done, and then does it. */
@@ -44,7 +66,7 @@ export class ResidencyKeeper {
     if (known === undefined)
       return refusal({ code: 'SERVER_UNKNOWN', message: `There is no server '${serverId}'.` });
     if (this.#busy.has(serverId)) return { ok: true };
-    this.#busy.add(serverId);
+    this.#busy.set(serverId, new AbortController());
     let handedOn = false;
     try {
       const needBytes = await this.#estimate(known, profile);
@@ -60,36 +82,51 @@ export class ResidencyKeeper {
       );
       return { ok: true };
     } catch (error) {
-      this.#recordFailedLoad(serverId, profile, failureOf(error));
-      return refusal(failureOf(error));
+      const failure = failureOf(error);
+      this.#recordFailedLoad(serverId, profile, failure);
+      this.options.onTrouble(serverId, failure);
+      return refusal(failure);
     } finally {
       if (!handedOn) this.#busy.delete(serverId);
     }
   }
 
   /** Unloads a residency, whatever its state in the ledger: what a dead allocator left half done is done again. */
-  async unload(serverId: ServerId, residencyId: ResidencyId, reason: string): Promise<boolean> {
-    const { recorder, runnerOf, signal, logger } = this.options;
+  async unload(
+    serverId: ServerId,
+    residencyId: ResidencyId,
+    reason: string,
+    endsLease?: LeaseId,
+  ): Promise<boolean> {
+    const { recorder, runnerOf, onTrouble, logger } = this.options;
     const residency = recorder.ledger.servers.get(serverId)?.residencies.get(residencyId);
     if (residency === undefined) return true;
     const at = this.#now();
     const begun =
       residency.state === 'unloading'
         ? recorder.record([])
-        : recorder.record([{ type: 'residency.unload-started', serverId, residencyId, reason, at }]);
+        : recorder.record([
+            {
+              type: 'residency.unload-started',
+              serverId,
+              residencyId,
+              reason,
+              at,
+              ...(endsLease === undefined ? {} : { endsLease }),
+            },
+          ]);
     try {
       await begun.acknowledged();
-      await runnerOf(serverId).unload(residency.profile.model, signal);
+      await runnerOf(serverId).unload(residency.profile.model, this.#signalFor(serverId));
     } catch (error) {
-      const { code, message } = failureOf(error);
-      logger.error({ serverId, residencyId, code }, `unload failed: ${message}`);
-      const { foreign = [] } = recorder.ledger.servers.get(serverId) ?? {};
-      const state = code === 'SERVER_UNREACHABLE' ? 'down' : 'suspect';
-      recorder.record([
-        { type: 'server.state-changed', serverId, state, reason: message, foreign, at: this.#now() },
-      ]);
+      const failure = failureOf(error);
+      logger.error({ serverId, residencyId, code: failure.code }, `unload failed: ${failure.message}`);
+      this.#suspect(serverId, failure);
+      onTrouble(serverId, failure);
       return false;
     }
+    // A server that was lost meanwhile took it along.
+    if (!this.#holds(serverId, residencyId)) return true;
     recorder.record([{ type: 'residency.unloaded', serverId, residencyId, reason, at: this.#now() }]);
     return true;
   }
@@ -105,24 +142,28 @@ export class ResidencyKeeper {
       if (residencyId === undefined || busySlots(server, residencyId) > 1) continue;
       const { serverId } = server.spec;
       this.options.logger.info({ serverId, leaseId }, 'unloading: an aborted run was not seen to end');
-      await this.unload(serverId, residencyId, 'an aborted run was not seen to end');
+      await this.unload(serverId, residencyId, 'an aborted run was not seen to end', leaseId);
     }
   }
 
   async #estimate(server: Server, profile: ModelProfile): Promise<number> {
     const runner = this.options.runnerOf(server.spec.serverId);
     const installed = await this.#installed(runner, profile.model, server);
-    const { modelInfo } = await runner.describe(profile.model, this.options.signal);
+    const { device, slots } = server.spec;
+    const observed = this.options.recorder.ledger.observed.get(loadKey(device, profile, slots));
+    if (observed !== undefined) return observed;
+    const { modelInfo } = await runner.describe(profile.model, this.#signalFor(server.spec.serverId));
     return estimateVramBytes({
       fileBytes: installed.sizeBytes,
       modelInfo,
       numCtx: profile.options.numCtx,
-      slots: server.spec.slots,
+      slots,
     });
   }
 
   async #installed(runner: ModelRunner, model: string, server: Server) {
-    const { signal, logger } = this.options;
+    const { logger } = this.options;
+    const signal = this.#signalFor(server.spec.serverId);
     const find = async () =>
       (await runner.listInstalled(signal)).find((known) => sameModel(known.model, model));
     const found = await find();
@@ -189,7 +230,7 @@ export class ResidencyKeeper {
   }
 
   async #load(server: Server, profile: ModelProfile, needBytes: number): Promise<void> {
-    const { recorder, runnerOf, newResidencyId, signal, logger } = this.options;
+    const { recorder, runnerOf, newResidencyId, onTrouble, logger } = this.options;
     const { serverId, slots, device } = server.spec;
     const residencyId = newResidencyId();
     const begun = recorder.record([
@@ -206,7 +247,8 @@ export class ResidencyKeeper {
     try {
       // Who was deposed meanwhile has no say any more in what a server holds.
       await begun.acknowledged();
-      const loaded = await runnerOf(serverId).load(profile, signal);
+      const loaded = await runnerOf(serverId).load(profile, this.#signalFor(serverId));
+      if (!this.#holds(serverId, residencyId)) return;
       if (device === 'gpu' && loaded.vramBytes < loaded.sizeBytes)
         return await this.#rejectSpill(serverId, residencyId, loaded);
       const { sizeBytes, vramBytes, loadMs } = loaded;
@@ -226,7 +268,10 @@ export class ResidencyKeeper {
     } catch (error) {
       const failure = failureOf(error);
       logger.warn({ serverId, model: profile.model, failure }, 'model not loaded');
+      // A server that was lost meanwhile took the residency along, and with it what is known of this load.
+      if (!this.#holds(serverId, residencyId)) return;
       recorder.record([{ type: 'residency.load-failed', serverId, residencyId, failure, at: this.#now() }]);
+      onTrouble(serverId, failure);
     }
   }
 
@@ -236,11 +281,12 @@ export class ResidencyKeeper {
     residencyId: ResidencyId,
     loaded: { model: string; sizeBytes: number; vramBytes: number },
   ): Promise<void> {
-    const { recorder, runnerOf, signal } = this.options;
-    await runnerOf(serverId).unload(loaded.model, signal);
+    const { recorder, runnerOf } = this.options;
+    await runnerOf(serverId).unload(loaded.model, this.#signalFor(serverId));
     const failure: Failure = {
       code: 'MODEL_SPILLED',
       message: `${loaded.model} took ${loaded.sizeBytes} bytes on ${serverId}, of which only ${loaded.vramBytes} in VRAM.`,
+      details: { sizeBytes: loaded.sizeBytes, vramBytes: loaded.vramBytes },
     };
     recorder.record([{ type: 'residency.load-failed', serverId, residencyId, failure, at: this.#now() }]);
   }
@@ -254,6 +300,23 @@ export class ResidencyKeeper {
       { type: 'residency.load-started', serverId, residencyId, profile, bytes: 0, slots: 0, at },
       { type: 'residency.load-failed', serverId, residencyId, failure, at },
     ]);
+  }
+
+  /** Also where the server does not answer: whether it is gone is for the watch to find out. */
+  #suspect(serverId: ServerId, { message }: Failure): void {
+    const { recorder } = this.options;
+    const server = recorder.ledger.servers.get(serverId);
+    if (server) recorder.record(serverSuspected(server, message, this.#now()));
+  }
+
+  #holds(serverId: ServerId, residencyId: ResidencyId): boolean {
+    return this.options.recorder.ledger.servers.get(serverId)?.residencies.has(residencyId) ?? false;
+  }
+
+  #signalFor(serverId: ServerId): AbortSignal {
+    const { signal } = this.options;
+    const own = this.#busy.get(serverId)?.signal;
+    return own === undefined ? signal : AbortSignal.any([signal, own]);
   }
 
   #now(): string {

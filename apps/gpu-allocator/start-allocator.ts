@@ -24,7 +24,13 @@ export const startAllocator = async (
   const stopping = new AbortController();
   const allocator = new AllocatorService({
     tasks: jetStreamEventLog(connection, STREAMS.tasks),
-    runnerFor: ({ url = '' }: ServerSpec) => new OllamaModelRunner({ baseUrl: url }),
+    runnerFor: ({ url = '' }: ServerSpec) =>
+      new OllamaModelRunner({
+        baseUrl: url,
+        callTimeoutMs: config.probeTimeoutMs,
+        firstTokenTimeoutMs: config.loadTimeoutMs,
+        unloadTimeoutMs: config.unloadTimeoutMs,
+      }),
     newResidencyId: randomUUID,
     store: jetStreamSnapshotStore(connection, {
       bucket: BUCKETS.snapshots.name,

@@ -1,6 +1,7 @@
 import { SUBJECTS, subjectToken } from '#libs/contracts/subjects.js';
-import type { LeaseId } from '#libs/domain/ids.js';
-import type { TaskEvent } from '#libs/domain/task/events.js';
+import type { Failure } from '#libs/domain/errors.js';
+import type { LeaseId, ServerId } from '#libs/domain/ids.js';
+import type { StepFailure, TaskEvent } from '#libs/domain/task/events.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import type { LeaseDesk } from './lease-desk.js';
@@ -18,11 +19,16 @@ export class TaskFollower {
     private readonly desk: LeaseDesk,
     /** Makes sure that the server has stopped working for a lease whose abort it did not confirm. */
     private readonly settle: (leaseId: LeaseId) => Promise<void>,
+    /** An attempt failed on this server. */
+    private readonly onFailure: (serverId: ServerId, failure: Failure) => void,
   ) {}
 
   take(stored: StoredEvent): void {
     this.seen = stored.seq;
     const event = typedEvent<TaskEvent>(stored);
+    const failed = failedAttempt(event);
+    // Of an attempt that was closed before, whatever happened there is known.
+    if (failed && this.desk.isLive(failed.leaseId)) this.onFailure(failed.serverId, failed.failure);
     const doubtful = new Set(unconfirmed(event));
     const ended = endedLeases(event).filter((leaseId) => !doubtful.has(leaseId));
     for (const leaseId of doubtful) void this.settle(leaseId).finally(() => this.desk.release([leaseId]));
@@ -80,4 +86,16 @@ const unconfirmed = (event: TaskEvent): readonly LeaseId[] => {
         ? event.stopped
         : [];
   return stopped.filter(({ how }) => how === 'unconfirmed').map(({ leaseId }) => leaseId);
+};
+
+const failedAttempt = (event: TaskEvent): StepFailure | null => {
+  switch (event.type) {
+    case 'step.failed':
+      return event.step;
+    case 'task.failing':
+    case 'task.failed':
+      return event.step ?? null;
+    default:
+      return null;
+  }
 };

@@ -1,7 +1,24 @@
-import type { ServerView } from '#libs/contracts/lease-rpc.js';
-import { configureServers } from '#libs/domain/gpu/decide.js';
+import type { Failure } from '#libs/domain/errors.js';
+import type {
+  DrainRequest,
+  PutServerRequest,
+  RemoveServerReply,
+  RemoveServerRequest,
+  ServerReply,
+  ServerView,
+} from '#libs/contracts/lease-rpc.js';
+import { configureServers, putServer, removeServer } from '#libs/domain/gpu/fleet.js';
 import type { GpuEvent, ServerSpec } from '#libs/domain/gpu/events.js';
-import { busySlots, freeBytes, type Ledger, type Server } from '#libs/domain/gpu/gpu.js';
+import {
+  drainsDone,
+  drainServer,
+  resumeServer,
+  toUnload,
+  unknownServer,
+  type ServerDecision,
+} from '#libs/domain/gpu/drain.js';
+import type { Ledger, Server } from '#libs/domain/gpu/gpu.js';
+import { busySlots, freeBytes } from '#libs/domain/gpu/room.js';
 import type { ServerId } from '#libs/domain/ids.js';
 import { START, type EventLog, type LogPosition, type LogWriter } from '#libs/event-log/event-log.js';
 import type { SnapshotKeeper } from '#libs/event-log/snapshot-keeper.js';
@@ -12,6 +29,7 @@ import type { AllocatorConfig } from './allocator.config.js';
 import { LeaseDesk } from './lease-desk.js';
 import { Recorder } from './recorder.js';
 import { ResidencyKeeper } from './residency-keeper.js';
+import { ServerRecovery } from './server-recovery.js';
 import { ServerWatch } from './server-watch.js';
 import { ENDING_SUBJECTS, TaskFollower } from './task-follower.js';
 
@@ -52,17 +70,12 @@ export class Term {
     const runnerOf = (serverId: ServerId): ModelRunner => this.#runnerOf(serverId);
     this.#recorder = new Recorder(writer, ledger, clock);
     this.desk = new LeaseDesk(this.#recorder, clock, config.leaseTtlMs, logger);
-    this.keeper = new ResidencyKeeper({ ...options, recorder: this.#recorder, runnerOf, signal });
-    this.follower = new TaskFollower(this.desk, (leaseId) => this.keeper.clear(leaseId));
-    this.#watch = new ServerWatch({
-      recorder: this.#recorder,
-      keeper: this.keeper,
-      clock,
-      runnerOf,
-      probeEveryMs: config.probeEveryMs,
-      logger,
-      signal,
-    });
+    const onTrouble = (serverId: ServerId, failure: Failure): void => this.#watch.troubled(serverId, failure);
+    this.keeper = new ResidencyKeeper({ ...options, recorder: this.#recorder, runnerOf, onTrouble, signal });
+    this.follower = new TaskFollower(this.desk, (leaseId) => this.keeper.clear(leaseId), onTrouble);
+    const shared = { recorder: this.#recorder, keeper: this.keeper, clock, runnerOf, logger, signal };
+    const recovery = new ServerRecovery({ ...shared, pauseMs: config.probeEveryMs });
+    this.#watch = new ServerWatch({ ...shared, recovery, probeEveryMs: config.probeEveryMs });
   }
 
   /** Resolves when the term is over, with the reason. */
@@ -91,7 +104,7 @@ export class Term {
 
   /** Takes over a new list of servers. */
   configure(servers: readonly ServerSpec[]): void {
-    const at = rfc3339(this.options.clock.nowMs());
+    const at = this.#now();
     this.#recorder.record(configureServers(this.options.ledger, servers, at));
     this.#runners.clear();
     this.#watch?.lookAtAll();
@@ -109,13 +122,77 @@ export class Term {
     await Promise.allSettled(unloads);
   }
 
+  async drain({ serverId, drain }: DrainRequest): Promise<ServerReply> {
+    const { ledger } = this.options;
+    const decided = drain
+      ? drainServer(ledger, serverId, 'asked by a client', this.#now())
+      : resumeServer(ledger, serverId, this.#now());
+    const problem = await this.#change(serverId, decided);
+    if (problem) return { ok: false, failure: problem };
+    this.#drain();
+    return this.#replyOf(serverId);
+  }
+
+  async putServer({ server }: PutServerRequest): Promise<ServerReply> {
+    const { serverId } = server;
+    const created = !this.options.ledger.servers.has(serverId);
+    const problem = await this.#change(serverId, putServer(this.options.ledger, server, this.#now()));
+    if (problem) return { ok: false, failure: problem };
+    const reply = this.#replyOf(serverId);
+    return reply.ok ? { ...reply, created } : reply;
+  }
+
+  async removeServer({ serverId }: RemoveServerRequest): Promise<RemoveServerReply> {
+    const problem = await this.#change(serverId, removeServer(this.options.ledger, serverId, this.#now()));
+    return problem ? { ok: false, failure: problem } : { ok: true };
+  }
+
+  /** Resolves when the change is in the log; with the reason where it is refused. */
+  async #change(serverId: ServerId, decided: ServerDecision): Promise<Failure | null> {
+    if (!decided.ok) return decided.failure;
+    const { acknowledged } = this.#recorder.record(decided.events);
+    if (decided.events.length > 0) {
+      this.options.logger.info({ serverId, facts: decided.events.map(({ type }) => type) }, 'server changed');
+      this.#runners.delete(serverId);
+      this.#watch.look(serverId);
+    }
+    await acknowledged();
+    return null;
+  }
+
+  #now(): string {
+    return rfc3339(this.options.clock.nowMs());
+  }
+
+  #replyOf(serverId: ServerId): ServerReply {
+    const server = this.options.ledger.servers.get(serverId);
+    return server === undefined
+      ? { ok: false, failure: unknownServer(serverId) }
+      : { ok: true, server: this.#view(server) };
+  }
+
   views(): readonly ServerView[] {
     return [...this.options.ledger.servers.values()].map((server) => this.#view(server));
+  }
+
+  /** Goes on with servers that are being drained. */
+  #drain(): void {
+    const { ledger, clock } = this.options;
+    for (const server of ledger.servers.values()) {
+      const { serverId } = server.spec;
+      const [next] = toUnload(server);
+      if (next === undefined) continue;
+      const unload = async (): Promise<boolean> =>
+        await this.keeper.unload(serverId, next.residencyId, 'the server is being drained');
+      void this.keeper.exclusive(serverId, unload);
+    }
+    this.#recorder.record(drainsDone(ledger, rfc3339(clock.nowMs())));
   }
 
   #tick(): void {
     const { snapshots, writer } = this.options;
     this.desk.expire();
+    this.#drain();
     // Between two turns the ledger holds exactly what was handed to the writer.
     snapshots.offer(writer.position, () => writer.flush());
   }
@@ -158,10 +235,11 @@ export class Term {
   }
 
   #view(server: Server): ServerView {
-    const { spec, state, version, reason, foreign } = server;
+    const { spec, state, drain, version, reason, foreign } = server;
     return {
       ...spec,
       state,
+      drain,
       ...(version === undefined ? {} : { version }),
       ...(reason === undefined ? {} : { reason }),
       vramFreeBytes: spec.kind === 'cpu' ? 0 : freeBytes(server),

@@ -10,6 +10,7 @@ import { addPauseCommands } from './commands/pauses.js';
 import { addPlatformCommands } from './commands/platform.js';
 import { addQueueCommand } from './commands/queue.js';
 import { addRebuildCommand } from './commands/rebuild.js';
+import { addServerCommands } from './commands/servers.js';
 import { addSubmitCommand } from './commands/submit.js';
 import { addTaskCommands } from './commands/tasks.js';
 import { addTemplateCommands } from './commands/templates.js';
@@ -57,6 +58,7 @@ addEventsCommand(program, output);
 addVerifyCommand(program, output);
 addRebuildCommand(program, output);
 addTemplateCommands(program, session);
+addServerCommands(program, session);
 addPlatformCommands(program, session);
 
 // Whoever reads our output may have had enough of it (`| head`).

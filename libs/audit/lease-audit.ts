@@ -39,6 +39,7 @@ type AuditedServer = {
   readonly spec: ServerSpec;
   readonly memory: MemoryAudit;
   readonly live: Map<LeaseId, GrantedLease>;
+  draining: boolean;
 };
 
 /** Whether everything fits where it was put, and every right is given once and taken back once. */
@@ -76,6 +77,7 @@ export class LeaseAudit {
         spec,
         memory: known?.memory ?? new MemoryAudit(),
         live: known?.live ?? new Map(),
+        draining: known?.draining ?? false,
       });
       return;
     }
@@ -93,6 +95,15 @@ export class LeaseAudit {
         this.#unused(server, [...server.live.keys()], `server ${event.serverId} was removed`, record.seq);
         this.#servers.delete(event.serverId);
         return;
+      case 'server.drain-started':
+        server.draining = true;
+        return;
+      case 'server.resumed':
+        server.draining = false;
+        return;
+      case 'server.drained':
+        this.#unused(server, [...server.live.keys()], `server ${event.serverId} was drained`, record.seq);
+        return;
       case 'lease.granted':
         return this.#grant(server, event, record);
       case 'lease.released':
@@ -101,7 +112,7 @@ export class LeaseAudit {
       default: {
         if (event.type === 'residency.unload-started') {
           const users = [...server.live.values()].flatMap(({ residencyId, leaseId }) =>
-            residencyId === event.residencyId ? [leaseId] : [],
+            residencyId === event.residencyId && leaseId !== event.endsLease ? [leaseId] : [],
           );
           this.#unused(server, users, `${event.residencyId} was unloaded`, record.seq);
         }
@@ -125,7 +136,14 @@ export class LeaseAudit {
       const slots = residencyId === undefined ? cpuSlots(server) : server.memory.slotsOf(residencyId);
       const place = `${residencyId ?? 'cpu'} on ${event.serverId}`;
       const taken = [...server.live.values()].filter((other) => other.residencyId === residencyId).length + 1;
-      if (slots === null)
+      if (server.draining)
+        this.#found(
+          'PLACE_NOT_OPEN',
+          seq,
+          `lease ${leaseId} is for ${place}, which is being drained`,
+          taskId,
+        );
+      else if (slots === null)
         this.#found('PLACE_NOT_OPEN', seq, `lease ${leaseId} is for ${place}, which is not loaded`, taskId);
       else if (taken > slots)
         this.#found(

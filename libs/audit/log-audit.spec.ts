@@ -270,6 +270,12 @@ const PLANTS: readonly Plant[] = [
       changed('leases', 8, (record) => data({ serverId: (sim as { serverId: string }).serverId })(record)),
   ],
   [
+    'PLACE_NOT_OPEN',
+    'leases on a server that is being drained',
+    () =>
+      changed('leases', 4, (record) => ({ ...data({ reason: 'x' })(record), type: 'server.drain-started' })),
+  ],
+  [
     'UNLOADED_IN_USE',
     'an unload under a lease',
     () =>
@@ -437,6 +443,21 @@ const PLANTS: readonly Plant[] = [
 ];
 
 describe('the audit of a log', () => {
+  it('does not mind an unload that ends the work of a lease whose attempt is over', () => {
+    const [used] = first['leases'] as readonly { residencyId: string; leaseId: string }[];
+    const unload = (endsLease?: string) =>
+      changed('leases', 9, (record) => ({
+        ...record,
+        type: 'residency.unload-started',
+        data: { serverId: first['serverId'], residencyId: used?.residencyId, reason: 'stop', endsLease },
+      }));
+    // Others use the model too, and that is found in any case.
+    const found = (planted: Log) =>
+      audited(planted).findings.find(({ rule, seq }) => rule === 'UNLOADED_IN_USE' && seq === 9)?.message;
+    expect(found(unload())).toContain(used?.leaseId);
+    expect(found(unload(used?.leaseId))).not.toContain(used?.leaseId);
+  });
+
   it('finds nothing in what a platform really wrote', () => {
     const also = (audit: LogAudit): void => audit.endsAt('tasks', 33);
     const report = audited(log(), { settled: true, also });

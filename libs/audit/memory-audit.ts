@@ -40,6 +40,7 @@ export class MemoryAudit {
       case 'residency.loaded': {
         const reserved = this.#residents.get(event.residencyId)?.bytes ?? 0;
         this.#change(event.residencyId, { bytes: event.bytes, state: 'loaded' });
+        this.#takeOver(event.residencyId);
         return event.bytes > reserved ? this.#overBy(spec, 0) : null;
       }
       case 'residency.unload-started':
@@ -55,6 +56,11 @@ export class MemoryAudit {
   #change(residencyId: ResidencyId, to: Partial<Resident>): void {
     const was = this.#residents.get(residencyId);
     if (was) this.#residents.set(residencyId, { ...was, ...to });
+  }
+
+  #takeOver(residencyId: ResidencyId): void {
+    const ours = this.#residents.get(residencyId)?.model ?? '';
+    this.#foreign = this.#foreign.filter(({ model }) => tagged(model) !== tagged(ours));
   }
 
   /** The load of a model that somebody else has loaded takes that one over. */

@@ -38,7 +38,10 @@ export const RULES = {
   },
   MEMORY_OVERCOMMITTED: { promise: 3, says: 'More bytes are taken on a server than it has.' },
   SLOTS_OVERCOMMITTED: { promise: 3, says: 'More leases are live than there are slots.' },
-  PLACE_NOT_OPEN: { promise: 3, says: 'A lease was granted where nothing is loaded.' },
+  PLACE_NOT_OPEN: {
+    promise: 3,
+    says: 'A lease was granted where nothing is loaded, or on a server that is being drained.',
+  },
   UNLOADED_IN_USE: { promise: 3, says: 'A model was unloaded, or a server removed, under live leases.' },
   STARTED_TWICE: { promise: 4, says: 'An attempt started while another one of its step was under way.' },
   ATTEMPTS_OUT_OF_ORDER: {

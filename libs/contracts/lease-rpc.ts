@@ -1,6 +1,6 @@
-import type { Server } from '#libs/domain/gpu/gpu.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { GrantedLease, ServerSpec } from '#libs/domain/gpu/events.js';
+import type { Server } from '#libs/domain/gpu/gpu.js';
 import type { ModelProfile } from '#libs/domain/gpu/profile.js';
 import type { LeaseId, ResidencyId, ServerId } from '#libs/domain/ids.js';
 
@@ -41,9 +41,21 @@ export type PresentReply = {
   readonly stale: readonly LeaseId[];
 };
 
+/** A server is drained for maintenance, or takes work again. Answered when that is in the log. */
+export type DrainRequest = { readonly serverId: ServerId; readonly drain: boolean };
+/** A server is added or changed by the API, or removed again. */
+export type PutServerRequest = { readonly server: ServerSpec };
+export type RemoveServerRequest = { readonly serverId: ServerId };
+export type RemoveServerReply = { readonly ok: true } | { readonly ok: false; readonly failure: Failure };
+
+export type ServerReply =
+  | { readonly ok: true; readonly server: ServerView; readonly created?: boolean }
+  | { readonly ok: false; readonly failure: Failure };
+
 /** A server as `GET /servers` shows it. */
 export type ServerView = ServerSpec & {
   readonly state: Server['state'];
+  readonly drain: Server['drain'];
   readonly version?: string;
   readonly reason?: string;
   readonly vramFreeBytes: number;

@@ -25,6 +25,12 @@ export const RPC = {
   giveBackLeases: 'rpc.allocator.give-back',
   /** `ListServersRequest` → `ServerView[]`. */
   listServers: 'rpc.allocator.servers',
+  /** `DrainRequest` → `ServerReply`. */
+  drainServer: 'rpc.allocator.drain',
+  /** `PutServerRequest` → `ServerReply`. */
+  putServer: 'rpc.allocator.put-server',
+  /** `RemoveServerRequest` → `RemoveServerReply`. */
+  removeServer: 'rpc.allocator.remove-server',
   /** `QueryRequest` → `QueryReply` (queries.ts). */
   query: 'rpc.results.query',
   /** `RebuildRequest` → `RebuildReply`: fills the read model anew from the log. */

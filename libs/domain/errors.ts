@@ -59,6 +59,9 @@ export const ERRORS = {
   PAUSE_UNKNOWN: { http: 404, retry: 'no', title: 'This is not paused' },
   PAUSES_TOO_MANY: { http: 409, retry: 'no', title: 'There are too many pauses' },
   SERVER_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such server' },
+  SERVER_IN_FILE: { http: 409, retry: 'no', title: 'The server is managed by the servers file' },
+  SERVER_IN_USE: { http: 409, retry: 'no', title: 'The server is in use' },
+  SERVERS_FULL: { http: 409, retry: 'no', title: 'There are as many servers as are accepted' },
 
   // Placing.
   NO_SERVER_FITS: { http: 422, retry: 'no', title: 'No configured server can ever hold this model' },

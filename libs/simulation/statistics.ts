@@ -18,23 +18,6 @@ export const confidence95 = (sample: readonly number[]): Interval => {
   return { mean: middle, low: middle - half, high: middle + half };
 };
 
-/** Nearest rank: the smallest value that at least this share of the sample does not exceed; `share` from 0 to 1. */
-export const percentile = (sample: readonly number[], share: number): number => {
-  refuseEmpty(sample);
-  if (!(share >= 0 && share <= 1))
-    throw new RangeError(`percentile ${share}: a share from 0 to 1 is accepted`);
-  const rank = Math.max(1, Math.ceil(share * sample.length - 1e-9));
-  return sample.toSorted((a, b) => a - b)[rank - 1] ?? Number.NaN;
-};
-
-/** Jain, Chiu and Hawe 1984: (Σx)² / (n Σx²). 1 where all have the same, 1/n where one has all; 1 where nobody has anything. */
-export const jainIndex = (shares: readonly number[]): number => {
-  refuseEmpty(shares);
-  const sum = shares.reduce((total, share) => total + share, 0);
-  const squares = shares.reduce((total, share) => total + share * share, 0);
-  return squares === 0 ? 1 : (sum * sum) / (shares.length * squares);
-};
-
 const refuseEmpty = (sample: readonly number[]): void => {
   if (sample.length === 0)
     throw new RangeError('no statistic of an empty sample: one value at least is accepted');

@@ -1,11 +1,7 @@
 import fc from 'fast-check';
-import {
-  closeLeases,
-  configureServers,
-  grantLeases,
-  planLoad,
-  type LeaseRequest,
-} from '#libs/domain/gpu/decide.js';
+import { closeLeases, grantLeases, planLoad, type LeaseRequest } from '#libs/domain/gpu/decide.js';
+import { configureServers } from '#libs/domain/gpu/fleet.js';
+import { drainsDone, drainServer, resumeServer } from '#libs/domain/gpu/drain.js';
 import type { GpuEvent, ServerSpec } from '#libs/domain/gpu/events.js';
 import {
   applyToLedger,
@@ -76,6 +72,10 @@ const anything = fc.oneof(
       state: fc.constantFrom('up' as const, 'up' as const, 'down' as const, 'suspect' as const),
     }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('drain' as const), server: serverId, drain: fc.boolean() }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('configure' as const), gone: fc.option(serverId) }) },
 );
 export type GpuAction = typeof anything extends fc.Arbitrary<infer A> ? A : never;
@@ -135,6 +135,8 @@ export class GpuWorld {
         return this.#proceed(action.server, action.fails);
       case 'state':
         return this.#state(action.server, action.state);
+      case 'drain':
+        return this.#drain(action.server, action.drain);
       case 'configure': {
         const wanted = SERVERS.filter((spec) => spec.serverId !== action.gone);
         this.append(configureServers(this.ledger, wanted, this.at));
@@ -221,6 +223,14 @@ export class GpuWorld {
     } else {
       this.append([{ type: 'residency.loaded', ...where, bytes, vramBytes: bytes, loadMs: 1000 }]);
     }
+  }
+
+  #drain(name: string, drain: boolean): void {
+    const decided = drain
+      ? drainServer(this.ledger, name, 'maintenance', this.at)
+      : resumeServer(this.ledger, name, this.at);
+    if (decided.ok) this.append(decided.events);
+    this.append(drainsDone(this.ledger, this.at));
   }
 
   #state(name: string, state: 'up' | 'down' | 'suspect'): void {

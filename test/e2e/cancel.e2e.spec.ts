@@ -3,6 +3,7 @@ import type { TaskView } from '#libs/contracts/queries.js';
 import { startOllamaSimulator } from '#libs/testing/ollama-simulator/ollama-simulator.js';
 import { SseClient } from '../rest/sse-client.js';
 import { until } from './api-client.js';
+import { orchestra } from './run-orchestra.js';
 import { RunningPlatform } from './running-platform.js';
 
 let simulator: Awaited<ReturnType<typeof startOllamaSimulator>>;
@@ -152,4 +153,11 @@ describe('cancelling a task that generates', () => {
     const [a, b] = [await platform.api.ended(first), await platform.api.ended(second)];
     expect(Date.parse(b.started_at ?? '')).toBeLessThan(Date.parse(a.started_at ?? ''));
   }, 120_000);
+
+  it('leaves a log that keeps every promise, also where a model was unloaded to end a run', async () => {
+    await until(async () => ((await leases()) === 0 ? true : undefined), 'all leases to be closed');
+    const args = ['--json', 'verify', '--settled', '--data', platform.dataDir];
+    const { code, stdout } = await orchestra(args).ended;
+    expect([code, (JSON.parse(stdout) as { findings: unknown }).findings]).toEqual([0, []]);
+  }, 60_000);
 });

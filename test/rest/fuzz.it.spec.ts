@@ -66,6 +66,10 @@ const path = fc.oneof(
     .tuple(id, fc.constantFrom('events', 'stream', 'explain', 'priority', 'x'))
     .map(([text, part]) => `/api/v1/tasks/${text}/${part}`),
   id.map((text) => `/api/v1/workflows/${text}`),
+  fc
+    .tuple(fc.oneof(raw, fc.constantFrom('attic', 'nowhere')), fc.constantFrom('drain', 'resume', 'x'))
+    .map(([text, part]) => `/api/v1/servers/${text}/${part}`),
+  raw.map((text) => `/api/v1/servers/${text}`),
   raw.map((text) => `/api/v1/templates/${text}`),
   raw.map((text) => `/api/v1/pauses/${text}`),
   fc.array(raw, { maxLength: 4 }).map((parts) => `/${parts.join('/')}`),

@@ -30,6 +30,7 @@ describe('the OpenAPI document', () => {
     );
     expect(operations.map(({ name }) => name).toSorted()).toEqual([
       'DELETE /api/v1/pauses/{scope}',
+      'DELETE /api/v1/servers/{id}',
       'DELETE /api/v1/tasks/{id}',
       'DELETE /api/v1/workflows/{id}',
       'GET /api/v1/pauses',
@@ -49,11 +50,14 @@ describe('the OpenAPI document', () => {
       'GET /health/ready',
       'GET /metrics',
       'PATCH /api/v1/tasks/{id}/priority',
+      'POST /api/v1/servers/{id}/drain',
+      'POST /api/v1/servers/{id}/resume',
       'POST /api/v1/tasks',
       'POST /api/v1/tasks/cancel',
       'POST /api/v1/templates/validate',
       'POST /api/v1/workflows',
       'PUT /api/v1/pauses/{scope}',
+      'PUT /api/v1/servers/{id}',
     ]);
     for (const { name, operation } of operations) {
       expect([name, operation.summary]).toEqual([name, expect.any(String)]);

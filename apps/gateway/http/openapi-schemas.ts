@@ -1,40 +1,27 @@
 import { TASK_STATUSES } from '#libs/contracts/queries.js';
-import { WORKFLOW_STATUSES, WORKFLOW_TASK_STATUSES } from '#libs/contracts/workflow-queries.js';
-import { ERRORS } from '#libs/domain/errors.js';
-import { ON_FAILURE } from '#libs/domain/task/workflow.js';
-
-/** A schema of JSON Schema 2020-12, which OpenAPI 3.1 takes as it is. */
-type SchemaObject = Readonly<Record<string, unknown>>;
+import {
+  anything,
+  code,
+  count,
+  exactly,
+  labels,
+  listOf,
+  orNull,
+  ref,
+  text,
+  texts,
+  time,
+  type SchemaObject,
+} from './schema-parts.js';
+import { workflows } from './workflow-schemas.js';
 
 /** Schemas of what the API answers. A test holds real answers to them, so they say what is there and nothing else. */
 export const schemaRef = (name: keyof typeof SCHEMAS): { $ref: string } => ({
   $ref: `#/components/schemas/${name}`,
 });
 
-const text: SchemaObject = { type: 'string' };
-const count: SchemaObject = { type: 'integer', minimum: 0 };
-const time: SchemaObject = { type: 'string', format: 'date-time' };
-const texts: SchemaObject = { type: 'array', items: text };
-const anything: SchemaObject = { description: 'Any JSON value.' };
-const ref = (name: string): { $ref: string } => ({ $ref: `#/components/schemas/${name}` });
-const listOf = (name: string): SchemaObject => ({ type: 'array', items: ref(name) });
-const orNull = (schema: object): SchemaObject => ({ oneOf: [schema, { type: 'null' }] });
-
-/** All of the fields are there, and no others. */
-const exactly = (
-  properties: Readonly<Record<string, object>>,
-  optional: readonly string[] = [],
-): SchemaObject => ({
-  type: 'object',
-  properties,
-  required: Object.keys(properties).filter((name) => !optional.includes(name)),
-  additionalProperties: false,
-});
-
 const status: SchemaObject = { type: 'string', enum: [...TASK_STATUSES] };
-const code: SchemaObject = { type: 'string', enum: Object.keys(ERRORS) };
 const templateRef = exactly({ name: text, version: text });
-const labels: SchemaObject = { type: 'object', additionalProperties: text };
 
 /** What a submission said of when; null where it said nothing. */
 const queueTimes = { run_at: orNull(time), deadline_at: orNull(time), queue_ttl_ms: orNull(count) };
@@ -225,58 +212,50 @@ const explanations = {
   }),
 } satisfies Record<string, SchemaObject>;
 
-const taskStatus: SchemaObject = { type: 'string', enum: [...WORKFLOW_TASK_STATUSES] };
-const workflowFacts = {
-  id: text,
-  name: orNull(text),
-  workspace: text,
-  status: { type: 'string', enum: [...WORKFLOW_STATUSES] },
-  labels,
-  created_at: time,
-  started_at: orNull(time),
-  ended_at: orNull(time),
-  task_counts: { type: 'object', additionalProperties: count, description: 'Tasks by status.' },
-};
-
-const workflows = {
-  SubmittedWorkflow: exactly({
-    id: text,
-    name: orNull(text),
-    status: {
-      type: 'string',
-      enum: ['queued', 'accepted'],
-      description: '`accepted`: stored, not decided yet.',
-    },
-    workspace: text,
-    labels,
-    created_at: time,
-    status_url: text,
-    tasks: { type: 'array', items: exactly({ name: text, id: text, task_url: text }) },
-  }),
-  WorkflowSummary: exactly(workflowFacts),
-  WorkflowPage: exactly({ items: listOf('WorkflowSummary'), next: orNull(text) }),
-  Workflow: exactly({ ...workflowFacts, tasks: listOf('WorkflowTask') }),
-  WorkflowTask: exactly({
-    name: text,
-    id: text,
-    task_url: { ...text, description: 'The task itself, with its result.' },
-    template: text,
-    needs: {
-      type: 'array',
-      items: exactly({ task: text, on_failure: { type: 'string', enum: [...ON_FAILURE] } }),
-    },
-    status: {
-      ...taskStatus,
-      description: '`skipped`: cancelled, because a task that it needs did not complete.',
-    },
-    started_at: orNull(time),
-    ended_at: orNull(time),
-    error_code: orNull(code),
-  }),
-} satisfies Record<string, SchemaObject>;
-
 const operations = {
-  ServerList: exactly({ items: { type: 'array', items: { type: 'object' } } }),
+  ServerList: exactly({ items: listOf('Server') }),
+  Server: exactly({
+    id: text,
+    kind: { enum: ['cpu', 'ollama'], description: '`cpu` offers slots for steps that need no model.' },
+    url: orNull({ ...text, description: 'Without the password, if it has one.' }),
+    state: {
+      enum: ['unknown', 'up', 'down', 'suspect', 'draining', 'drained'],
+      description: 'Work is placed where it is `up`.',
+    },
+    reason: orNull({ ...text, description: 'Why it is down or suspect.' }),
+    drain: orNull(exactly({ reason: text, since: time })),
+    version: orNull(text),
+    source: { enum: ['file', 'api'], description: 'Who manages it.' },
+    device: { enum: ['gpu', 'cpu'] },
+    slots: count,
+    labels,
+    pull_missing: { type: 'boolean' },
+    gpu: orNull({ ...text, description: 'Name of its GPU, where its memory was read from the driver.' }),
+    vram_bytes: count,
+    vram_free_bytes: { type: 'integer', description: 'Below 0 where others hold what is ours.' },
+    foreign: { type: 'array', items: exactly({ model: text, bytes: count }) },
+    residencies: listOf('Residency'),
+    leases: listOf('Lease'),
+  }),
+  Residency: exactly({
+    id: text,
+    model: text,
+    options: { type: 'object' },
+    state: { enum: ['loading', 'loaded', 'unloading'] },
+    bytes: count,
+    slots: count,
+    slots_busy: count,
+    since: time,
+  }),
+  Lease: exactly({
+    id: text,
+    token: count,
+    task_id: text,
+    step_id: text,
+    attempt: count,
+    residency_id: orNull(text),
+    expires_in_ms: count,
+  }),
   Live: exactly({ status: { const: 'live' } }),
   Ready: exactly({ ready: { const: true }, services: { type: 'object' } }),
   Problem: exactly(

@@ -4,12 +4,14 @@ import { ApiError, shown } from './problem.js';
 /** As the IETF draft on the header leaves it to the server: printable, bounded. */
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 
+const NAMES = { task: 'Task', workflow: 'Workflow', server: 'Server' } as const;
+
 const idOf =
-  (what: 'task' | 'workflow') =>
+  (what: keyof typeof NAMES) =>
   (id: string): string => {
     if (isId(id)) return id;
     const accepted = 'lower-case letters, digits and -, 1 to 64 of them';
-    const message = `${what === 'task' ? 'Task' : 'Workflow'} id '${String(shown(id))}' is not one; ids are ${accepted}.`;
+    const message = `${NAMES[what]} id '${String(shown(id))}' is not one; ids are ${accepted}.`;
     throw new ApiError('VALIDATION_FAILED', message, [
       { path: 'id', value: shown(id), message: `is not a ${what} id`, accepted },
     ]);
@@ -17,6 +19,7 @@ const idOf =
 
 export const taskIdOf = idOf('task');
 export const workflowIdOf = idOf('workflow');
+export const serverIdOf = idOf('server');
 
 export const idempotencyKeyOf = (key: string | undefined): string | undefined => {
   if (key === undefined || IDEMPOTENCY_KEY.test(key)) return key;

@@ -3,22 +3,6 @@ import { ProblemError } from '../client/api.js';
 import { CommandError, EXIT } from '../exit-codes.js';
 import type { Session } from '../session.js';
 
-type Server = {
-  readonly id: string;
-  readonly state: string;
-  readonly device: string;
-  readonly vram_bytes: number;
-  readonly vram_free_bytes: number;
-  readonly slots: number;
-  readonly residencies: readonly {
-    readonly model: string;
-    readonly state: string;
-    readonly bytes: number;
-    readonly slots: number;
-    readonly slots_busy: number;
-  }[];
-  readonly leases: readonly unknown[];
-};
 type Health = {
   readonly ready: boolean;
   readonly services: Readonly<
@@ -26,18 +10,8 @@ type Health = {
   >;
 };
 
-const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-
-/** Commands about the platform itself: servers, status. */
+/** `orchestra status`. */
 export const addPlatformCommands = (program: Command, session: () => Session): void => {
-  program
-    .command('servers')
-    .description('inference servers: what is loaded, who holds which slot')
-    .action(async () => {
-      const { api, out } = session();
-      const { items } = await api.call<{ readonly items: readonly Server[] }>('GET', '/api/v1/servers');
-      out.show(items, () => items.flatMap(serverLines));
-    });
   program
     .command('status')
     .description('how the services are')
@@ -59,13 +33,3 @@ const status = async ({ api, out }: Session): Promise<void> => {
   );
   if (!health.ready) throw new CommandError(EXIT.unreachable, 'The platform is not ready.');
 };
-
-const serverLines = (server: Server): readonly string[] => [
-  server.vram_bytes === 0
-    ? `${server.id}  ${server.state}  ${server.leases.length} of ${server.slots} slots busy`
-    : `${server.id}  ${server.state}  ${server.device}, ${gib(server.vram_free_bytes)} of ${gib(server.vram_bytes)} free`,
-  ...server.residencies.map(
-    ({ model, state, bytes, slots, slots_busy: busy }) =>
-      `  ${model}  ${state}  ${gib(bytes)}  ${busy} of ${slots} slots busy`,
-  ),
-];

@@ -1,12 +1,9 @@
-import { execFile } from 'node:child_process';
 import { totalmem } from 'node:os';
-import { promisify } from 'node:util';
+import { gpusOfThisMachine } from '#libs/runtime/gpu-inventory.js';
 import { CommandError, EXIT } from '../exit-codes.js';
 
 /** Share of main memory that models may fill where there is no GPU: the rest is for the system and for us. */
 const RAM_SHARE = 0.5;
-
-const NVIDIA_SMI_LIMIT_MS = 5_000;
 
 const OLLAMA_PORT = '11434';
 
@@ -28,21 +25,9 @@ export const ollamaUrl = (env: NodeJS.ProcessEnv): string => {
   );
 };
 
-/** Total memory of the first GPU that nvidia-smi reports, or null where there is none. */
-const gpuBytes = async (): Promise<number | null> => {
-  try {
-    const args = ['--query-gpu=memory.total', '--format=csv,noheader,nounits'];
-    const { stdout } = await promisify(execFile)('nvidia-smi', args, { timeout: NVIDIA_SMI_LIMIT_MS });
-    const mebibytes = Number(stdout.split('\n')[0]);
-    return mebibytes > 0 ? mebibytes * 2 ** 20 : null;
-  } catch {
-    return null;
-  }
-};
-
 /** The servers file for this machine and one Ollama. */
 export const defaultServers = async (url: string, env: NodeJS.ProcessEnv): Promise<string> =>
-  serversText(url, await gpuBytes(), env);
+  serversText(url, (await gpusOfThisMachine(env))[0]?.memoryBytes ?? null, env);
 
 /** What a person would write, with what was found out. */
 export const serversText = (url: string, gpu: number | null, env: NodeJS.ProcessEnv): string => {

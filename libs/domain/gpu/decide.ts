@@ -1,10 +1,9 @@
-import { canonicalJson } from '../canonical.js';
 import type { ErrorCode, Failure } from '../errors.js';
 import type { LeaseId, ResidencyId, ServerId } from '../ids.js';
-import type { GpuEvent, GrantedLease, ServerSpec } from './events.js';
-import { busySlots, freeBytes, residencyOf, type Lease, type Ledger, type Server } from './gpu.js';
+import type { GpuEvent, GrantedLease } from './events.js';
+import type { Lease, Ledger, Server } from './gpu.js';
 import { profileKey, sameModel, type ModelProfile } from './profile.js';
-import { BESIDE_SHARE, fits } from './room.js';
+import { BESIDE_SHARE, busySlots, fits, freeBytes, residencyOf } from './room.js';
 
 const failure = (code: ErrorCode, message: string, details?: Readonly<Record<string, unknown>>): Failure => ({
   code,
@@ -184,29 +183,3 @@ const refusedPlan = (
   kind: 'refused',
   failure: failure(code, message, details),
 });
-
-/**
- * Makes the ledger's servers those of the configuration. A server that goes takes its residencies with it, and its leases
- * as expired ones: their attempts are lost with it and need another one elsewhere.
- */
-export const configureServers = (
-  ledger: Ledger,
-  wanted: readonly ServerSpec[],
-  at: string,
-): readonly GpuEvent[] => {
-  const events: GpuEvent[] = [];
-  for (const server of wanted) {
-    const known = ledger.servers.get(server.serverId);
-    if (known === undefined || canonicalJson(known.spec) !== canonicalJson(server)) {
-      events.push({ type: 'server.configured', server, at });
-    }
-  }
-  const names = new Set(wanted.map(({ serverId }) => serverId));
-  for (const [serverId, { leases }] of ledger.servers) {
-    if (names.has(serverId)) continue;
-    if (leases.size > 0)
-      events.push({ type: 'lease.expired', serverId, leaseIds: [...leases.keys()], ttlMs: 0, at });
-    events.push({ type: 'server.removed', serverId, at });
-  }
-  return events;
-};

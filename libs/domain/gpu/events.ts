@@ -8,6 +8,9 @@ export type GpuEvent =
   | ServerConfigured
   | ServerRemoved
   | ServerStateChanged
+  | ServerDrainStarted
+  | ServerDrained
+  | ServerResumed
   | LoadStarted
   | Loaded
   | LoadFailed
@@ -24,6 +27,9 @@ export const LEASE_STREAM_TYPES: ReadonlySet<string> = new Set<(GpuEvent | Alloc
   'server.configured',
   'server.removed',
   'server.state-changed',
+  'server.drain-started',
+  'server.drained',
+  'server.resumed',
   'residency.load-started',
   'residency.loaded',
   'residency.load-failed',
@@ -53,6 +59,10 @@ export type ServerSpec = {
   readonly labels: Readonly<Record<string, string>>;
   /** Missing models are downloaded on demand. */
   readonly pullMissing: boolean;
+  /** Name of its GPU, where its memory was read from the driver. */
+  readonly gpuName?: string;
+  /** Who manages it; absent: the servers file. */
+  readonly source?: 'api';
 };
 
 export type ServerConfigured = {
@@ -76,6 +86,27 @@ export type ServerStateChanged = {
   readonly reason?: string;
   /** Models that are loaded there and are not ours; their bytes are not available. */
   readonly foreign: readonly ForeignModel[];
+  readonly at: string;
+};
+
+/** Asked for: nothing new is placed there, whatever its state. */
+export type ServerDrainStarted = {
+  readonly type: 'server.drain-started';
+  readonly serverId: ServerId;
+  readonly reason: string;
+  readonly at: string;
+};
+
+/** Nothing is leased and nothing loaded there any more: it may be switched off. */
+export type ServerDrained = {
+  readonly type: 'server.drained';
+  readonly serverId: ServerId;
+  readonly at: string;
+};
+
+export type ServerResumed = {
+  readonly type: 'server.resumed';
+  readonly serverId: ServerId;
   readonly at: string;
 };
 
@@ -116,6 +147,8 @@ export type UnloadStarted = {
   readonly serverId: ServerId;
   readonly residencyId: ResidencyId;
   readonly reason: string;
+  /** The unload is what ends the work of this lease, whose attempt is over and was not seen to stop. */
+  readonly endsLease?: LeaseId;
   readonly at: string;
 };
 
@@ -152,11 +185,14 @@ export type LeasesReleased = {
   readonly at: string;
 };
 
-/** Not renewed in time. Whoever held these must have stopped; their attempts no longer count. */
+/** Not renewed in time, or lost with their server. Whoever held these must stop; their attempts no longer count. */
 export type LeasesExpired = {
   readonly type: 'lease.expired';
   readonly serverId: ServerId;
   readonly leaseIds: readonly LeaseId[];
+  /** 0 where it was not time that ended them. */
   readonly ttlMs: number;
+  /** Absent: nobody renewed them. */
+  readonly reason?: string;
   readonly at: string;
 };

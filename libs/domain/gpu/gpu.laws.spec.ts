@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { canonicalJson } from '#libs/domain/canonical.js';
 import { closeLeases, grantLeases } from '#libs/domain/gpu/decide.js';
 import { LEASE_STREAM_TYPES } from '#libs/domain/gpu/events.js';
-import { applyToLedger, busySlots, emptyLedger, type GpuRecord, type Ledger } from '#libs/domain/gpu/gpu.js';
+import { applyToLedger, emptyLedger, type GpuRecord, type Ledger } from '#libs/domain/gpu/gpu.js';
+import { busySlots } from '#libs/domain/gpu/room.js';
 import { gpuActions, GpuWorld } from '#libs/testing/gpu-world.js';
 
 /** Plays random requests, looking at the ledger after each fact. */
@@ -75,6 +76,12 @@ describe('at every point of any history', () => {
         const models = [...residencies.values()].map(({ profile }) => profile.model);
         expect(new Set(models).size).toBe(models.length);
       }
+    }));
+
+  it('nothing is granted and nothing loaded on a server that is being drained', () =>
+    always(250, ({ servers }, { event }) => {
+      if (event.type !== 'lease.granted' && event.type !== 'residency.load-started') return;
+      expect(servers.get(event.serverId)?.drain).toBeNull();
     }));
 
   it('no lease is for a model that is not loaded', () =>

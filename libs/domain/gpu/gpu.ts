@@ -1,6 +1,8 @@
 import type { Failure } from '../errors.js';
 import type { LeaseId, ResidencyId, ServerId } from '../ids.js';
-import type { AllocatorEvent, ForeignModel, GpuEvent, GrantedLease, ServerSpec } from './events.js';
+import type { AllocatorEvent, GpuEvent, GrantedLease, ServerSpec } from './events.js';
+import { drainedAs, seenAs, type Condition } from './condition.js';
+import { loadKey, observeBytes, type ObservedBytes } from './observed-bytes.js';
 import { profileKey, sameModel, type ModelProfile } from './profile.js';
 
 /** The ledger: the fold of the `LEASES` stream. Like the task book it is changed in place, by `applyToLedger` alone. */
@@ -12,20 +14,16 @@ export type Ledger = {
   readonly expired: Set<LeaseId>;
   /** How long the last load took, by profile key; each counts for a third, so that one odd load is soon forgotten. */
   readonly loadMs: Map<string, number>;
+  readonly observed: ObservedBytes;
   /** How far the allocator has followed `TASKS`. */
   readonly positions: { tasks: number };
 };
 
-export type Server = {
+export type Server = Condition & {
   readonly spec: ServerSpec;
-  /** `paused` is in no ledger: a plan is shown it of a server that is to take nothing new. */
-  readonly state: 'unknown' | 'up' | 'down' | 'suspect' | 'paused';
-  readonly version?: string;
-  readonly reason?: string;
-  readonly foreign: readonly ForeignModel[];
   readonly residencies: Map<ResidencyId, Residency>;
   readonly leases: Map<LeaseId, Lease>;
-  /** Last failed load per profile key, until a load of it succeeds. */
+  /** Last failed load per profile key, until a load of it succeeds or the server is well again. */
   readonly loadFailures: Map<string, LoadFailure>;
 };
 
@@ -49,6 +47,7 @@ export const emptyLedger = (): Ledger => ({
   servers: new Map(),
   expired: new Set(),
   loadMs: new Map(),
+  observed: new Map(),
   positions: { tasks: 0 },
 });
 
@@ -85,10 +84,13 @@ export const applyToLedger = (ledger: Ledger, record: GpuRecord): void => {
 
 const configure = (ledger: Ledger, spec: ServerSpec): void => {
   const known = ledger.servers.get(spec.serverId);
+  // A CPU slot needs no server to answer for it.
+  const health = spec.kind === 'cpu' ? ('up' as const) : ('unknown' as const);
   ledger.servers.set(spec.serverId, {
     ...(known ?? {
-      // A CPU slot needs no server to answer for it.
-      state: spec.kind === 'cpu' ? ('up' as const) : ('unknown' as const),
+      state: health,
+      health,
+      drain: null,
       foreign: [],
       residencies: new Map(),
       leases: new Map(),
@@ -106,7 +108,21 @@ const applyToServer = (ledger: Ledger, event: ServerEvent, seq: number): void =>
     throw new Error(`event ${event.type} at ${seq} for server ${event.serverId}, which is not configured`);
   switch (event.type) {
     case 'server.state-changed':
-      ledger.servers.set(event.serverId, withState(server, event));
+      // What a server could not load while it was not well says nothing of it now.
+      if (event.state === 'up' && server.health !== 'up') server.loadFailures.clear();
+      ledger.servers.set(event.serverId, seenAs(server, event));
+      return;
+    case 'server.drain-started':
+      ledger.servers.set(
+        event.serverId,
+        drainedAs(server, { reason: event.reason, since: event.at, done: false }),
+      );
+      return;
+    case 'server.drained':
+      ledger.servers.set(event.serverId, drainedAs(server, server.drain && { ...server.drain, done: true }));
+      return;
+    case 'server.resumed':
+      ledger.servers.set(event.serverId, drainedAs(server, null));
       return;
     case 'residency.load-started':
       server.residencies.set(event.residencyId, {
@@ -120,13 +136,9 @@ const applyToServer = (ledger: Ledger, event: ServerEvent, seq: number): void =>
       });
       return;
     case 'residency.loaded':
-      learnLoad(ledger, server.residencies.get(event.residencyId)?.key, event.loadMs);
-      return changeResidency(server, event.residencyId, (residency) => {
-        server.loadFailures.delete(residency.key);
-        return { ...residency, state: 'loaded', bytes: event.bytes, since: event.at };
-      });
+      return finishLoad(ledger, server, event);
     case 'residency.load-failed':
-      return failLoad(server, event.residencyId, event.failure, event.at);
+      return failLoad(ledger, server, event);
     case 'residency.unload-started':
       return changeResidency(server, event.residencyId, (was) => ({
         ...was,
@@ -148,12 +160,6 @@ const applyToServer = (ledger: Ledger, event: ServerEvent, seq: number): void =>
   }
 };
 
-const learnLoad = ({ loadMs }: Ledger, key: string | undefined, tookMs: number): void => {
-  if (key === undefined) return;
-  const known = loadMs.get(key) ?? tookMs;
-  loadMs.set(key, known + (tookMs - known) / 3);
-};
-
 const remember = (expired: Set<LeaseId>, leaseIds: readonly LeaseId[]): void => {
   for (const leaseId of leaseIds) expired.add(leaseId);
   for (const oldest of expired) {
@@ -162,52 +168,45 @@ const remember = (expired: Set<LeaseId>, leaseIds: readonly LeaseId[]): void => 
   }
 };
 
-const withState = (server: Server, event: Extract<GpuEvent, { type: 'server.state-changed' }>): Server => {
-  const { version: _, reason: __, ...kept } = server;
-  return {
-    ...kept,
-    state: event.state,
-    foreign: event.foreign,
-    ...(event.version === undefined ? {} : { version: event.version }),
-    ...(event.reason === undefined ? {} : { reason: event.reason }),
-  };
-};
-
 const changeResidency = (server: Server, id: ResidencyId, change: (was: Residency) => Residency): void => {
   const residency = server.residencies.get(id);
   if (residency) server.residencies.set(id, change(residency));
 };
 
-const failLoad = (server: Server, residencyId: ResidencyId, failure: Failure, at: string): void => {
+const finishLoad = (
+  ledger: Ledger,
+  server: Server,
+  { residencyId, bytes, at, serverId, loadMs }: Extract<GpuEvent, { type: 'residency.loaded' }>,
+): void => {
+  const residency = server.residencies.get(residencyId);
+  if (residency === undefined) return;
+  server.residencies.set(residencyId, { ...residency, state: 'loaded', bytes, since: at });
+  server.loadFailures.delete(residency.key);
+  observe(ledger, server, residency, bytes);
+  learnLoad(ledger, residency.key, loadMs);
+  // What somebody else had loaded of it was taken over, and is not there twice.
+  const foreign = server.foreign.filter(({ model }) => !sameModel(model, residency.profile.model));
+  ledger.servers.set(serverId, { ...server, foreign });
+};
+
+const failLoad = (
+  ledger: Ledger,
+  server: Server,
+  { residencyId, failure, at }: Extract<GpuEvent, { type: 'residency.load-failed' }>,
+): void => {
   const residency = server.residencies.get(residencyId);
   if (residency === undefined) return;
   server.residencies.delete(residencyId);
   const count = (server.loadFailures.get(residency.key)?.count ?? 0) + 1;
   server.loadFailures.set(residency.key, { failure, at, count });
+  const took = failure.code === 'MODEL_SPILLED' ? failure.details?.['sizeBytes'] : undefined;
+  if (typeof took === 'number') observe(ledger, server, residency, took);
 };
 
-/**
- * Bytes that no residency (loading and unloading included) and no foreign model occupies. A foreign model does not
- * count against a load of that very model: the load takes it over.
- */
-export const freeBytes = (server: Server, forModel?: string): number => {
-  let used = 0;
-  for (const { bytes } of server.residencies.values()) used += bytes;
-  for (const { model, bytes } of server.foreign) {
-    if (forModel === undefined || !sameModel(model, forModel)) used += bytes;
-  }
-  return server.spec.vramBytes - used;
-};
+const observe = (ledger: Ledger, { spec }: Server, { profile, slots }: Residency, bytes: number): void =>
+  observeBytes(ledger.observed, loadKey(spec.device, profile, slots), bytes);
 
-/** Slots in use: of one residency, or of the whole CPU server where no residency is named. */
-export const busySlots = (server: Server, residencyId?: ResidencyId): number => {
-  if (residencyId === undefined) return server.leases.size;
-  let busy = 0;
-  for (const lease of server.leases.values()) if (lease.residencyId === residencyId) busy += 1;
-  return busy;
-};
-
-export const residencyOf = (server: Server, key: string): Residency | undefined => {
-  for (const residency of server.residencies.values()) if (residency.key === key) return residency;
-  return undefined;
+const learnLoad = ({ loadMs }: Ledger, key: string, tookMs: number): void => {
+  const known = loadMs.get(key) ?? tookMs;
+  loadMs.set(key, known + (tookMs - known) / 3);
 };

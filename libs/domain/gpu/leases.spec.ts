@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { closeLeases, configureServers, grantLeases, type LeaseRequest } from '#libs/domain/gpu/decide.js';
+import { closeLeases, grantLeases, type LeaseRequest } from '#libs/domain/gpu/decide.js';
+import { configureServers } from '#libs/domain/gpu/fleet.js';
 import type { GrantedLease, LeasesGranted, ServerSpec } from '#libs/domain/gpu/events.js';
-import { applyToLedger, busySlots, emptyLedger, type GpuRecord, type Ledger } from '#libs/domain/gpu/gpu.js';
+import { applyToLedger, emptyLedger, type GpuRecord, type Ledger } from '#libs/domain/gpu/gpu.js';
+import { busySlots } from '#libs/domain/gpu/room.js';
 import {
   configured,
   cpuSpec,
@@ -303,7 +305,14 @@ describe('configuring servers', () => {
     givenServers(...loadedServer, granted('gpu1', lease('l1', 'r1')))
       .when(wanted())
       .then(
-        { type: 'lease.expired', serverId: 'gpu1', leaseIds: ['l1'], ttlMs: 0, at: NOW },
+        {
+          type: 'lease.expired',
+          serverId: 'gpu1',
+          leaseIds: ['l1'],
+          ttlMs: 0,
+          reason: 'the server was removed',
+          at: NOW,
+        },
         { type: 'server.removed', serverId: 'gpu1', at: NOW },
       ));
 

@@ -10,6 +10,7 @@ type Written = {
   readonly tasks: number;
   readonly expired: readonly LeaseId[];
   readonly loadMs: Entries<Ledger['loadMs']>;
+  readonly observed: Entries<Ledger['observed']>;
   readonly servers: readonly (readonly [ServerId, WrittenServer])[];
 };
 type WrittenServer = Omit<Server, 'residencies' | 'leases' | 'loadFailures'> & {
@@ -26,6 +27,7 @@ export const ledgerLines = ({
   positions,
   expired,
   loadMs,
+  observed,
   servers,
 }: Ledger): Iterable<string> => {
   const written: Written = {
@@ -34,6 +36,7 @@ export const ledgerLines = ({
     tasks: positions.tasks,
     expired: [...expired],
     loadMs: [...loadMs],
+    observed: [...observed],
     servers: [...servers].map(([serverId, server]) => [serverId, writtenServer(server)]),
   };
   return [JSON.stringify(written)];
@@ -50,12 +53,13 @@ const writtenServer = ({ residencies, leases, loadFailures, ...rest }: Server): 
 export const ledgerOfLines = (lines: Iterable<string>): Ledger => {
   const ledger = emptyLedger();
   for (const line of lines) {
-    const { seq, logId, tasks, expired, loadMs, servers } = JSON.parse(line) as Written;
+    const { seq, logId, tasks, expired, loadMs, observed, servers } = JSON.parse(line) as Written;
     ledger.seq = seq;
     ledger.logId = logId;
     ledger.positions.tasks = tasks;
     for (const leaseId of expired) ledger.expired.add(leaseId);
-    for (const entry of loadMs) ledger.loadMs.set(...entry);
+    for (const [key, ms] of loadMs) ledger.loadMs.set(key, ms);
+    for (const [key, bytes] of observed) ledger.observed.set(key, bytes);
     for (const [serverId, { residencies, leases, loadFailures, ...rest }] of servers) {
       ledger.servers.set(serverId, {
         ...rest,

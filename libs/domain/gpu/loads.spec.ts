@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { planLoad, type LoadPlan } from '#libs/domain/gpu/decide.js';
-import { freeBytes, type GpuRecord } from '#libs/domain/gpu/gpu.js';
+import type { GpuRecord } from '#libs/domain/gpu/gpu.js';
+import { freeBytes } from '#libs/domain/gpu/room.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
 import { estimateVramBytes } from '#libs/domain/gpu/vram-estimate.js';
 import {
@@ -455,7 +456,27 @@ describe('estimating the memory of a model', () => {
     expect(estimateVramBytes({ fileBytes: 400, modelInfo, numCtx: 8192, slots: 1 })).toBe(500);
   });
 
+  it('adds less for a smaller context, and more for more slots, where the metadata is incomplete', () => {
+    const unknown = { fileBytes: 800, modelInfo: {} };
+    expect(estimateVramBytes({ ...unknown, numCtx: 4096, slots: 1 })).toBe(900);
+    expect(estimateVramBytes({ ...unknown, numCtx: 8192, slots: 4 })).toBe(1600);
+  });
+
+  it('sums up KV heads that differ from layer to layer, and takes layers without attention for nothing', () => {
+    const perLayer = { ...info([4, 8, 8, 512]), 'arch.attention.head_count_kv': [8, 0, 2, 2] };
+    const given = { fileBytes: 0, modelInfo: perLayer, numCtx: 1, slots: 1 };
+    expect(estimateVramBytes(given)).toBe((8 + 2 + 2) * (64 + 64) * 2);
+  });
+
+  it('does not pay for more context than the model was trained with', () => {
+    const trained = { ...info([12, 12, 12, 768]), 'arch.context_length': 2048 };
+    const bytes = (numCtx: number) =>
+      estimateVramBytes({ fileBytes: gib(0.26), modelInfo: trained, numCtx, slots: 1 });
+    expect(bytes(8192)).toBe(bytes(2048));
+    expect(bytes(1024)).toBeLessThan(bytes(2048));
+  });
+
   it('is a whole number of bytes', () => {
-    expect(estimateVramBytes({ fileBytes: 401, modelInfo: {}, numCtx: 1, slots: 1 })).toBe(502);
+    expect(estimateVramBytes({ fileBytes: 401, modelInfo: {}, numCtx: 8192, slots: 1 })).toBe(502);
   });
 });

@@ -1,5 +1,5 @@
 import type { ResidencyId } from '../ids.js';
-import type { Server } from './gpu.js';
+import type { Residency, Server } from './gpu.js';
 import { sameModel } from './profile.js';
 
 /**
@@ -28,4 +28,30 @@ export const fits = (
   }
   const free = server.spec.vramBytes - used;
   return needBytes <= (others === 0 ? free : free * (server.spec.besideShare ?? BESIDE_SHARE));
+};
+
+/**
+ * Bytes that no residency (loading and unloading included) and no foreign model occupies. A foreign model does not
+ * count against a load of that very model: the load takes it over.
+ */
+export const freeBytes = (server: Server, forModel?: string): number => {
+  let used = 0;
+  for (const { bytes } of server.residencies.values()) used += bytes;
+  for (const { model, bytes } of server.foreign) {
+    if (forModel === undefined || !sameModel(model, forModel)) used += bytes;
+  }
+  return server.spec.vramBytes - used;
+};
+
+/** Slots in use: of one residency, or of the whole CPU server where no residency is named. */
+export const busySlots = (server: Server, residencyId?: ResidencyId): number => {
+  if (residencyId === undefined) return server.leases.size;
+  let busy = 0;
+  for (const lease of server.leases.values()) if (lease.residencyId === residencyId) busy += 1;
+  return busy;
+};
+
+export const residencyOf = (server: Server, key: string): Residency | undefined => {
+  for (const residency of server.residencies.values()) if (residency.key === key) return residency;
+  return undefined;
 };

@@ -1,5 +1,6 @@
 import type { Failure } from '../errors.js';
-import { busySlots, type Ledger, type Residency, type Server } from '../gpu/gpu.js';
+import type { Ledger, Residency, Server } from '../gpu/gpu.js';
+import { busySlots } from '../gpu/room.js';
 import type { ModelProfile } from '../gpu/profile.js';
 import type { ResidencyId, ServerId } from '../ids.js';
 import { msOf } from '../time.js';

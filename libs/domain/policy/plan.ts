@@ -1,4 +1,4 @@
-import { busySlots } from '../gpu/gpu.js';
+import { busySlots } from '../gpu/room.js';
 
 import type { ResidencyId, ServerId } from '../ids.js';
 

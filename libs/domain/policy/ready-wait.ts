@@ -1,5 +1,6 @@
 import type { GrantedLease } from '../gpu/events.js';
-import { busySlots, type Ledger } from '../gpu/gpu.js';
+import type { Ledger } from '../gpu/gpu.js';
+import { busySlots } from '../gpu/room.js';
 import type { ResidencyId, ServerId } from '../ids.js';
 import { requirementKey, type Requirement } from '../task/requirement.js';
 import { chooseLoads, modelServers } from './choose-loads.js';

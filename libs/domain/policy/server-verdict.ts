@@ -1,8 +1,8 @@
 import type { Failure } from '../errors.js';
 import type { ForeignModel } from '../gpu/events.js';
-import { busySlots, type Residency, type Server } from '../gpu/gpu.js';
+import type { Residency, Server } from '../gpu/gpu.js';
 import { sameModel, type ModelProfile } from '../gpu/profile.js';
-import { fits } from '../gpu/room.js';
+import { busySlots, fits } from '../gpu/room.js';
 import type { ResidencyId } from '../ids.js';
 import { msOf } from '../time.js';
 import { agedMs, byDeadline } from './ordering.js';

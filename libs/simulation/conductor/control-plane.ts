@@ -1,4 +1,5 @@
-import { closeLeases, configureServers, grantLeases, planLoad } from '#libs/domain/gpu/decide.js';
+import { closeLeases, grantLeases, planLoad } from '#libs/domain/gpu/decide.js';
+import { configureServers } from '#libs/domain/gpu/fleet.js';
 import { applyToLedger, emptyLedger, type GpuRecord, type Ledger } from '#libs/domain/gpu/gpu.js';
 import { profileKey, type ModelProfile } from '#libs/domain/gpu/profile.js';
 import { costsOf } from '#libs/domain/policy/costs.js';

@@ -27,6 +27,8 @@ export type OllamaSimulatorOptions = {
   readonly modelsMax?: number;
   /** Requests that wait for a load at most, as OLLAMA_MAX_QUEUE. Default 512. */
   readonly queueMax?: number;
+  /** Whether a request can save a model that is being evicted, as it can in the real server. Default `as-shipped`. */
+  readonly evictions?: 'as-shipped' | 'fixed';
   /** Simulated seconds per real second: 1 is real time, 20 makes everything twenty times as fast. Default 1. */
   readonly timeScale?: number;
   /** Seed of the times that vary (load, unload). Default 1. */
@@ -53,6 +55,7 @@ export const startOllamaSimulator = async (
     parallel: options.parallel ?? 1,
     modelsMax: options.modelsMax ?? 3,
     queueMax: options.queueMax ?? 512,
+    evictions: options.evictions ?? 'as-shipped',
     timeScale: options.timeScale ?? 1,
     seed: options.seed ?? 1,
   });

@@ -21,6 +21,11 @@ export type SchedulerSettings = {
   readonly modelsMax: number;
   /** OLLAMA_MAX_QUEUE. */
   readonly queueMax: number;
+  /**
+   * `as-shipped`: a request that names a keep-alive restores the one that is being evicted, and the line waits for it for
+   * as long as that says, which may be for ever (issue 17408). `fixed`: an eviction stands.
+   */
+  readonly evictions: 'as-shipped' | 'fixed';
 };
 
 export type Wish = {
@@ -72,12 +77,17 @@ export class SimScheduler {
 
   acquire(wish: Wish): Promise<Grant> {
     const runner = this.loaded.get(wish.model.name);
-    if (runner && !needsReload(runner.options, wish.options)) return Promise.resolve(use(runner, wish));
+    if (runner && !needsReload(runner.options, wish.options)) return Promise.resolve(this.#use(runner, wish));
     if (this.#line.length >= this.settings.queueMax) return Promise.reject(queueFull());
     return new Promise((grant, fail) => {
       this.#line.push({ ...wish, grant, fail });
       void this.#serve();
     });
+  }
+
+  #use(runner: SimRunner, { keepAliveMs }: Wish): Grant {
+    const stands = runner.doomed && this.settings.evictions === 'fixed';
+    return { runner, release: runner.use(stands ? undefined : keepAliveMs) };
   }
 
   /** The order to unload: at once when idle, else when its last request ends. */
@@ -107,7 +117,8 @@ export class SimScheduler {
   async #satisfy(pending: Pending): Promise<void> {
     for (;;) {
       const runner = this.loaded.get(pending.model.name);
-      if (runner && !needsReload(runner.options, pending.options)) return pending.grant(use(runner, pending));
+      if (runner && !needsReload(runner.options, pending.options))
+        return pending.grant(this.#use(runner, pending));
       // The driver gives memory back late; a placement that did not wait would evict or spill without need.
       if (!runner) await Promise.all([...this.#leaving].map(({ gone }) => gone));
       const victim = runner ?? this.#victimFor(pending);
@@ -159,7 +170,7 @@ export class SimScheduler {
     );
     this.loads += 1;
     this.loaded.set(model.name, runner);
-    pending.grant(use(runner, pending));
+    pending.grant(this.#use(runner, pending));
     this.onChange();
   }
 
@@ -200,8 +211,6 @@ export class SimScheduler {
     return can(model, 'completion') ? this.settings.parallel : 1;
   }
 }
-
-const use = (runner: SimRunner, wish: Wish): Grant => ({ runner, release: runner.use(wish.keepAliveMs) });
 
 export const queueFull = (): HttpFailure =>
   new HttpFailure(503, 'server busy, please try again.  maximum pending requests exceeded');

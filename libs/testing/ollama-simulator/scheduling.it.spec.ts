@@ -141,6 +141,21 @@ describe('the simulated server schedules as Ollama does', () => {
     expect(simulator.state().loaded).toMatchObject([{ options: { num_ctx: 1024 } }]);
   });
 
+  it('keeps to an eviction where that defect is fixed', async () => {
+    await start({ evictions: 'fixed' });
+    await runner.load(profileOf('llama3.2:1b'));
+    const long = runner.run(ask('llama3.2:1b', 3_000), {});
+    await until(({ activeGenerations }) => activeGenerations === 1);
+    const waiting = runner.run(ask('llama3.2:1b', 1, 1024), {});
+    await until(({ evicting }) => evicting === 'llama3.2:1b');
+    const past = { model: 'llama3.2:1b', keep_alive: -1, options: { num_ctx: 2048 } };
+    await (
+      await fetch(`${simulator.url}/api/generate`, { method: 'POST', body: JSON.stringify(past) })
+    ).text();
+    await Promise.all([long, waiting]);
+    expect(simulator.state().loaded).toMatchObject([{ options: { num_ctx: 1024 } }]);
+  });
+
   it('gives up a load when the one who asked for it goes away', async () => {
     await start({ timeScale: 1 });
     const abort = new AbortController();

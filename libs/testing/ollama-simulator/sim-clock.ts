@@ -24,7 +24,7 @@ export class SimClock {
 
   /** Waits; rejects with the signal's reason when it is aborted. */
   async sleep(simulatedMs: number, signal?: AbortSignal): Promise<void> {
-    await delay(simulatedMs / this.timeScale, undefined, signal === undefined ? {} : { signal });
+    await delay(Math.max(0, simulatedMs) / this.timeScale, undefined, signal === undefined ? {} : { signal });
   }
 
   after(simulatedMs: number, action: () => void): NodeJS.Timeout {

@@ -14,6 +14,8 @@ export class SimRunner {
   readonly loadedAt = new Date();
   refs = 0;
   unloading = false;
+  /** Was told to go. */
+  doomed = false;
   /** When it goes; undefined until it has been idle for the first time. */
   #expiresAt: Date | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -47,6 +49,7 @@ export class SimRunner {
   /** To be unloaded as soon as nobody uses it. */
   doom(): void {
     clearTimeout(this.#timer);
+    this.doomed = true;
     this.keepAliveMs = 0;
     if (this.refs <= 0) this.expire(this);
   }
