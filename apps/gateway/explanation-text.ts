@@ -1,4 +1,4 @@
-import type { StepExplanation, Wait } from '#libs/domain/policy/explain.js';
+import type { StartBound, StepExplanation, Wait } from '#libs/domain/policy/explain.js';
 import type { PlaceView, Position, ServerVerdict } from '#libs/domain/policy/ready-wait.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import type { Obstacle } from '#libs/domain/policy/server-verdict.js';
@@ -13,9 +13,12 @@ export const stepText = (step: StepExplanation): string => {
     case 'running':
       return `runs on ${step.serverId} since ${clockTime(Date.parse(step.since))} (attempt ${step.attempt})`;
     case 'waiting':
-      return waitText(step.wait, step.model);
+      return `${waitText(step.wait, step.model)}${boundText(step.bound)}`;
   }
 };
+
+const boundText = (bound: StartBound | undefined): string =>
+  bound === undefined ? '' : `; it starts by ${dateTime(bound.startByMs)} at the latest`;
 
 export const waitText = (wait: Wait, model: string | null): string => {
   switch (wait.kind) {

@@ -129,6 +129,14 @@ describe('an explanation', () => {
     ).toBe("Step 'a' is about to start: a slot was found for it.");
   });
 
+  it('says by when a step starts at the latest, where it was promised', () => {
+    const wait: Wait = { kind: 'slot', position: FIRST, places: [place] };
+    const bound = { startByMs: AT_MS, mayBeOvertakenMs: 90_000 };
+    const [step] = viewOf({ stepId: 'a', model: MODEL, state: 'waiting', wait, bound }).steps;
+    expect(step?.text).toMatch(/; it is first in line; it starts by 2026-01-02T03:04:05Z at the latest$/);
+    expect(step?.bound).toEqual({ start_by: '2026-01-02T03:04:05.678Z', may_be_overtaken_ms: 90_000 });
+  });
+
   it('has the same as data, named as the API names things, with times as text', () => {
     const obstacle = { kind: 'in-use', model: 'phi4:14b', turnUntilMs: AT_MS } as const;
     const view = viewOf({

@@ -20,6 +20,8 @@ type StepView = {
   readonly text: string;
   /** For a step that waits: the kind of it, and its facts. */
   readonly waits_for: Readonly<Record<string, unknown>> | null;
+  /** The latest start that it was promised, and for how much longer later work may be put before it. */
+  readonly bound: Readonly<Record<string, unknown>> | null;
 };
 
 export const explanationView = (
@@ -37,6 +39,7 @@ export const explanationView = (
     state: step.state,
     text: stepText(step),
     waits_for: step.state === 'waiting' ? asApiData(step.wait) : null,
+    bound: step.state === 'waiting' && step.bound ? asApiData(step.bound) : null,
   }));
   return { ...common, status: 'open', summary: summaryOf(steps), steps };
 };

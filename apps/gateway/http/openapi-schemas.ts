@@ -181,6 +181,18 @@ const explanations = {
     waits_for: orNull(
       waitOf('ending', 'paused', 'run-at', 'tasks', 'steps', 'retry', 'lease', 'slot', 'loading', 'model'),
     ),
+    bound: orNull(
+      exactly({
+        start_by: {
+          ...time,
+          description: 'By when it starts at the latest, while servers stay and nothing is repeated.',
+        },
+        may_be_overtaken_ms: {
+          ...count,
+          description: 'For how much longer later work may be put before it.',
+        },
+      }),
+    ),
   }),
   Queue: exactly({
     as_of: time,

@@ -259,6 +259,41 @@ describe('a step', () => {
   ])('that waits for $what', ({ given, want }) => expect(waitFor(given)).toMatchObject(want));
 });
 
+describe('the latest start of a step that waits for a slot', () => {
+  const promise = {
+    startBy: later(900_000),
+    allowanceMs: 600_000,
+    aheadMs: 0,
+    attemptMs: 60_000,
+    swapMs: 10_000,
+  };
+  const boundOf = (given: Given) => {
+    const [step] = explained(given);
+    return step?.state === 'waiting' ? step.bound : undefined;
+  };
+
+  it('is the one that its submission was promised, and what is left of its allowance', () => {
+    const waited = { nowMs: NOW_MS + 60_000 };
+    expect(boundOf({ tasks: [{ ...onLlama, promise }], snapshot: waited })).toEqual({
+      startByMs: NOW_MS + 900_000,
+      mayBeOvertakenMs: 540_000,
+    });
+  });
+
+  it('is made when it becomes ready where nothing was promised', () => {
+    const bound = boundOf({});
+    expect(bound?.mayBeOvertakenMs).toBe(720_000);
+    expect(bound?.startByMs).toBeGreaterThan(NOW_MS + 720_000);
+  });
+
+  it('is none for one that waits for something else', () => {
+    const needs = submitted({
+      steps: [stepSpec('a', { requirement: needsModel(LLAMA), needs: ['b'] }), stepSpec('b')],
+    });
+    expect(boundOf({ tasks: [needs] })).toBeUndefined();
+  });
+});
+
 describe('a server that may not load the model', () => {
   const rival = submitted({
     taskId: 't0',

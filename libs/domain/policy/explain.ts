@@ -22,8 +22,16 @@ export type StepExplanation = {
       readonly serverId: ServerId;
       readonly since: string;
     }
-  | { readonly state: 'waiting'; readonly wait: Wait }
+  | {
+      readonly state: 'waiting';
+      readonly wait: Wait;
+      /** Absent where it waits for something else than a slot. */
+      readonly bound?: StartBound;
+    }
 );
+
+/** By when a step starts at the latest, and for how much longer later work may be put before it; see `WaitBounds`. */
+export type StartBound = { readonly startByMs: number; readonly mayBeOvertakenMs: number };
 
 export type Wait =
   /** The task is to end as soon as its running attempts have stopped; nothing of it starts any more. */
@@ -62,8 +70,26 @@ const explainStep = (task: OpenTask, step: Step, moment: Moment): StepExplanatio
       return { ...named, state: 'running', attempt, serverId: lease.serverId, since: at };
     }
     case 'pending':
-      return { ...named, state: 'waiting', wait: waitOf(task, step, progress, moment) };
+      return {
+        ...named,
+        state: 'waiting',
+        wait: waitOf(task, step, progress, moment),
+        ...boundOf(task, step, moment),
+      };
   }
+};
+
+const boundOf = (
+  { id }: OpenTask,
+  { spec }: Step,
+  { index, snapshot }: Moment,
+): { readonly bound?: StartBound } => {
+  const known = index.bounds.boundOf(id, spec.id);
+  if (known === undefined || index.ready.find(id, spec.id) === undefined) return {};
+  const leftMs = index.bounds.leftMs(id, spec.id, spec.requirement.kind, snapshot.nowMs);
+  return {
+    bound: { startByMs: Math.ceil(known.startByMs), mayBeOvertakenMs: Math.max(0, Math.round(leftMs)) },
+  };
 };
 
 type Pending = Extract<Step['progress'], { readonly status: 'pending' }>;
