@@ -128,6 +128,7 @@ const OF_NO_TASK: ReadonlySet<string> = new Set([
   'workflow.submitted',
   'template.registered',
   'commands.refused',
+  'policy.changed',
   'scheduling.paused',
   'scheduling.resumed',
   'leader.elected',

@@ -11,7 +11,7 @@ export const PLAIN: Ranking = {
   mustRun: () => false,
   someMustRun: false,
   levelOf: () => 0,
-  agingMs: DEFAULT_POLICY.agingMs,
+  agingMs: 60_000,
 };
 
 /** What nothing is known of yet. */

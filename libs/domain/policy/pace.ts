@@ -23,7 +23,7 @@ export const paceAfter = (pace: Pace | undefined, tookMs: number): Pace =>
 
 /** Before anything is known: a long answer of a large model on a desktop GPU. */
 const UNKNOWN_MEAN_MS = 15_000;
-const UNKNOWN_LONGEST_MS = 60_000;
+const UNKNOWN_LONGEST_MS = 600_000;
 /** Samples after which the longest seen says more than the assumption. */
 const SAMPLES_MIN = 20;
 /** The longest seen is exceeded now and then; half as much again rarely is. */

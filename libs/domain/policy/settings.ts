@@ -31,8 +31,8 @@ export type PolicySettings = {
 
 /** Chosen on the workloads of `npm run bench:policy`. */
 export const DEFAULT_POLICY: PolicySettings = {
-  agingMs: 60_000,
-  swapLeadMs: 120_000,
+  agingMs: 90_000,
+  swapLeadMs: 300_000,
   swapShareMax: 0.1,
   overtakenMaxMs: 120_000,
   weights: {},

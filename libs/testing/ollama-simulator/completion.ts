@@ -38,7 +38,7 @@ export async function* complete(
   signal: AbortSignal,
 ): AsyncGenerator<string, CompletionFigures> {
   const freeSlot = await runner.slots.take(signal);
-  const leave = machine.compute.enter();
+  const leave = machine.compute.enter(runner.model.name);
   try {
     const { clock } = machine;
     const startedAt = clock.nowMs();
@@ -79,7 +79,8 @@ const pacer = (
   let dueAt = clock.nowMs();
   return async () => {
     const slow = faults.strike('slow', runner.model.name)?.factor ?? 1;
-    dueAt += (1_000 / runner.model.generateTokensPerS) * compute.slowdown() * spill(runner) * slow;
+    dueAt +=
+      (1_000 / runner.model.generateTokensPerS) * compute.slowdown(runner.model.name) * spill(runner) * slow;
     const realMs = (dueAt - clock.nowMs()) / clock.timeScale;
     if (realMs >= TIMER_MS) await clock.sleep(dueAt - clock.nowMs(), signal);
     else await breathe();

@@ -89,7 +89,7 @@ const evaluate = async (
 ): Promise<number> => {
   const tokens = promptTokens(texts);
   const freeSlot = await runner.slots.take(signal);
-  const leave = sim.compute.enter();
+  const leave = sim.compute.enter(runner.model.name);
   try {
     // Goes on when the client goes away, as every evaluation of a prompt does.
     await sim.clock.sleep(promptMs(runner, tokens));
