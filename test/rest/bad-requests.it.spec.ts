@@ -533,6 +533,14 @@ const ROWS: readonly Row[] = [
     says: [/line 2/, /1 to 100/],
   },
   {
+    name: 'a template that retries on an unknown error',
+    method: 'POST',
+    path: '/api/v1/templates/validate',
+    body: { template: 'name: t\nsteps:\n  - { id: a, type: noop, retry: { on: [always] } }\n' },
+    code: 'TEMPLATE_INVALID',
+    says: [/line 3, column 40/, /'always' is no class/, /server, model, timeout/],
+  },
+  {
     name: 'a template that is a number',
     method: 'POST',
     path: '/api/v1/templates/validate',

@@ -152,7 +152,7 @@ const templates = {
         id: text,
         type: text,
         needs: texts,
-        retry: exactly({ attempts_max: count, backoff_ms: count }),
+        retry: exactly({ attempts_max: count, backoff_ms: count, on: texts }, ['on']),
         with: { type: 'object' },
       }),
     },

@@ -1,4 +1,4 @@
-import type { Failure } from '../errors.js';
+import type { ErrorCode, Failure } from '../errors.js';
 import type { LeaseId, ServerId, StepId, TaskId, WorkspaceId } from '../ids.js';
 import type { ModelUsage } from '../usage.js';
 import type { PauseScope } from './pauses.js';
@@ -92,6 +92,8 @@ export type RetrySpec = {
   readonly attemptsMax: number;
   /** Wait before the second attempt; doubles with each further one up to a minute. */
   readonly backoffMs: number;
+  /** Only failures with these codes are retried; absent: all that another attempt may mend. */
+  readonly on?: readonly ErrorCode[];
 };
 
 export type TaskPriorityChanged = {
