@@ -9,6 +9,7 @@ import { ApiError } from './http/problem.js';
 import type { LateDecisions } from './late-decisions.js';
 import type { SchedulerClient } from './scheduler-client.js';
 import type { SubmitTaskDto } from './submit-task.dto.js';
+import { keptOf, type PastTask } from './past-task.js';
 import { queueTimesOf } from './queue-times.js';
 import { newTaskId } from './task-id.js';
 import type { TemplateShelf } from './template-shelf.js';
@@ -51,6 +52,36 @@ export class Submission {
     return { command: again, answer: await this.#send(again, traceparent) };
   }
 
+  /** The same task once more, from what its events say of it. */
+  async rerun(
+    past: PastTask,
+    fromStep: string | undefined,
+    idempotencyKey: string | undefined,
+    traceparent: string | undefined,
+  ): Promise<Submitted> {
+    const { taskId: rerunOf, workspace, template, parameters, dependsOn, labels, steps } = past.submitted;
+    const nowMs = this.clock.nowMs();
+    const taskId = newTaskId(nowMs);
+    const kept = keptOf(past, fromStep);
+    const command: SubmitTask = {
+      kind: 'submit',
+      commandId: taskId,
+      taskId,
+      workspace,
+      template,
+      parameters,
+      dependsOn,
+      labels,
+      steps,
+      priority: past.priority,
+      submittedAt: rfc3339(nowMs),
+      rerunOf,
+      ...(kept.length === 0 ? {} : { kept }),
+      ...idempotencyOf(idempotencyKey, { rerunOf, fromStep: fromStep ?? null }),
+    };
+    return { command, answer: await this.#send(command, traceparent) };
+  }
+
   async #send(command: SubmitTask, traceparent: string | undefined): Promise<CommandAnswer | null> {
     const answer = await this.scheduler.send(command, traceparent);
     if (answer === null) this.late.expect(command.commandId, command.taskId);
@@ -71,7 +102,6 @@ export class Submission {
     if (!planned.ok) throw ApiError.of(planned.failure);
     const nowMs = this.clock.nowMs();
     const workspace = request.workspace ?? 'default';
-    const key = idempotencyKey;
     const taskId = newTaskId(nowMs);
     return {
       kind: 'submit',
@@ -86,7 +116,7 @@ export class Submission {
       steps: planned.steps,
       submittedAt: rfc3339(nowMs),
       ...queueTimesOf(request, nowMs),
-      ...(key === undefined ? {} : { idempotency: { key, requestHash: requestHash(request) } }),
+      ...idempotencyOf(idempotencyKey, request),
     };
   }
 
@@ -107,5 +137,13 @@ export class Submission {
 
 const versionKey = ({ name, version }: CompiledTemplate): string => `${name}@${version}`;
 
-const requestHash = (request: SubmitTaskDto): string =>
-  createHash('sha256').update(canonicalJson(request)).digest('hex');
+/** Equal requests have equal hashes, whatever the order of their fields. */
+const idempotencyOf = (key: string | undefined, request: object): Pick<SubmitTask, 'idempotency'> =>
+  key === undefined
+    ? {}
+    : {
+        idempotency: {
+          key,
+          requestHash: createHash('sha256').update(canonicalJson(request)).digest('hex'),
+        },
+      };

@@ -65,6 +65,7 @@ export type NewTask = {
   readonly runAt: string | null;
   readonly deadlineAt: string | null;
   readonly queueTtlMs: number | null;
+  readonly rerunOf: string | null;
   readonly labelPairs: readonly (readonly [key: string, value: string])[];
   readonly steps: readonly { readonly stepType: string; readonly needs: Json }[];
 };

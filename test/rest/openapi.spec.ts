@@ -48,6 +48,7 @@ describe('the OpenAPI document', () => {
       'PATCH /api/v1/tasks/{id}/priority',
       'POST /api/v1/tasks',
       'POST /api/v1/tasks/cancel',
+      'POST /api/v1/tasks/{id}/rerun',
       'POST /api/v1/templates/validate',
       'PUT /api/v1/pauses/{scope}',
     ]);

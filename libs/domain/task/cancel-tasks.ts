@@ -52,7 +52,9 @@ export const cancelTasks = (
 
 /** As clients see it: running while an attempt is under way and once one has succeeded, queued otherwise. */
 export const openStatusOf = (task: OpenTask): OpenStatus =>
-  task.steps.some(({ progress }) => progress.status === 'active' || progress.status === 'done')
+  task.steps.some(
+    ({ progress }) => progress.status === 'active' || (progress.status === 'done' && progress.attempt > 0),
+  )
     ? 'running'
     : 'queued';
 

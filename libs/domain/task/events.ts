@@ -71,8 +71,14 @@ export type TaskSubmitted = {
   readonly deadlineAt?: string;
   /** It fails when nothing of it has started this long after `runAt`, or else after its submission. */
   readonly queueTtlMs?: number;
+  /** The task that this one repeats, with the same template version, parameters and steps. */
+  readonly rerunOf?: TaskId;
+  /** Steps that count as done from the beginning, with what they gave in the task that this one repeats. */
+  readonly kept?: readonly KeptStep[];
   readonly idempotency?: { readonly key: string; readonly requestHash: string };
 };
+
+export type KeptStep = { readonly stepId: StepId; readonly output: unknown };
 
 /** `version` is the hash of the template's content: a task keeps the one it was submitted with. */
 export type TemplateRef = { readonly name: string; readonly version: string };

@@ -126,7 +126,10 @@ describe('in any history', () => {
       const done = new Set<string>();
       const specs = new Map<string, readonly StepSpec[]>();
       for (const { event } of log) {
-        if (event.type === 'task.submitted') specs.set(event.taskId, event.steps);
+        if (event.type === 'task.submitted') {
+          specs.set(event.taskId, event.steps);
+          for (const { stepId } of event.kept ?? []) done.add(`${event.taskId}/${stepId}`);
+        }
         if (event.type === 'step.completed') done.add(`${event.taskId}/${event.step.stepId}`);
         if (event.type !== 'step.dispatched') continue;
         const spec = specs.get(event.taskId)?.find(({ id }) => id === event.stepId);

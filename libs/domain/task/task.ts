@@ -1,6 +1,7 @@
 import { isInterruption, type Failure } from '../errors.js';
 import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type {
+  KeptStep,
   LeaseRef,
   StepFailure,
   StepSpec,
@@ -56,6 +57,7 @@ export type Progress =
       readonly lease: LeaseRef;
       readonly at: string;
     }
+  /** Attempt 0: kept from the task that this one repeats. */
   | { readonly status: 'done'; readonly attempt: number; readonly output: unknown }
   | { readonly status: 'stopped'; readonly attempt: number };
 
@@ -122,7 +124,7 @@ const opened = (event: TaskSubmitted, seq: number): OpenTask => ({
   deadlineAt: event.deadlineAt ?? null,
   queueTtlMs: event.queueTtlMs ?? null,
   seq,
-  steps: event.steps.map((spec) => ({ spec, progress: FRESH })),
+  steps: event.steps.map((spec) => ({ spec, progress: firstProgress(spec.id, event.kept ?? []) })),
   ending: null,
 });
 
@@ -132,6 +134,12 @@ const failing = (task: OpenTask, { failure, step }: TaskFailing): OpenTask => ({
 });
 
 const FRESH: Progress = { status: 'pending', attempts: 0, interruptions: 0, notBefore: null };
+
+/** A step that is kept is done without an attempt: its number is 0. */
+const firstProgress = (id: StepId, keptSteps: readonly KeptStep[]): Progress => {
+  const kept = keptSteps.find(({ stepId }) => stepId === id);
+  return kept === undefined ? FRESH : { status: 'done', attempt: 0, output: kept.output };
+};
 
 const withProgress = (task: OpenTask, stepId: string, progress: Progress): OpenTask => ({
   ...task,

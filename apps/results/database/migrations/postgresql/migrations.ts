@@ -1,3 +1,4 @@
+import { TaskRerun } from '../task-rerun.js';
 import { TaskTimes } from '../task-times.js';
 import { Initial } from './initial.js';
 
@@ -5,4 +6,5 @@ import { Initial } from './initial.js';
 export const MIGRATIONS = [
   { name: 'initial', class: Initial },
   { name: 'task-times', class: TaskTimes },
+  { name: 'task-rerun', class: TaskRerun },
 ] as const;
