@@ -51,6 +51,7 @@ describe('the OpenAPI document', () => {
       'PATCH /api/v1/tasks/{id}/priority',
       'POST /api/v1/tasks',
       'POST /api/v1/tasks/cancel',
+      'POST /api/v1/tasks/{id}/rerun',
       'POST /api/v1/templates/validate',
       'POST /api/v1/workflows',
       'PUT /api/v1/pauses/{scope}',

@@ -23,7 +23,8 @@ export const deadlineHitsBound = (trace: Trace, hardware: Hardware, usableVramBy
   /** Late tasks that are certain among those that begin at cut n or later. */
   const lateFrom = Array.from({ length: cuts.length }, () => 0);
   for (let from = cuts.length - 2; from >= 0; from -= 1) {
-    const [startMs = 0, later = []] = [cuts[from], cuts.slice(from + 1)];
+    const startMs = cuts[from] ?? 0;
+    const later = cuts.slice(from + 1);
     const mine = claims.filter(({ earliestMs }) => earliestMs >= startMs);
     later.forEach((endMs, n) => {
       const slice = mine.filter(({ deadlineMs }) => deadlineMs <= endMs);
