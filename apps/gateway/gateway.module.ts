@@ -6,6 +6,7 @@ import { Metrics } from './metrics.js';
 import { PausesController } from './pauses.controller.js';
 import { PlatformClient } from './platform-client.js';
 import { QueueController } from './queue.controller.js';
+import { RerunController } from './rerun.controller.js';
 import { ResultsClient } from './results-client.js';
 import { SchedulerClient } from './scheduler-client.js';
 import { ServersController } from './servers.controller.js';
@@ -71,6 +72,7 @@ const wired = (providers: Provider[]): DynamicModule => ({
   module: GatewayModule,
   controllers: [
     CancelTasksController,
+    RerunController,
     TasksController,
     WorkflowsController,
     TemplatesController,

@@ -9,6 +9,7 @@ import { ApiError } from './http/problem.js';
 import type { LateDecisions } from './late-decisions.js';
 import type { SchedulerClient } from './scheduler-client.js';
 import type { SubmitTaskDto } from './submit-task.dto.js';
+import { dependenciesOf, keptOf, type PastTask } from './past-task.js';
 import { queueTimesOf } from './queue-times.js';
 import { newTaskId } from './task-id.js';
 import type { TemplateRegistry } from './template-registry.js';
@@ -45,6 +46,36 @@ export class Submission {
     return { command, answer };
   }
 
+  /** The same task once more, from what its events say of it. */
+  async rerun(
+    past: PastTask,
+    fromStep: string | undefined,
+    idempotencyKey: string | undefined,
+    traceparent: string | undefined,
+  ): Promise<Submitted> {
+    const { taskId: rerunOf, workspace, template, parameters, labels, steps } = past.submitted;
+    const nowMs = this.clock.nowMs();
+    const taskId = newTaskId(nowMs);
+    const kept = keptOf(past, fromStep);
+    const command: SubmitTask = {
+      kind: 'submit',
+      commandId: taskId,
+      taskId,
+      workspace,
+      template,
+      parameters,
+      dependsOn: dependenciesOf(past),
+      labels,
+      steps,
+      priority: past.priority,
+      submittedAt: rfc3339(nowMs),
+      rerunOf,
+      ...(kept.length === 0 ? {} : { kept }),
+      ...idempotencyOf(idempotencyKey, { rerunOf, fromStep: fromStep ?? null }),
+    };
+    return { command, answer: await this.#send(command, traceparent) };
+  }
+
   async #send(command: SubmitTask, traceparent: string | undefined): Promise<CommandAnswer | null> {
     const answer = await this.scheduler.send(command, traceparent);
     if (answer === null) this.late.expect(command.commandId, command.taskId);
@@ -65,7 +96,6 @@ export class Submission {
     if (!planned.ok) throw ApiError.of(planned.failure);
     const nowMs = this.clock.nowMs();
     const workspace = request.workspace ?? 'default';
-    const key = idempotencyKey;
     const taskId = newTaskId(nowMs);
     return {
       kind: 'submit',
@@ -80,10 +110,18 @@ export class Submission {
       steps: planned.steps,
       submittedAt: rfc3339(nowMs),
       ...queueTimesOf(request, nowMs),
-      ...(key === undefined ? {} : { idempotency: { key, requestHash: requestHash(request) } }),
+      ...idempotencyOf(idempotencyKey, request),
     };
   }
 }
 
-const requestHash = (request: SubmitTaskDto): string =>
-  createHash('sha256').update(canonicalJson(request)).digest('hex');
+/** Equal requests have equal hashes, whatever the order of their fields. */
+const idempotencyOf = (key: string | undefined, request: object): Pick<SubmitTask, 'idempotency'> =>
+  key === undefined
+    ? {}
+    : {
+        idempotency: {
+          key,
+          requestHash: createHash('sha256').update(canonicalJson(request)).digest('hex'),
+        },
+      };

@@ -1,5 +1,7 @@
 import { SUBJECTS } from '#libs/contracts/subjects.js';
-import type { EventLog, StoredEvent } from '#libs/event-log/event-log.js';
+import type { TaskEvent } from '#libs/domain/task/events.js';
+import { START, type EventLog, type StoredEvent } from '#libs/event-log/event-log.js';
+import { typedEvent } from '#libs/event-log/typed-event.js';
 import { ApiError } from './http/problem.js';
 import type { ToldPosition } from './told-position.js';
 
@@ -29,6 +31,15 @@ export class TaskHistory {
     private readonly tasks: EventLog,
     private readonly position: ToldPosition,
   ) {}
+
+  /** All facts of a task, from its beginning. */
+  async all(taskId: string): Promise<readonly TaskEvent[]> {
+    const events: TaskEvent[] = [];
+    const subjects = { filterSubjects: [SUBJECTS.task(taskId, '>')] };
+    for await (const event of this.tasks.replay(START, subjects)) events.push(typedEvent<TaskEvent>(event));
+    if (events.length === 0) throw new ApiError('TASK_UNKNOWN', `There is no task '${taskId}'.`);
+    return events;
+  }
 
   async page(taskId: string, afterSeq: number, limit: number): Promise<HistoryPage> {
     const items: HistoryItem[] = [];

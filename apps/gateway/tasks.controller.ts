@@ -28,7 +28,8 @@ import { Metrics } from './metrics.js';
 import { PlatformClient } from './platform-client.js';
 import { ResultsClient } from './results-client.js';
 import { SchedulerClient } from './scheduler-client.js';
-import { Submission, type Submitted } from './submission.js';
+import { Submission } from './submission.js';
+import { SUBMISSION_STATUS, submissionOutcome, submittedView, TASKS_PATH } from './submitted-view.js';
 import { PriorityDto, SubmitTaskDto } from './submit-task.dto.js';
 import { TaskHistory, type HistoryPage } from './task-history.js';
 import { TaskStream } from './task-stream.js';
@@ -36,15 +37,12 @@ import { TaskStream } from './task-stream.js';
 const PAGE_SIZE_DEFAULT = 50;
 const EVENTS_DEFAULT = 200;
 
-export const TASKS_PATH = '/api/v1/tasks';
-const PATH = TASKS_PATH;
-
 /** A task or workflow that was stored and not decided yet, so that nothing else is known of it. */
 export type Undecided = { readonly id: string; readonly status: 'accepted'; readonly status_url: string };
 
 /** What clients do with tasks. Decides nothing: it checks, translates, and shows. */
 @ApiTags('tasks')
-@Controller(PATH.slice(1))
+@Controller(TASKS_PATH.slice(1))
 export class TasksController {
   constructor(
     @Inject(Submission) private readonly submission: Submission,
@@ -79,12 +77,9 @@ export class TasksController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     const submitted = await this.submission.submit(body, idempotencyKeyOf(key), traceparent);
-    const { command, answer } = submitted;
-    if (answer?.ok === false) throw ApiError.of(answer.failure);
-    const id = answer?.taskId ?? command.taskId;
-    const outcome = answer === null ? 'stored' : answer.repeated ? 'repeated' : 'queued';
-    this.metrics.submitted(command.template.name, outcome);
-    void reply.header('location', `${PATH}/${id}`).status(STATUS_OF[outcome]);
+    const { outcome, id } = submissionOutcome(submitted);
+    this.metrics.submitted(submitted.command.template.name, outcome);
+    void reply.header('location', `${TASKS_PATH}/${id}`).status(SUBMISSION_STATUS[outcome]);
     return outcome === 'repeated' ? await this.#view(id) : submittedView(submitted);
   }
 
@@ -247,22 +242,4 @@ export class TasksController {
   }
 }
 
-const STATUS_OF = { queued: 201, repeated: 200, stored: 202 } as const;
-
-const undecided = (id: string): Undecided => ({ id, status: 'accepted', status_url: `${PATH}/${id}` });
-
-/** From what is known here: asking the read model would cost a submission its speed. */
-const submittedView = ({ command, answer }: Submitted): object => ({
-  id: command.taskId,
-  status: answer === null ? 'accepted' : 'queued',
-  workspace: command.workspace,
-  priority: command.priority,
-  template: command.template,
-  depends_on: command.dependsOn,
-  labels: command.labels,
-  created_at: command.submittedAt,
-  run_at: command.runAt ?? null,
-  deadline_at: command.deadlineAt ?? null,
-  queue_ttl_ms: command.queueTtlMs ?? null,
-  status_url: `${PATH}/${command.taskId}`,
-});
+const undecided = (id: string): Undecided => ({ id, status: 'accepted', status_url: `${TASKS_PATH}/${id}` });

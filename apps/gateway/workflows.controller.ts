@@ -11,7 +11,8 @@ import { Metrics } from './metrics.js';
 import { ResultsClient } from './results-client.js';
 import { SchedulerClient } from './scheduler-client.js';
 import { ListWorkflowsDto, SubmitWorkflowDto, WorkflowTaskDto } from './submit-workflow.dto.js';
-import { TASKS_PATH, type Undecided } from './tasks.controller.js';
+import { TASKS_PATH } from './submitted-view.js';
+import type { Undecided } from './tasks.controller.js';
 import { WorkflowSubmission, type SubmittedWorkflow } from './workflow-submission.js';
 
 const PATH = '/api/v1/workflows';

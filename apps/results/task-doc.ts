@@ -66,6 +66,7 @@ export type NewTask = {
   readonly deadlineAt: string | null;
   readonly queueTtlMs: number | null;
   readonly workflowId: string | null;
+  readonly rerunOf: string | null;
   readonly labelPairs: readonly (readonly [key: string, value: string])[];
   readonly steps: readonly { readonly stepType: string; readonly needs: Json }[];
 };

@@ -107,6 +107,32 @@ describe('the status of a task', () => {
   ])('$name', ({ facts, want }) => expect(taskAfter(...facts).state.status).toBe(want));
 });
 
+describe('a task that repeats another one', () => {
+  const again = submitted({
+    steps: [stepSpec('a'), stepSpec('b', { needs: ['a'] })],
+    rerunOf: 't0',
+    kept: [{ stepId: 'a', output: { text: 'old' } }],
+  });
+
+  it('has what it keeps from the beginning, and is queued until something of it runs', () => {
+    expect([factsOf(submitted())?.rerunOf, factsOf(again)?.rerunOf]).toEqual([null, 't0']);
+    const raised: TaskEvent = { type: 'task.priority-changed', taskId: 't1', priority: 9, at: NOW };
+    expect(taskAfter(again, raised)).toMatchObject({
+      state: { status: 'queued', startedAt: null },
+      steps: [
+        { stepId: 'a', status: 'kept', output: '{"text":"old"}' },
+        { stepId: 'b', status: 'pending' },
+      ],
+    });
+    expect(taskAfter(again, dispatched('b')).state.status).toBe('running');
+  });
+
+  it('still has it when it is over', () => {
+    const gone: TaskEvent = { type: 'task.cancelled', taskId: 't1', reason: 'x', stopped: [], at: NOW };
+    expect(taskAfter(again, gone).steps.map(({ status }) => status)).toEqual(['kept', 'cancelled']);
+  });
+});
+
 describe('the times of a task', () => {
   it('are those that were asked for, and null where none were', () => {
     expect(factsOf(submitted())).toMatchObject({ runAt: null, deadlineAt: null, queueTtlMs: null });

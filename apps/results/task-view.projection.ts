@@ -165,7 +165,12 @@ const openedBy = (event: TaskSubmitted, seq: number): TaskDoc => ({
     error: null,
     lastSeq: seq,
   },
-  steps: event.steps.map(({ id }, position) => ({ position, stepId: id, status: 'pending', output: null })),
+  steps: event.steps.map(({ id }, position): StepState => {
+    const kept = event.kept?.find(({ stepId }) => stepId === id);
+    return kept === undefined
+      ? { position, stepId: id, status: 'pending', output: null }
+      : { position, stepId: id, status: 'kept', output: json(kept.output ?? null) };
+  }),
   attempts: [],
 });
 
@@ -180,6 +185,7 @@ const factsOf = (event: TaskSubmitted): NewTask => ({
   deadlineAt: event.deadlineAt ?? null,
   queueTtlMs: event.queueTtlMs ?? null,
   workflowId: event.workflow?.workflowId ?? null,
+  rerunOf: event.rerunOf ?? null,
   labelPairs: Object.entries(event.labels),
   steps: event.steps.map(({ stepType, needs }) => ({ stepType, needs: json(needs) })),
 });

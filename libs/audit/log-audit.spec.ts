@@ -222,6 +222,26 @@ const PLANTS: readonly Plant[] = [
   ],
   ['STILL_OPEN', 'a task without an end, in a log at rest', () => without('tasks', 33), { settled: true }],
   [
+    'RERUN_WRONGLY',
+    'a task that repeats one that is not over',
+    () => changed('tasks', 9, data({ rerunOf: at(lines('tasks'), 5).taskId })),
+  ],
+  [
+    'RERUN_WRONGLY',
+    'a task that keeps a step that was not done before',
+    () =>
+      changed(
+        'tasks',
+        19,
+        data({ rerunOf: at(lines('tasks'), 9).taskId, kept: [{ stepId: 'x', output: 1 }] }),
+      ),
+  ],
+  [
+    'RERUN_WRONGLY',
+    'a task that keeps a step and repeats nothing',
+    () => changed('tasks', 19, data({ kept: [{ stepId: 'noop', output: 1 }] })),
+  ],
+  [
     'NEEDS_NOT_DONE',
     'a task that starts before the one that it depends on has ended',
     () => changed('tasks', 12, data({ dependsOn: [at(lines('tasks'), 5).taskId] })),

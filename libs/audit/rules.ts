@@ -27,6 +27,10 @@ export const RULES = {
   ENDED_TWICE: { promise: 1, says: 'An event came after the end of its task.' },
   ENDED_TOO_EARLY: { promise: 1, says: 'A task was completed before all of its steps were done.' },
   STILL_OPEN: { promise: 1, says: 'A task has not ended. Looked for with `--settled` only.' },
+  RERUN_WRONGLY: {
+    promise: 2,
+    says: 'A task repeats one that was not over, or keeps a step that was not done there.',
+  },
   NEEDS_NOT_DONE: {
     promise: 2,
     says: 'A step started before a step or a task that it needs, or although one failed that must not.',

@@ -8,6 +8,8 @@ import type { Findings } from './findings.js';
 import { outcomesOf, type AttemptOutcome } from './outcomes.js';
 import type { RuleName } from './rules.js';
 
+type Place = { readonly seq: number; readonly taskId: TaskId };
+
 type AuditedTask = {
   readonly submittedSeq: number;
   /** `goesOn`: how the other task ended does not matter, only that it did. */
@@ -42,7 +44,7 @@ const OVER: ReadonlySet<string> = new Set<Over>(['task.completed', 'task.failed'
 /** What each task and each of its attempts may do next, as the promises say it and not as the scheduler decides it. */
 export class TaskAudit {
   readonly #open = new Map<TaskId, AuditedTask>();
-  readonly #over = new Map<TaskId, Over>();
+  readonly #over = new Map<TaskId, { readonly how: Over; readonly done: readonly StepId[] }>();
   readonly #paused = new Set<string>();
   /** Every attempt so far by its lease: no two have the same. */
   readonly attempts = new Map<LeaseId, Attempt>();
@@ -73,7 +75,7 @@ export class TaskAudit {
     const { taskId } = event;
     const at = { seq: record.seq, taskId };
     if (this.#over.has(taskId)) {
-      const text = `${event.type} of task ${taskId}, which ended with ${this.#over.get(taskId)}`;
+      const text = `${event.type} of task ${taskId}, which ended with ${this.#over.get(taskId)?.how}`;
       this.#found(event.type === 'task.submitted' ? 'SUBMITTED_TWICE' : 'ENDED_TWICE', at, text);
       return;
     }
@@ -101,6 +103,8 @@ export class TaskAudit {
     for (const { taskId: id } of needs)
       if (!this.isKnown(id))
         this.#found('NEEDS_NOT_DONE', { seq, taskId }, `task ${taskId} needs ${id}, which never began`);
+    const kept = new Set(event.kept?.map(({ stepId }) => stepId));
+    this.#rerun(event, kept, { seq, taskId });
     const fresh = { attempts: 0, token: 0, done: false, current: null, blamed: null };
     return {
       submittedSeq: seq,
@@ -111,9 +115,27 @@ export class TaskAudit {
         queueTtlMs === undefined
           ? null
           : Math.max(Date.parse(event.submittedAt), Date.parse(runAt ?? event.submittedAt)) + queueTtlMs,
-      steps: new Map(steps.map(({ id, needs }) => [id, { needs, ...fresh }])),
+      steps: new Map(steps.map(({ id, needs }) => [id, { needs, ...fresh, done: kept.has(id) }])),
       ending: false,
     };
+  }
+
+  #rerun({ rerunOf }: TaskSubmitted, kept: ReadonlySet<StepId>, at: Place): void {
+    if (rerunOf === undefined && kept.size === 0) return;
+    const past = this.#over.get(rerunOf ?? '');
+    const missing = [...kept].filter((id) => past?.done.includes(id) !== true);
+    if (past === undefined)
+      this.#found(
+        'RERUN_WRONGLY',
+        at,
+        `task ${at.taskId} repeats ${rerunOf ?? 'nothing'}, which was not over`,
+      );
+    else if (missing.length > 0)
+      this.#found(
+        'RERUN_WRONGLY',
+        at,
+        `task ${at.taskId} keeps ${missing.join(', ')}, not done in ${rerunOf}`,
+      );
   }
 
   #started(task: AuditedTask, event: StepDispatched, seq: number): void {
@@ -154,7 +176,7 @@ export class TaskAudit {
   }
 
   #isMet({ taskId, goesOn }: AuditedTask['needs'][number]): boolean {
-    const ended = this.#over.get(taskId);
+    const ended = this.#over.get(taskId)?.how;
     return ended === 'task.completed' || (goesOn && ended !== undefined);
   }
 
@@ -175,7 +197,7 @@ export class TaskAudit {
     if (record.type === 'task.failing') step.blamed = attempt.leaseId;
   }
 
-  #expired(task: AuditedTask, when: string, at: { readonly seq: number; readonly taskId: TaskId }): void {
+  #expired(task: AuditedTask, when: string, at: Place): void {
     const begun = [...task.steps.values()].some(({ attempts }) => attempts > 0);
     if (begun || task.expiresAtMs === null || Date.parse(when) < task.expiresAtMs) {
       const why = begun ? 'though an attempt was made' : 'before its time was over';
@@ -183,7 +205,7 @@ export class TaskAudit {
     }
   }
 
-  #close(task: AuditedTask, how: Over, at: { readonly seq: number; readonly taskId: TaskId }): void {
+  #close(task: AuditedTask, how: Over, at: Place): void {
     const steps = [...task.steps];
     const running = steps.filter(([, { current }]) => current !== null).map(([id]) => id);
     if (running.length > 0)
@@ -192,10 +214,10 @@ export class TaskAudit {
     if (how === 'task.completed' && left.length > 0)
       this.#found('ENDED_TOO_EARLY', at, `${how} though ${left.join(', ')} was not done`);
     this.#open.delete(at.taskId);
-    this.#over.set(at.taskId, how);
+    this.#over.set(at.taskId, { how, done: steps.filter(([, { done }]) => done).map(([id]) => id) });
   }
 
-  #found(rule: RuleName, at: { readonly seq: number; readonly taskId: TaskId }, message: string): void {
+  #found(rule: RuleName, at: Place, message: string): void {
     this.findings.add(rule, { stream: this.stream, ...at }, message);
   }
 }

@@ -1,7 +1,7 @@
 import type { Failure } from '#libs/domain/errors.js';
 import type { TaskId, WorkflowId, WorkspaceId } from '#libs/domain/ids.js';
 import type { TaskChoice, TasksCancelled } from '#libs/domain/task/cancel-tasks.js';
-import type { StepSpec, TemplateRef } from '#libs/domain/task/events.js';
+import type { KeptStep, StepSpec, TemplateRef } from '#libs/domain/task/events.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
 
@@ -35,6 +35,8 @@ export type SubmitTask = {
   readonly runAt?: string;
   readonly deadlineAt?: string;
   readonly queueTtlMs?: number;
+  readonly rerunOf?: TaskId;
+  readonly kept?: readonly KeptStep[];
   readonly idempotency?: { readonly key: string; readonly requestHash: string };
 };
 

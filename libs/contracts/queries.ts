@@ -16,16 +16,27 @@ export type TaskView = {
   readonly run_at: string | null;
   readonly deadline_at: string | null;
   readonly queue_ttl_ms: number | null;
+  /** The task that this one repeats. */
+  readonly rerun_of: string | null;
   readonly started_at: string | null;
   readonly ended_at: string | null;
   readonly cancel_requested_at: string | null;
   readonly result: unknown;
   readonly error: Failure | null;
+  readonly last_error: LastError | null;
   readonly steps: readonly StepView[];
   readonly attempts: readonly AttemptView[];
   readonly resource_usage: ResourceUsage;
   /** Sequence of the last event that this view includes. */
   readonly last_seq: number;
+};
+
+/** What went wrong last: what the task failed with, or while it is open, its latest failed attempt. Nulls: no attempt was to blame. */
+export type LastError = Pick<Failure, 'code' | 'message'> & {
+  readonly step_id: string | null;
+  readonly attempt: number | null;
+  readonly server_id: string | null;
+  readonly at: string | null;
 };
 
 export const TASK_STATUSES = ['queued', 'running', 'waiting', 'completed', 'failed', 'cancelled'] as const;
@@ -35,7 +46,8 @@ export type StepView = {
   readonly id: string;
   readonly type: string;
   readonly needs: readonly string[];
-  readonly status: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled';
+  /** `kept`: done in the task that this one repeats. */
+  readonly status: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'kept';
   readonly output: unknown;
 };
 

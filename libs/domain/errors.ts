@@ -30,6 +30,8 @@ export const ERRORS = {
   // What a caller asked for.
   TASK_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such task' },
   TASK_ALREADY_OVER: { http: 409, retry: 'no', title: 'The task is already over' },
+  TASK_NOT_OVER: { http: 409, retry: 'no', title: 'The task is not over' },
+  RERUN_NEEDS_WORKFLOW: { http: 409, retry: 'no', title: 'The task reads results of its workflow' },
   TASK_EXISTS: { http: 409, retry: 'no', title: 'A task with this id exists' },
   TEMPLATE_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such template' },
   TEMPLATE_VERSION_UNKNOWN: {

@@ -2,11 +2,12 @@ import { shown } from './describe-schema.js';
 import { FieldChecks } from './field-checks.js';
 import { RETRY_DEFAULT, RETRY_LIMITS, TEMPLATE_LIMITS } from './limits.js';
 import { STEP_TYPES } from './step-types.js';
+import { RETRY_ON_ACCEPTED, retryCodesOf, whyNotRetried } from '#libs/domain/retry-classes.js';
 import type { TemplateStep } from './compiled-template.js';
 import type { Path, YamlSource } from './yaml-source.js';
 
 const STEP_KEYS = ['id', 'type', 'needs', 'retry', 'with'];
-const RETRY_KEYS = ['attempts_max', 'backoff_ms'];
+const RETRY_KEYS = ['attempts_max', 'backoff_ms', 'on'];
 const STEP_ID = /^[a-z][a-z0-9_-]{0,62}$/;
 const STEP_ID_ACCEPTED = 'a lower-case letter, then up to 62 lower-case letters, digits, _ and -';
 
@@ -68,12 +69,17 @@ const oneStep = (
     fields['with'] === undefined
       ? {}
       : check.mapping([...path, 'with'], fields['with'], 'the input of the step, as an object');
-  const retry = retryOf([...path, 'retry'], fields['retry'], check);
+  const retry = retryOf([...path, 'retry'], fields['retry'], source, check);
   if (id === null) return null;
   return { id, type: String(type), needs: (list ?? []) as readonly string[], retry, with: input ?? {} };
 };
 
-const retryOf = (path: Path, value: unknown, check: FieldChecks): TemplateStep['retry'] => {
+const retryOf = (
+  path: Path,
+  value: unknown,
+  source: YamlSource,
+  check: FieldChecks,
+): TemplateStep['retry'] => {
   if (value === undefined) return RETRY_DEFAULT;
   const fields = check.mapping(path, value, 'an object such as {attempts_max: 3, backoff_ms: 1000}');
   if (fields === null) return RETRY_DEFAULT;
@@ -94,7 +100,25 @@ const retryOf = (path: Path, value: unknown, check: FieldChecks): TemplateStep['
       RETRY_LIMITS.backoffMs,
       backoff,
     ),
+    ...(fields['on'] === undefined ? {} : { on: retryOn([...path, 'on'], fields['on'], source, check) }),
   };
+};
+
+/** Classes and codes of errors that are retried; each once, and such as another attempt may mend. */
+const retryOn = (path: Path, value: unknown, source: YamlSource, check: FieldChecks): readonly string[] => {
+  const accepted = `accepted: ${RETRY_ON_ACCEPTED}`;
+  const list = check.list(path, value, `a list of classes and codes of errors; ${accepted}`) ?? [];
+  if (Array.isArray(value) && list.length === 0)
+    source.problem(path, `the list is empty; for no retry set attempts_max to 1; ${accepted}`);
+  for (const [n, name] of list.entries()) {
+    const at = [...path, n];
+    if (typeof name !== 'string' || retryCodesOf(name) === null) {
+      const why = typeof name === 'string' ? whyNotRetried(name) : 'is no text';
+      source.problem(at, `${shown(name)} ${why}; ${accepted}`);
+    } else if (list.indexOf(name) < n)
+      source.problem(at, `${shown(name)} stands there twice; once is enough`);
+  }
+  return list as readonly string[];
 };
 
 const checkNeeds = (steps: readonly Placed[], source: YamlSource): void => {

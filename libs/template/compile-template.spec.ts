@@ -122,10 +122,52 @@ const wrong: readonly {
     says: [/21 is not accepted; expected a whole number from 1 to 20/],
   },
   {
+    name: 'an unknown class of errors',
+    text: `${GOOD}    retry: { on: [server, sometimes] }\n`,
+    at: [5, 27],
+    says: [/retry\.on\[1\]: 'sometimes' is no class and no code/, /all, server, model, timeout, SERVER_BUSY/],
+  },
+  {
+    name: 'a code that is final',
+    text: `${GOOD}    retry: { on: [MODEL_NOT_FOUND] }\n`,
+    at: [5, 19],
+    says: [/'MODEL_NOT_FOUND' is final/],
+  },
+  {
+    name: 'a code that is retried in any case',
+    text: `${GOOD}    retry: { on: [LEASE_LOST] }\n`,
+    at: [5, 19],
+    says: [/'LEASE_LOST' is an interruption/],
+  },
+  {
+    name: 'a number among codes',
+    text: `${GOOD}    retry: { on: [502] }\n`,
+    at: [5, 19],
+    says: [/502 is no text/],
+  },
+  {
+    name: 'a code that stands twice',
+    text: `${GOOD}    retry: { on: [model, timeout, model] }\n`,
+    at: [5, 35],
+    says: [/'model' stands there twice/],
+  },
+  {
+    name: 'no errors',
+    text: `${GOOD}    retry: { on: [] }\n`,
+    at: [5, 18],
+    says: [/empty/, /attempts_max to 1/],
+  },
+  {
+    name: 'errors that are no list',
+    text: `${GOOD}    retry: { on: model }\n`,
+    at: [5, 18],
+    says: [/'model' is not accepted; expected a list of classes/],
+  },
+  {
     name: 'an unknown key of retry',
     text: `${GOOD}    retry: { attempts: 2 }\n`,
     at: [5, 14],
-    says: [/attempts_max, backoff_ms/],
+    says: [/attempts_max, backoff_ms, on/],
   },
   {
     name: 'an unknown field of the input',

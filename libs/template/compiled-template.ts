@@ -42,7 +42,12 @@ export type TemplateStep = {
   readonly id: string;
   readonly type: string;
   readonly needs: readonly string[];
-  readonly retry: { readonly attempts_max: number; readonly backoff_ms: number };
+  readonly retry: {
+    readonly attempts_max: number;
+    readonly backoff_ms: number;
+    /** Classes and codes of errors, as the author wrote them. */
+    readonly on?: readonly string[];
+  };
   /** Input of the step type, with expressions. */
   readonly with: Readonly<Record<string, unknown>>;
 };

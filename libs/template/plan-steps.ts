@@ -1,5 +1,6 @@
-import type { Failure } from '#libs/domain/errors.js';
+import type { ErrorCode, Failure } from '#libs/domain/errors.js';
 import type { ModelProfile, RunnerOptions } from '#libs/domain/gpu/profile.js';
+import { retryCodesOf } from '#libs/domain/retry-classes.js';
 import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { StepSpec } from '#libs/domain/task/events.js';
 import type { CompiledTemplate } from './compiled-template.js';
@@ -42,10 +43,20 @@ export const planSteps = (
       stepType: type,
       needs,
       requirement: requirement.requirement,
-      retry: { attemptsMax: retry.attempts_max, backoffMs: retry.backoff_ms },
+      retry: {
+        attemptsMax: retry.attempts_max,
+        backoffMs: retry.backoff_ms,
+        ...(retry.on === undefined ? {} : { on: codesOf(retry.on) }),
+      },
     });
   }
   return { ok: true, steps };
+};
+
+/** In the order of the catalogue, each once: a class and a code of it may both be named. */
+const codesOf = (names: readonly string[]): readonly ErrorCode[] => {
+  const codes = new Set(names.flatMap((name) => retryCodesOf(name) ?? []));
+  return (retryCodesOf('all') ?? []).filter((code) => codes.has(code));
 };
 
 type Given = { readonly parameters: Parameters; readonly late: ReadonlySet<string> };

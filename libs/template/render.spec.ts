@@ -110,7 +110,7 @@ steps:
     with: { model: '{{ parameters.model }}', prompt: Hello, options: '{{ parameters.options }}' }
   - id: two
     type: ollama_generate
-    retry: { attempts_max: 1, backoff_ms: 0 }
+    retry: { attempts_max: 1, backoff_ms: 0, on: [timeout, model, MODEL_ERROR] }
     with:
       model: '{{ parameters.model }}'
       prompt: 'Say more about {{ steps.one.output.text }}'
@@ -192,7 +192,18 @@ describe('planning', () => {
         stepType: 'ollama_generate',
         needs: ['one'],
         requirement: { kind: 'model', profile: { model: 'm:1', options: { numCtx: 1024 } } },
-        retry: { attemptsMax: 1, backoffMs: 0 },
+        retry: {
+          attemptsMax: 1,
+          backoffMs: 0,
+          on: [
+            'MODEL_LOAD_FAILED',
+            'MODEL_STREAM_BROKEN',
+            'MODEL_ERROR',
+            'PULL_FAILED',
+            'NO_PROGRESS',
+            'STEP_TIMED_OUT',
+          ],
+        },
       },
       {
         id: 'three',

@@ -14,9 +14,10 @@ import {
   type Outcome,
   type Report,
 } from '#libs/domain/task/outcome.js';
-import { needsMet } from '#libs/domain/task/needs.js';
+import { neededOutside, needsMet } from '#libs/domain/task/needs.js';
 import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
 import type { PauseScope } from '#libs/domain/task/pauses.js';
+import { stepsToKeep } from '#libs/domain/task/kept-steps.js';
 import { expireTask } from '#libs/domain/task/queue-time.js';
 import { msOf } from '#libs/domain/time.js';
 import type { StepSpec, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
@@ -112,6 +113,15 @@ const anything = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), back: fc.nat(5) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel' as const), task }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('rerun' as const),
+      task,
+      again: single,
+      from: fc.constantFrom(...STEP_IDS),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const), scope }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('resume' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('expire' as const) }) },
@@ -198,6 +208,25 @@ export class TaskWorld {
     return events;
   }
 
+  /** As the gateway asks for it: from what the log says of the task. */
+  rerun(past: string, taskId: string, from: string): void {
+    const begun = this.log.find(
+      ({ event }) => event.type === 'task.submitted' && event.taskId === past,
+    )?.event;
+    if (begun?.type !== 'task.submitted' || (begun.workflow?.uses.length ?? 0) > 0) return;
+    const outputs = new Map(begun.kept?.map(({ stepId, output }) => [stepId, output]));
+    for (const { event } of this.log)
+      if ((event.type === 'step.completed' || event.type === 'task.completed') && event.taskId === past)
+        outputs.set(event.step.stepId, event.step.output);
+    const kept = stepsToKeep(begun.steps, from, new Set(outputs.keys())).map((stepId) => ({
+      stepId,
+      output: outputs.get(stepId),
+    }));
+    const { steps } = begun;
+    const dependsOn = neededOutside(begun);
+    this.submit(submission({ taskId, steps, dependsOn, submittedAt: this.#at, rerunOf: past, kept }));
+  }
+
   report({ taskId, report }: WorldAttempt, outcome: Outcome): readonly TaskEvent[] {
     const given = { at: this.#at, random: 0.5, result: () => ({ result: taskId }) };
     const events = recordReport(this.book.open.get(taskId), { ...report, outcome }, given);
@@ -256,6 +285,9 @@ export class TaskWorld {
         });
         return;
       }
+      case 'rerun':
+        this.rerun(action.task, action.again, action.from);
+        return;
       case 'dispatch':
         for (const stepId of action.step === 'all' ? STEP_IDS : [action.step]) {
           this.dispatch(action.task, stepId, action.attemptOff);

@@ -36,6 +36,10 @@ const pausing = (name: string, scope: string, body: unknown, code: ErrorCode, ..
   method: 'PUT',
   path: `/api/v1/pauses/${scope}`,
 });
+const rerunning = (name: string, id: string, body: unknown, code: ErrorCode, ...says: RegExp[]): Row => ({
+  ...post(`running again ${name}`, body, code, ...says),
+  path: `/api/v1/tasks/${id}/rerun`,
+});
 const noop = (more: object): object => ({ template: 'noop', ...more });
 const inference = (parameters: object): object => ({ template: 'ollama-inference', parameters });
 
@@ -744,6 +748,32 @@ const ROWS: readonly Row[] = [
     says: [/Nope/, /lower-case/],
   },
 
+  // Running again.
+  rerunning('an unknown task', 'nope', {}, 'TASK_UNKNOWN', /'nope'/),
+  rerunning('a bad id', 'Nope', {}, 'VALIDATION_FAILED', /Nope/, /lower-case/),
+  rerunning('no body', 'nope', undefined, 'VALIDATION_FAILED', /body is missing/, /from_step/),
+  rerunning(
+    'a step that can be none',
+    'nope',
+    { from_step: 'A b' },
+    'VALIDATION_FAILED',
+    /A b/,
+    /id of a step/,
+  ),
+  rerunning('a step that is a number', 'nope', { from_step: 2 }, 'VALIDATION_FAILED', /"value":2/),
+  rerunning('an unknown field', 'nope', { priority: 9 }, 'VALIDATION_FAILED', /priority/, /from_step/),
+  {
+    ...rerunning('a bad key', 'nope', {}, 'VALIDATION_FAILED', /a b/, /1 to 255 printable/),
+    headers: { 'idempotency-key': 'a b' },
+  },
+  {
+    name: 'GET of a rerun',
+    method: 'GET',
+    path: '/api/v1/tasks/abc/rerun',
+    code: 'METHOD_NOT_ALLOWED',
+    says: [/GET/, /POST/],
+  },
+
   // Pausing.
   pausing('no scope', 'nothing', {}, 'VALIDATION_FAILED', /nothing/, /queue, workspace:<name>/),
   pausing('a scope in capitals', 'workspace:TEAM', {}, 'VALIDATION_FAILED', /TEAM/, /lower-case/),
@@ -839,6 +869,14 @@ const ROWS: readonly Row[] = [
     body: 'name: t\nsteps: []\n',
     code: 'TEMPLATE_INVALID',
     says: [/line 2/, /1 to 100/],
+  },
+  {
+    name: 'a template that retries on an unknown error',
+    method: 'POST',
+    path: '/api/v1/templates/validate',
+    body: { template: 'name: t\nsteps:\n  - { id: a, type: noop, retry: { on: [always] } }\n' },
+    code: 'TEMPLATE_INVALID',
+    says: [/line 3, column 40/, /'always' is no class/, /server, model, timeout/],
   },
   {
     name: 'a template that is a number',

@@ -63,7 +63,7 @@ const path = fc.oneof(
   ),
   id.map((text) => `/api/v1/tasks/${text}`),
   fc
-    .tuple(id, fc.constantFrom('events', 'stream', 'explain', 'priority', 'x'))
+    .tuple(id, fc.constantFrom('events', 'stream', 'explain', 'priority', 'rerun', 'x'))
     .map(([text, part]) => `/api/v1/tasks/${text}/${part}`),
   id.map((text) => `/api/v1/workflows/${text}`),
   fc
@@ -265,20 +265,8 @@ const method = fc.oneof(
   { weight: 5, arbitrary: fc.constant('GET') },
   { weight: 2, arbitrary: fc.constantFrom('PATCH', 'DELETE', 'PUT', 'HEAD', 'OPTIONS', 'PROPFIND', 'QUERY') },
 );
-const fuzzed: fc.Arbitrary<Fuzzed> = fc.oneof(
-  fc.record({
-    method,
-    path: fc.tuple(path, query).map((parts) => parts.join('')),
-    headers,
-    body: fc.option(body, { nil: undefined }),
-  }),
-  // A third are what clients mostly send, so that the fuzz reaches behind the door.
-  fc.record({
-    method: fc.constant('POST'),
-    path: fc.constant('/api/v1/tasks'),
-    headers: fc.constant({ 'content-type': 'application/json' }),
-    body: fc.oneof(right, submission, submission).map((value) => JSON.stringify(value)),
-  }),
+/** What holds back, ends and repeats tasks. */
+const controls: fc.Arbitrary<Fuzzed> = fc.oneof(
   fc.record({
     method: fc.constantFrom('PUT', 'DELETE', 'DELETE'),
     path: fc
@@ -302,10 +290,34 @@ const fuzzed: fc.Arbitrary<Fuzzed> = fc.oneof(
   }),
   fc.record({
     method: fc.constant('POST'),
+    path: fc.constant(`/api/v1/tasks/${KNOWN}/rerun`),
+    headers: fc.constant({ 'content-type': 'application/json' }),
+    body: fc
+      .record({ from_step: mostly(fc.constantFrom('noop', 'other')) }, { requiredKeys: [] })
+      .map((value) => JSON.stringify(value)),
+  }),
+  fc.record({
+    method: fc.constant('POST'),
     path: fc.constant('/api/v1/tasks/cancel'),
     headers: fc.constant({ 'content-type': 'application/json' }),
     body: cancelling.map((value) => JSON.stringify(value)),
   }),
+);
+const fuzzed: fc.Arbitrary<Fuzzed> = fc.oneof(
+  fc.record({
+    method,
+    path: fc.tuple(path, query).map((parts) => parts.join('')),
+    headers,
+    body: fc.option(body, { nil: undefined }),
+  }),
+  // A third are what clients mostly send, so that the fuzz reaches behind the door.
+  fc.record({
+    method: fc.constant('POST'),
+    path: fc.constant('/api/v1/tasks'),
+    headers: fc.constant({ 'content-type': 'application/json' }),
+    body: fc.oneof(right, submission, submission).map((value) => JSON.stringify(value)),
+  }),
+  controls,
   fc.record({
     method: fc.constant('POST'),
     path: fc.constant('/api/v1/workflows'),

@@ -197,6 +197,27 @@ describe('a template that changes', () => {
     expect(await ended(await submit({ template: 'greeting' }))).toMatchObject({ result: 'goodbye' });
   });
 
+  it('says which errors are retried', async () => {
+    const step = (on: string): string =>
+      `  - { id: a, type: noop, retry: { backoff_ms: 0, on: [${on}] }, with: { fail: '{{ parameters.fail }}' } }`;
+    const parameters = 'parameters: { fail: { type: object, required: true } }';
+    const text = ['name: choosy', parameters, 'steps:', step('timeout, MODEL_ERROR'), ''].join('\n');
+    await writeFile(join(platform.folder, 'templates', 'choosy.yaml'), text);
+    for (;;) {
+      const answer = await call('GET', '/templates/choosy');
+      if (answer.status !== 200) continue;
+      fits(answer, 'Template');
+      break;
+    }
+    const attemptsAfter = async (code: string): Promise<number> => {
+      const id = await submit({ template: 'choosy', parameters: { fail: { code } } });
+      return (await ended(id)).attempts.length;
+    };
+    expect(await attemptsAfter('STEP_TIMED_OUT')).toBe(3);
+    expect(await attemptsAfter('MODEL_ERROR')).toBe(3);
+    expect(await attemptsAfter('SERVER_BUSY')).toBe(1);
+  });
+
   it('can be checked before, as text, as an object and as YAML, with parameters or without', async () => {
     const text = await readFile('templates/ollama-inference.yaml', 'utf8');
     const checks = [

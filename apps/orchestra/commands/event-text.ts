@@ -24,7 +24,7 @@ const detailOf = (event: TaskEvent | SchedulerEvent): string => {
   switch (event.type) {
     case 'task.submitted': {
       const after = event.dependsOn.length === 0 ? '' : `, after ${event.dependsOn.join(', ')}`;
-      return `${event.template.name} (${event.template.version}), priority ${event.priority}${after}${timesText(event)}`;
+      return `${event.template.name} (${event.template.version}), priority ${event.priority}${after}${timesText(event)}${rerunText(event)}`;
     }
     case 'scheduling.paused':
       return `${event.scope} by ${event.by}: ${event.reason}`;
@@ -60,6 +60,10 @@ const detailOf = (event: TaskEvent | SchedulerEvent): string => {
 const timesText = ({ runAt, deadlineAt }: Extract<TaskEvent, { readonly type: 'task.submitted' }>): string =>
   (runAt === undefined ? '' : `, not before ${runAt}`) +
   (deadlineAt === undefined ? '' : `, to be done by ${deadlineAt}`);
+
+const rerunText = ({ rerunOf, kept = [] }: Extract<TaskEvent, { readonly type: 'task.submitted' }>): string =>
+  (rerunOf === undefined ? '' : `, repeats ${rerunOf}`) +
+  (kept.length === 0 ? '' : `, keeps ${kept.map(({ stepId }) => stepId).join(', ')}`);
 
 type Failed = Extract<TaskEvent, { readonly type: 'step.failed' }>['step'];
 

@@ -15,6 +15,7 @@ type ListOptions = {
   readonly workflow?: string;
   readonly limit: number;
   readonly all?: boolean;
+  readonly failed?: boolean;
 };
 
 /** Largest page of the API. */
@@ -35,6 +36,7 @@ export const addListCommand = (program: Command, session: () => Session): void =
       (text: string, before: readonly TaskStatus[]) => [...before, status(text)],
       [],
     )
+    .option('--failed', 'those that failed, each with its last error; the same as --status failed')
     .option('--template <name>', 'template')
     .option('--label <name=value>', 'label; all that are given must match', severalLabels, [])
     .option('--created-from <time>', 'from this time on (UTC), or how long ago, such as 2h', pointInTime())
@@ -43,7 +45,10 @@ export const addListCommand = (program: Command, session: () => Session): void =
     .option('--workflow <id>', 'tasks of this workflow')
     .option('--limit <n>', 'at most this many', wholeNumber(1, 1_000_000), LIMIT_DEFAULT)
     .option('--all', 'all of them; with --json one per line')
-    .action(async (options: ListOptions) => await list(options, session()));
+    .action(async (options: ListOptions) => {
+      const statuses: ListOptions['status'] = options.failed ? ['failed'] : options.status;
+      await list({ ...options, status: statuses }, session());
+    });
 };
 
 const list = async (options: ListOptions, session: Session): Promise<void> => {
@@ -52,7 +57,7 @@ const list = async (options: ListOptions, session: Session): Promise<void> => {
     // Written page by page, because a history of millions does not fit into memory.
     let first = true;
     for await (const page of pages(options, Number.POSITIVE_INFINITY, session)) {
-      const lines = listLines(page, out).slice(first ? 0 : 1);
+      const lines = listLines(page, options, out).slice(first ? 0 : 1);
       if (!out.json) for (const line of lines) out.line(null, line);
       else for (const task of page) out.line(task, '');
       first = false;
@@ -61,7 +66,7 @@ const list = async (options: ListOptions, session: Session): Promise<void> => {
   }
   const items: TaskView[] = [];
   for await (const page of pages(options, options.limit, session)) items.push(...page);
-  out.show(items, () => listLines(items, out));
+  out.show(items, () => listLines(items, options, out));
 };
 
 async function* pages(
@@ -91,9 +96,13 @@ async function* pages(
 
 const HEAD = ['ID', 'STATUS', 'PRIO', 'TEMPLATE', 'CREATED', 'ENDED'];
 
-const listLines = (items: readonly TaskView[], out: Output): readonly string[] =>
+const listLines = (
+  items: readonly TaskView[],
+  { failed = false }: ListOptions,
+  out: Output,
+): readonly string[] =>
   columns([
-    HEAD,
+    failed ? [...HEAD, 'ERROR'] : HEAD,
     ...items.map((task) => [
       task.id,
       task.status,
@@ -101,8 +110,16 @@ const listLines = (items: readonly TaskView[], out: Output): readonly string[] =
       task.template.name,
       task.created_at,
       task.ended_at ?? '',
+      ...(failed ? [errorText(task)] : []),
     ]),
   ]).map((line, n) => {
     const status = items[n - 1]?.status;
     return status === undefined ? out.colour('bold', line) : line.replace(status, statusText(status, out));
   });
+
+/** Where it went wrong and how; one line for each task. */
+const errorText = ({ last_error: error }: TaskView): string => {
+  if (error === null) return '';
+  const where = error.step_id === null ? '' : `${error.step_id} #${error.attempt} on ${error.server_id}: `;
+  return `${where}${error.code}: ${error.message.replaceAll('\n', ' ')}`;
+};

@@ -25,6 +25,7 @@ export const taskLines = (task: TaskView, out: Output): readonly string[] => {
     `  workspace  ${task.workspace}, priority ${task.priority}`,
     `  created    ${task.created_at}`,
   ];
+  if (task.rerun_of) lines.push(`  repeats    ${task.rerun_of}`);
   if (task.run_at) lines.push(`  not before ${task.run_at}`);
   if (task.deadline_at) lines.push(`  deadline   ${task.deadline_at}`);
   if (task.started_at) lines.push(`  started    ${task.started_at}`);

@@ -3,6 +3,7 @@ import type { TaskView } from '#libs/contracts/queries.js';
 import { wholeNumber } from '../arguments.js';
 import { decidedTask, endedTask, isUndecided, taskPath, type Undecided } from '../client/task-view.js';
 import { addCancelMatchingCommand } from './cancel-matching.js';
+import { addRerunCommand } from './rerun.js';
 import { CommandError, EXIT } from '../exit-codes.js';
 import type { Session } from '../session.js';
 import { eventText } from './event-text.js';
@@ -41,6 +42,7 @@ export const addTaskCommands = (program: Command, session: () => Session): void 
       async (id: string, options: { readonly wait: boolean }) => await cancel(id, options.wait, session()),
     );
   addCancelMatchingCommand(program, session);
+  addRerunCommand(program, session);
   program
     .command('priority')
     .argument('<id>')

@@ -26,6 +26,7 @@ export const Task = defineEntity({
     runAt: p.text().nullable(),
     deadlineAt: p.text().nullable(),
     queueTtlMs: p.bigint('number').nullable(),
+    rerunOf: p.text().nullable(),
     startedAt: p.text().nullable(),
     endedAt: p.text().nullable(),
     cancelRequestedAt: p.text().nullable(),

@@ -113,6 +113,7 @@ const TASK_INSERT: readonly Column<Fresh>[] = [
   text('run_at', ({ facts }) => facts.runAt),
   text('deadline_at', ({ facts }) => facts.deadlineAt),
   number('queue_ttl_ms', ({ facts }) => facts.queueTtlMs),
+  text('rerun_of', ({ facts }) => facts.rerunOf),
   text('started_at', ({ doc }) => doc.state.startedAt),
   text('ended_at', ({ doc }) => doc.state.endedAt),
   text('cancel_requested_at', ({ doc }) => doc.state.cancelRequestedAt),

@@ -11,7 +11,7 @@ import { Checkpoint } from '../database/entities.js';
 /**
  * Raise it when a projection makes other rows of the same events: every read model is then built anew at its next start.
  */
-const PROJECTION_VERSION = 2;
+const PROJECTION_VERSION = 3;
 
 /** How far a stream is included in the read model, with enough of the event there to know the log again. */
 export type Included = {

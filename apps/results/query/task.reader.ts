@@ -1,5 +1,12 @@
 import type { SqlEntityManager } from '@mikro-orm/sqlite';
-import type { AttemptView, ResourceUsage, StepView, TaskStatus, TaskView } from '#libs/contracts/queries.js';
+import type {
+  AttemptView,
+  LastError,
+  ResourceUsage,
+  StepView,
+  TaskStatus,
+  TaskView,
+} from '#libs/contracts/queries.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { ModelUsage } from '#libs/domain/usage.js';
 import {
@@ -69,16 +76,34 @@ const viewOf = (
   run_at: task.runAt ?? null,
   deadline_at: task.deadlineAt ?? null,
   queue_ttl_ms: task.queueTtlMs ?? null,
+  rerun_of: task.rerunOf ?? null,
   started_at: task.startedAt ?? null,
   ended_at: task.endedAt ?? null,
   cancel_requested_at: task.cancelRequestedAt ?? null,
   result: parsedOrNull(task.result),
   error: parsedOrNull<Failure>(task.error),
+  last_error: lastErrorOf(task, attempts),
   steps: steps.map(stepView),
   attempts: attempts.map(attemptView),
   resource_usage: usageOf(attempts, vramBytes),
   last_seq: task.lastSeq,
 });
+
+/** The failure of a task stands in its last attempt too, where one was to blame. */
+const lastErrorOf = (task: TaskRow, attempts: readonly AttemptRow[]): LastError | null => {
+  const blamed = attempts.findLast(({ error }) => error !== null && (task.error ?? error) === error);
+  const failure = parsedOrNull<Failure>(task.error ?? blamed?.error);
+  if (failure === null) return null;
+  const { code, message } = failure;
+  return {
+    code,
+    message,
+    step_id: blamed?.stepId ?? null,
+    attempt: blamed?.attempt ?? null,
+    server_id: blamed?.serverId ?? null,
+    at: blamed?.endedAt ?? task.endedAt ?? null,
+  };
+};
 
 const stepView = (step: TaskStepRow): StepView => ({
   id: step.stepId,

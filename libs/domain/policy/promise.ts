@@ -4,7 +4,7 @@ import type { TaskBook } from '../task/task-book.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { WaitBounds } from './wait-bounds.js';
 
-/** By when the first steps of a submission start at the latest; null where they wait for something else than a slot. */
+/** By when the steps of a submission that run first start at the latest; null where they wait for something else than a slot. */
 export const promiseFor = (
   submission: Omit<TaskSubmitted, 'type'>,
   book: TaskBook,
@@ -16,8 +16,9 @@ export const promiseFor = (
   )
     return null;
   const readyAtMs = msOf(submission.submittedAt);
+  const kept = new Set(submission.kept?.map(({ stepId }) => stepId));
   const first = submission.steps
-    .filter(({ needs }) => needs.length === 0)
+    .filter(({ id, needs }) => !kept.has(id) && needs.every((need) => kept.has(need)))
     .map(({ requirement }) => bounds.promise(requirement, submission.priority, readyAtMs, book.policy))
     .toSorted((a, b) => b.startByMs - a.startByMs)[0];
   if (first === undefined) return null;

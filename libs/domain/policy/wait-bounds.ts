@@ -1,6 +1,6 @@
 import type { StepId, TaskId } from '../ids.js';
 import { needOf, type Need, type Requirement } from '../task/requirement.js';
-import type { OpenTask } from '../task/task.js';
+import { isKept, type OpenTask } from '../task/task.js';
 import { msOf } from '../time.js';
 import type { Costs } from './costs.js';
 import { Overtaking } from './overtaking.js';
@@ -43,8 +43,8 @@ export class WaitBounds {
     cpu: { overtaking: new Overtaking(), wanted: new Map() },
     model: { overtaking: new Overtaking(), wanted: new Map() },
   };
-  /** By step of open tasks, in the order of their steps. */
-  readonly #needs = new Map<TaskId, readonly Need[]>();
+  /** By step of open tasks, in the order of their steps; null for a step that is kept and never runs. */
+  readonly #needs = new Map<TaskId, readonly (Need | null)[]>();
   readonly #bounds = new Map<TaskId, Map<StepId, WaitBound>>();
 
   constructor(costs: Costs) {
@@ -67,7 +67,7 @@ export class WaitBounds {
       let [workMs, latestMs, isInvolved] = [0, Infinity, false];
       for (const [place, need] of needs.entries()) {
         const step = task.steps[place];
-        if (need.kind !== kind || step === undefined) continue;
+        if (need?.kind !== kind || step === undefined) continue;
         isInvolved = true;
         const { status } = step.progress;
         if (status === 'pending' || status === 'active') workMs += this.#costs.workMs(need);
@@ -82,7 +82,9 @@ export class WaitBounds {
     this.#pools.cpu.overtaking.remove(taskId);
     this.#pools.model.overtaking.remove(taskId);
     this.#bounds.delete(taskId);
-    for (const { key, kind } of this.#needs.get(taskId) ?? []) {
+    for (const need of this.#needs.get(taskId) ?? []) {
+      if (need === null) continue;
+      const { key, kind } = need;
       const { wanted } = this.#pools[kind];
       const known = wanted.get(key);
       if (known !== undefined) known.count -= 1;
@@ -149,10 +151,13 @@ export class WaitBounds {
     };
   }
 
-  #learn(task: OpenTask): readonly Need[] {
-    const needs = task.steps.map(({ spec }) => needOf(spec.requirement));
+  #learn(task: OpenTask): readonly (Need | null)[] {
+    const needs = task.steps.map(({ spec, progress }) =>
+      isKept(progress) ? null : needOf(spec.requirement),
+    );
     this.#needs.set(task.id, needs);
     for (const need of needs) {
+      if (need === null) continue;
       const { wanted } = this.#pools[need.kind];
       const known = wanted.get(need.key);
       if (known) known.count += 1;
@@ -167,7 +172,9 @@ const latestOf = ({ readyAtMs, allowanceMs: allowed, aheadMs }: WaitBound): numb
 
 /** What the log says was promised at the submission, as long as nothing of the task has started. */
 const promisedOf = ({ promise, steps, submittedAt }: OpenTask): WaitBound | null => {
-  const isFirst = steps.every(({ progress }) => progress.status === 'pending' && progress.attempts === 0);
+  const isFirst = steps.every(
+    ({ progress }) => isKept(progress) || (progress.status === 'pending' && progress.attempts === 0),
+  );
   if (promise === null || !isFirst) return null;
   const { startBy, ...told } = promise;
   return { ...told, startByMs: msOf(startBy), readyAtMs: msOf(submittedAt) };

@@ -622,3 +622,37 @@ describe('the end of a dependency', () => {
   it('changes nothing when it completed', () => expect(decide('task.completed')).toEqual([]));
   it('changes nothing while it is open', () => expect(decide(null)).toEqual([]));
 });
+
+describe('a step that says which errors are retried', () => {
+  const choosy = submitted({
+    steps: [
+      stepSpec('a', { retry: { attemptsMax: 3, backoffMs: 1000, on: ['MODEL_ERROR', 'NO_PROGRESS'] } }),
+    ],
+  });
+  const after = (code: ErrorCode): readonly string[] => {
+    const task = bookOf([choosy, dispatched()]).open.get('t1');
+    return recordReport(task, report(failing({ code, message: 'x' })), circumstances()).map(
+      ({ type }) => type,
+    );
+  };
+
+  it.each<[ErrorCode, string]>([
+    ['MODEL_ERROR', 'step.failed'],
+    ['NO_PROGRESS', 'step.failed'],
+    ['SERVER_BUSY', 'task.failed'],
+    ['MODEL_NOT_FOUND', 'task.failed'],
+    // Nobody's fault, so in any case.
+    ['LEASE_LOST', 'step.failed'],
+  ])('has after %s: %s', (code, type) => expect(after(code)).toEqual([type]));
+
+  it('never retries what is final, whatever it says', () => {
+    const stubborn = submitted({
+      steps: [stepSpec('a', { retry: { attemptsMax: 3, backoffMs: 0, on: ['STEP_INPUT_INVALID'] } })],
+    });
+    const failure: Failure = { code: 'STEP_INPUT_INVALID', message: 'x' };
+    const task = bookOf([stubborn, dispatched()]).open.get('t1');
+    expect(recordReport(task, report(failing(failure)), circumstances())).toMatchObject([
+      { type: 'task.failed' },
+    ]);
+  });
+});

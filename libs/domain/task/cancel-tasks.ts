@@ -2,7 +2,7 @@ import type { TaskId, WorkspaceId } from '../ids.js';
 import { cancelTask, isRefused } from './decide.js';
 import type { TaskEvent } from './events.js';
 import type { TaskBook } from './task-book.js';
-import type { OpenTask } from './task.js';
+import { isKept, type OpenTask } from './task.js';
 
 /** Which open tasks are meant: all of what is given must fit. */
 export type TaskChoice = {
@@ -52,7 +52,9 @@ export const cancelTasks = (
 
 /** As clients see it: running while an attempt is under way and once one has succeeded, queued otherwise. */
 export const openStatusOf = (task: OpenTask): OpenStatus =>
-  task.steps.some(({ progress }) => progress.status === 'active' || progress.status === 'done')
+  task.steps.some(
+    ({ progress }) => progress.status === 'active' || (progress.status === 'done' && !isKept(progress)),
+  )
     ? 'running'
     : 'queued';
 

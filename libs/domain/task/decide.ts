@@ -5,6 +5,7 @@ import type { StepId, TaskId } from '../ids.js';
 import { msOf } from '../time.js';
 
 import type { LeaseRef, TaskEvent, TaskSubmitted, TemplateRef } from './events.js';
+import { keptProblem } from './kept-steps.js';
 import { pauseOfServer, pauseOfTask, type Pauses } from './pauses.js';
 import { IDEMPOTENCY_KEPT_MS, idempotencyKey, templateKey, type TaskBook } from './task-book.js';
 import { activeSteps, needsDone, type OpenTask } from './task.js';
@@ -47,6 +48,8 @@ export const submitTask = (
       `${book.open.size} tasks are open and ${limits.openTasksMax} are allowed; wait until some have ended.`,
     );
   }
+  const again = rerunProblem(submission, book);
+  if (again) return again;
   const blocked = submission.dependsOn
     .map((id) => dependencyProblem(id, book))
     .find((problem) => problem !== null);
@@ -79,6 +82,19 @@ export const repeatOf = (
       'use a new key, or send exactly the first request again.',
     details,
   );
+};
+
+/** Only what is over can be repeated: two of them at once would do the same work for one request. */
+const rerunProblem = (
+  { rerunOf, steps, kept }: Omit<TaskSubmitted, 'type'>,
+  book: TaskBook,
+): Refused | null => {
+  if (rerunOf !== undefined && book.open.has(rerunOf))
+    return refuse('TASK_NOT_OVER', `Task ${rerunOf} is not over; cancel it, or wait for its end.`);
+  if (rerunOf !== undefined && !book.closed.has(rerunOf))
+    return refuse('TASK_UNKNOWN', `There is no task '${rerunOf}'.`);
+  const problem = kept && keptProblem(steps, kept);
+  return problem ? { refused: problem } : null;
 };
 
 /** Whether a key is remembered must not depend on who else submitted: pruning only happens with other submissions. */

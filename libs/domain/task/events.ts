@@ -1,4 +1,4 @@
-import type { Failure } from '../errors.js';
+import type { ErrorCode, Failure } from '../errors.js';
 import type { LeaseId, ServerId, StepId, TaskId, WorkspaceId } from '../ids.js';
 import type { ModelUsage } from '../usage.js';
 import type { Requirement } from './requirement.js';
@@ -42,12 +42,18 @@ export type TaskSubmitted = {
   readonly deadlineAt?: string;
   /** It fails when nothing of it has started this long after `runAt`, or else after its submission. */
   readonly queueTtlMs?: number;
+  /** The task that this one repeats, with the same template version, parameters and steps. */
+  readonly rerunOf?: TaskId;
+  /** Steps that count as done from the beginning, with what they gave in the task that this one repeats. */
+  readonly kept?: readonly KeptStep[];
   readonly idempotency?: { readonly key: string; readonly requestHash: string };
   /** Absent where its first steps wait for something else than a slot, and for a task of a workflow. */
   readonly promise?: StartPromise;
   /** For a task of a workflow. */
   readonly workflow?: WorkflowPart;
 };
+
+export type KeptStep = { readonly stepId: StepId; readonly output: unknown };
 
 /** `version` is the hash of the template's content: a task keeps the one it was submitted with. */
 export type TemplateRef = { readonly name: string; readonly version: string };
@@ -67,6 +73,8 @@ export type RetrySpec = {
   readonly attemptsMax: number;
   /** Wait before the second attempt; doubles with each further one up to a minute. */
   readonly backoffMs: number;
+  /** Only failures with these codes are retried; absent: all that another attempt may mend. */
+  readonly on?: readonly ErrorCode[];
 };
 
 export type TaskPriorityChanged = {

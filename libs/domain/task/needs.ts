@@ -1,4 +1,5 @@
 import type { TaskId } from '../ids.js';
+import type { TaskSubmitted } from './events.js';
 import type { ClosedTask, OpenTask } from './task.js';
 import type { Need, OnFailure } from './workflow.js';
 
@@ -41,3 +42,12 @@ export const needOf = ({ dependsOn, workflow }: OpenTask, taskId: TaskId): Need 
   if (workflow) return workflow.needs.find((need) => need.taskId === taskId) ?? null;
   return dependsOn.includes(taskId) ? 'plain' : null;
 };
+
+/** The tasks that must have completed for another run of it, outside of its workflow: an edge that goes on asks nothing there. */
+export const neededOutside = ({
+  dependsOn,
+  workflow,
+}: Pick<TaskSubmitted, 'dependsOn' | 'workflow'>): readonly TaskId[] =>
+  workflow === undefined
+    ? dependsOn
+    : workflow.needs.filter(({ onFailure }) => onFailure !== 'continue').map(({ taskId }) => taskId);

@@ -179,7 +179,9 @@ const attemptOf = (active: ActiveStep) => ({
 const mayRetry = ({ spec, attempt, interruptions }: ActiveStep, code: ErrorCode): boolean =>
   isInterruption(code)
     ? interruptions < INTERRUPTIONS_MAX
-    : isRetryable(code) && attempt - interruptions < spec.retry.attemptsMax;
+    : isRetryable(code) &&
+      spec.retry.on?.includes(code) !== false &&
+      attempt - interruptions < spec.retry.attemptsMax;
 const INTERRUPTIONS_MAX = 5;
 
 /** Doubling from the template's first wait, a minute at most, with up to half of it as jitter so that retries spread. */

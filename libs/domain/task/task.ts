@@ -1,6 +1,7 @@
 import { isInterruption, type Failure } from '../errors.js';
 import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type {
+  KeptStep,
   LeaseRef,
   StepFailure,
   StepSpec,
@@ -61,6 +62,7 @@ export type Progress =
       readonly vramShare: number;
       readonly at: string;
     }
+  /** Attempt 0: kept from the task that this one repeats. */
   | { readonly status: 'done'; readonly attempt: number; readonly output: unknown }
   | { readonly status: 'stopped'; readonly attempt: number };
 
@@ -130,7 +132,7 @@ const opened = (event: TaskSubmitted, seq: number): OpenTask => ({
   seq,
   deadlineAt: event.deadlineAt ?? null,
   promise: event.promise ?? null,
-  steps: event.steps.map((spec) => ({ spec, progress: FRESH })),
+  steps: event.steps.map((spec) => ({ spec, progress: firstProgress(spec.id, event.kept ?? []) })),
   ending: null,
 });
 
@@ -140,6 +142,15 @@ const failing = (task: OpenTask, { failure, step }: TaskFailing): OpenTask => ({
 });
 
 const FRESH: Progress = { status: 'pending', attempts: 0, interruptions: 0, notBefore: null };
+
+/** A step that is kept is done without an attempt: its number is 0. */
+const firstProgress = (id: StepId, keptSteps: readonly KeptStep[]): Progress => {
+  const kept = keptSteps.find(({ stepId }) => stepId === id);
+  return kept === undefined ? FRESH : { status: 'done', attempt: 0, output: kept.output };
+};
+
+/** Whether a step was done in the task that this one repeats, and not here. */
+export const isKept = (progress: Progress): boolean => progress.status === 'done' && progress.attempt === 0;
 
 const withProgress = (task: OpenTask, stepId: string, progress: Progress): OpenTask => ({
   ...task,

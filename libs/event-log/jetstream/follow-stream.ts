@@ -54,8 +54,10 @@ export async function* followStream(
   let progressMs = Date.now();
   while (!signal?.aborted) {
     if (connection.isClosed()) throw new LogUnavailableError(`${stream}: the broker connection was closed`);
+    let opened: Opened | null = null;
     try {
-      const { messages, pending } = await untilReconnect(connection, open(connection, stream, seq, options));
+      opened = await untilReconnect(connection, open(connection, stream, seq, options));
+      const { messages, pending } = opened;
       if (untilSeq !== undefined && pending === 0) return messages.stop();
       for await (const message of closing(connection, messages, signal)) {
         if (message.seq <= seq) continue;
@@ -71,6 +73,8 @@ export async function* followStream(
         const text = `${stream}: no message behind ${seq} came within ${STALLED_MS} ms: ${String(error)}`;
         throw new LogUnavailableError(text, { cause: error });
       }
+    } finally {
+      if (untilSeq !== undefined) opened?.forget();
     }
     await pause(REOPEN_MS, signal);
   }
@@ -83,12 +87,19 @@ const filtersFor = (connection: NatsConnection, [first, ...more]: readonly strin
   return hasSeveralFilters(connection.info?.version ?? '') ? { filter_subjects: [first, ...more] } : {};
 };
 
+type Opened = {
+  readonly messages: ConsumerMessages;
+  readonly pending: number;
+  /** The server need not keep the consumer until it has seen that nobody asks: a stream has no more than a thousand of them. */
+  readonly forget: () => void;
+};
+
 const open = async (
   connection: NatsConnection,
   stream: string,
   afterSeq: number,
   options: FollowOptions,
-): Promise<{ messages: ConsumerMessages; pending: number }> => {
+): Promise<Opened> => {
   const { filterSubjects = [], bufferMax = AHEAD_MAX } = options;
   const consumer = await jetstream(connection, { timeout: API_TIMEOUT_MS }).consumers.get(stream, {
     deliver_policy: DeliverPolicy.StartSequence,
@@ -97,7 +108,8 @@ const open = async (
     ...filtersFor(connection, filterSubjects),
   });
   const { num_pending: pending } = await consumer.info(true);
-  return { messages: await consumer.consume({ max_messages: bufferMax, expires: PULL_MS }), pending };
+  const messages = await consumer.consume({ max_messages: bufferMax, expires: PULL_MS });
+  return { messages, pending, forget: () => void consumer.delete().catch(() => undefined) };
 };
 
 /** Ends with the signal, with a reconnection, and leaves nothing behind when the reader stops early. */

@@ -1,3 +1,4 @@
+import { TaskRerun } from '../task-rerun.js';
 import { TaskTimes } from '../task-times.js';
 import { Initial } from './initial.js';
 import { Workflows } from './workflows.js';
@@ -7,4 +8,5 @@ export const MIGRATIONS = [
   { name: 'initial', class: Initial },
   { name: 'task-times', class: TaskTimes },
   { name: 'workflows', class: Workflows },
+  { name: 'task-rerun', class: TaskRerun },
 ] as const;

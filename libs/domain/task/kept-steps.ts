@@ -1,0 +1,37 @@
+import type { Failure } from '../errors.js';
+import type { StepId } from '../ids.js';
+import type { KeptStep, StepSpec } from './events.js';
+
+/**
+ * Of the steps that are done, those that a rerun from this step may keep: all that do not depend on it, directly or through
+ * others. What a kept step needs is kept too, because it was done before.
+ */
+export const stepsToKeep = (
+  steps: readonly StepSpec[],
+  from: StepId,
+  done: ReadonlySet<StepId>,
+): readonly StepId[] => {
+  const again = new Set([from]);
+  // A template may list a step before those that it needs, so one pass is not enough.
+  for (let size = 0; size !== again.size;) {
+    size = again.size;
+    for (const { id, needs } of steps) if (needs.some((need) => again.has(need))) again.add(id);
+  }
+  return steps.map(({ id }) => id).filter((id) => done.has(id) && !again.has(id));
+};
+
+/** What is wrong with what a submission keeps; null where nothing is. */
+export const keptProblem = (steps: readonly StepSpec[], kept: readonly KeptStep[]): Failure | null => {
+  const ids = new Set(kept.map(({ stepId }) => stepId));
+  const wrong = (message: string): Failure => ({ code: 'VALIDATION_FAILED', message });
+  const unknown = [...ids].find((id) => !steps.some((step) => step.id === id));
+  if (unknown !== undefined)
+    return wrong(`kept names '${unknown}'; accepted: ${steps.map(({ id }) => id).join(', ')}.`);
+  for (const { id, needs } of steps) {
+    const missing = ids.has(id) ? needs.find((need) => !ids.has(need)) : undefined;
+    if (missing !== undefined) return wrong(`kept has '${id}' without '${missing}', which it needs.`);
+  }
+  return ids.size > 0 && ids.size === steps.length
+    ? wrong('kept has every step; at least one must run.')
+    : null;
+};
