@@ -8,6 +8,7 @@ export type ReadyStep = {
   /** The attempt that would be made. */
   readonly attempt: number;
   readonly workspace: WorkspaceId;
+  /** Its task's, or the highest of what waits for that. */
   readonly priority: number;
   /** Sequence of the task's submission. */
   readonly seq: number;

@@ -4,6 +4,7 @@ import { ReadyQueue } from '../policy/ready-queue.js';
 import type { ReadyStep } from '../policy/ready-step.js';
 import { WaitBounds } from '../policy/wait-bounds.js';
 import { msOf } from '../time.js';
+import { InheritedPriorities } from './inherited-priorities.js';
 import { awaitedTasks, needsMet } from './needs.js';
 import { pauseOfGroup } from './pauses.js';
 import { expiresAtMs, waitsFromMs } from './queue-time.js';
@@ -31,6 +32,7 @@ export class TaskIndex {
   readonly #expiring = new Timetable<TaskId>();
   readonly #known = new Map<TaskId, readonly StepId[]>();
   readonly #running = new RunningCharges();
+  readonly #inherited = new InheritedPriorities();
   readonly bounds: WaitBounds;
 
   constructor(book: TaskBook, costs: Costs) {
@@ -48,6 +50,7 @@ export class TaskIndex {
     const task = this.#book.open.get(taskId);
     if (task === undefined) return this.#forget(taskId, nowMs);
     if (!this.#known.has(taskId)) this.#learn(task);
+    for (const raised of this.#inherited.handOn(task, this.#book.open)) this.refresh(raised, nowMs);
     const expiryMs = expiresAtMs(task);
     if (expiryMs === null) this.#expiring.delete(taskId);
     else this.#expiring.set(taskId, expiryMs);
@@ -138,6 +141,7 @@ export class TaskIndex {
     this.#turning.delete(taskId);
     this.#expiring.delete(taskId);
     this.bounds.forget(taskId);
+    this.#inherited.forget(taskId);
     this.#running.forget(taskId);
     this.#known.delete(taskId);
     const waiting = this.#dependents.get(taskId);
@@ -169,7 +173,7 @@ export class TaskIndex {
       stepId: spec.id,
       attempt: progress.attempts + 1,
       workspace: task.workspace,
-      priority: task.priority,
+      priority: this.#inherited.of(task),
       seq: task.seq,
       submittedAtMs: fromMs,
       urgentByMs,
