@@ -6,9 +6,9 @@ import type { SimTask, Trace } from './trace.js';
 export type Service = number;
 
 /**
- * Service that a running task receives per millisecond: the part of its GPU's VRAM that its slot of the model takes. All slots
- * of a model that fills a GPU receive 1 together.
- * @throws RangeError for a server or a model that is unknown.
+ * Service that a running task receives per millisecond: the part of its GPU's VRAM that its slot of the model
+ * takes. All slots of a model that fills a GPU receive 1 together. 0 on a server or for a model that is unknown;
+ * `runViolations` names those.
  */
 export const serviceRates = (
   trace: Trace,
@@ -19,10 +19,8 @@ export const serviceRates = (
   return ({ serverId }, { model: name }) => {
     const server = servers.get(serverId);
     const model = models.get(name);
-    if (server === undefined)
-      throw new RangeError(`server ${serverId} is none of ${[...servers.keys()].join(', ')}`);
-    if (model === undefined)
-      throw new RangeError(`model ${name} is none of ${[...models.keys()].join(', ')}`);
-    return vramBytesOf(model, server.slots) / server.gpu.vramBytes / server.slots;
+    return server === undefined || model === undefined
+      ? 0
+      : vramBytesOf(model, server.slots) / server.gpu.vramBytes / server.slots;
   };
 };

@@ -10,6 +10,15 @@ export const generateTokensPerS = (gpu: Gpu, model: SimModel): number =>
 export const promptTokensPerS = (gpu: Gpu, model: SimModel): number =>
   (gpu.promptTokensPerS * REFERENCE_BYTES) / model.weightBytes;
 
+/** Both speeds of one request alone. */
+export const modelSpeeds = (
+  gpu: Gpu,
+  model: SimModel,
+): { readonly generateTokensPerS: number; readonly promptTokensPerS: number } => ({
+  generateTokensPerS: generateTokensPerS(gpu, model),
+  promptTokensPerS: promptTokensPerS(gpu, model),
+});
+
 /** Starting a runner: lognormal with this median, cut to this range (estimate from reports of loads of small models). */
 export const SPAWN_MS = { median: 800, sigma: 0.3, least: 500, most: 1_500 };
 

@@ -18,6 +18,13 @@ export const confidence95 = (sample: readonly number[]): Interval => {
   return { mean: middle, low: middle - half, high: middle + half };
 };
 
+/** Nearest rank: the smallest value that at least this share of the sample does not exceed; `share` from 0 to 1. */
+export const percentile = (sample: readonly number[], share: number): number => {
+  refuseEmpty(sample);
+  const rank = Math.max(1, Math.ceil(share * sample.length - 1e-9));
+  return sample.toSorted((a, b) => a - b)[rank - 1] ?? Number.NaN;
+};
+
 const refuseEmpty = (sample: readonly number[]): void => {
   if (sample.length === 0)
     throw new RangeError('no statistic of an empty sample: one value at least is accepted');

@@ -5,10 +5,11 @@ import { relax, type Relaxation, type UsableVram } from './relaxation.js';
 /**
  * Least number of model loads. Servers start empty, so every model that is used is loaded once.
  *
- * Where no task waits longer than `waitBoundMs` for its start, more can be certain. Cut time into windows that do not overlap. The model of a task
- * that is submitted in a window, at the latest `waitBoundMs` before its end, is on a server at some moment of it; no more than `coResidentMax` were there when
- * it began, none at the start of the trace, and the others are loaded within. The best cut is found by dynamic programming from the end.
- * Tasks with predecessors are ready at a time that depends on the schedule, so they count for the models that are used only.
+ * Where no task waits longer than `waitBoundMs` for its start, more can be certain. Cut time into windows that do not
+ * overlap. The model of a task that is submitted in a window, at the latest `waitBoundMs` before its end, is on a
+ * server at some moment of it; no more than `coResidentMax` were there when it began, none at the start of the trace,
+ * and the others are loaded within. The best cut is found by dynamic programming from the end. Tasks with
+ * predecessors are ready at a time that depends on the schedule, so they count for the models that are used only.
  */
 export const loadsBound = (
   trace: Trace,

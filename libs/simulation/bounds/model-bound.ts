@@ -1,9 +1,12 @@
 import { releaseBoundMs } from './release-bound.js';
-import type { Relaxation } from './relaxation.js';
+import type { RelaxedTask } from './relaxation.js';
+import type { Weighting } from './weighting.js';
 
-/** Each model by itself: its first load, then its tasks on all servers that can hold it. */
-export const modelBoundMs = ({ models, tasks }: Relaxation): number =>
-  models.reduce(
-    (boundMs, model) => Math.max(boundMs, releaseBoundMs(tasks.filter((task) => task.model === model))),
-    0,
-  );
+/**
+ * One model by itself: its first load, then its tasks on the servers that can hold it. The release bound of all
+ * tasks includes it, so it is never the largest alone; it says which part one model has in that.
+ */
+export const modelBoundMs = (tasks: readonly RelaxedTask[], weightings: readonly Weighting[]): number => {
+  const byModel = Map.groupBy(tasks, ({ model }) => model);
+  return Math.max(0, ...[...byModel.values()].map((mine) => releaseBoundMs(mine, weightings)));
+};

@@ -1,23 +1,29 @@
 import { vramBytesOf, type Gpu, type Hardware, type SimModel, type SimServer } from '../hardware.js';
 import { bestThroughput } from '../batching.js';
-import { generateTokensPerS, promptTokensPerS } from '../speeds.js';
+import { modelSpeeds } from '../speeds.js';
 import type { SimTask, Trace } from '../trace.js';
 
-/** Bytes of a GPU that models may take: its VRAM, less what a scheduler leaves free. The bounds hold for every scheduler that takes no more. */
+/**
+ * Bytes of a GPU that models may take: its VRAM, less what a scheduler leaves free. The bounds hold for every
+ * scheduler that takes no more.
+ */
 export type UsableVram = (gpu: Gpu) => number;
 
-/** The shortest start of a model's process, and the shortest unload, that a server ever has; both are drawn from 1 s above these. */
+/** The shortest start of a model's process and the shortest unload of any server; each is up to 1 s longer. */
 export const SPAWN_MIN_MS = 500;
 export const UNLOAD_MIN_MS = 700;
 
 /**
- * What of a trace is certain whatever the scheduler does: the least that each task costs and the earliest that it can be. All bounds are computed from this and nothing else.
+ * What of a trace is certain whatever the scheduler does: the least that each task costs and the earliest that it
+ * can be. All bounds are computed from this and nothing else.
  *
- * A GPU divides its time among its streams, so what it works off in a second, counted in time that a task needs alone, is
- * one second; in a model's stream of generating requests it is `bestThroughput` at the most. Times are milliseconds.
+ * A GPU divides its time among its streams, so what it works off in a second, counted in time that a task needs
+ * alone, is one second; in a model's stream of generating requests it is `bestThroughput` at the most. Times are
+ * milliseconds.
  */
 export type Relaxation = {
   readonly servers: readonly SimServer[];
+  readonly usableOn: ReadonlyMap<string, number>;
   /** Models that tasks use, in the order of the trace's models. */
   readonly models: readonly RelaxedModel[];
   /** In the order of the trace. */
@@ -28,7 +34,10 @@ export type RelaxedModel = {
   readonly model: SimModel;
   /** VRAM that it takes on each server that can hold it. */
   readonly bytesOn: ReadonlyMap<string, number>;
-  /** Shortest first load. Memory is cold, and a file counts as read when a load of it has ended, so this one comes from the disk. */
+  /**
+   * Shortest first load. Memory is cold, and a file counts as read when a load of it has ended, so this one comes
+   * from the disk.
+   */
   readonly loadMs: number;
 };
 
@@ -37,8 +46,6 @@ export type RelaxedTask = {
   readonly model: RelaxedModel;
   /** GPU time that it takes at least on each server that can run it, when all slots generate. */
   readonly workMsOn: ReadonlyMap<string, number>;
-  /** The least of these. */
-  readonly workMs: number;
   /** From start to end on the best GPU, alone. */
   readonly soloMs: number;
   /** Before this it cannot start: submitted, predecessors done, model loaded, each as early as can be. */
@@ -63,6 +70,7 @@ export const relax = (trace: Trace, hardware: Hardware, usableVramBytes: UsableV
   }
   return {
     servers: hardware.servers,
+    usableOn: new Map(hardware.servers.map(({ serverId, gpu }) => [serverId, usableVramBytes(gpu)])),
     models: [...byName.values()].filter(({ model }) => used.has(model.model)),
     tasks: [...done.values()],
   };
@@ -89,8 +97,9 @@ const relaxTask = (
   let soloMs = Infinity;
   for (const { serverId, gpu, slots } of servers) {
     if (!model.bytesOn.has(serverId)) continue;
-    const promptMs = (task.promptTokens / promptTokensPerS(gpu, model.model)) * 1000;
-    const generateMs = (task.outputTokens / generateTokensPerS(gpu, model.model)) * 1000;
+    const { generateTokensPerS, promptTokensPerS } = modelSpeeds(gpu, model.model);
+    const promptMs = (task.promptTokens / promptTokensPerS) * 1000;
+    const generateMs = (task.outputTokens / generateTokensPerS) * 1000;
     workMsOn.set(serverId, promptMs + generateMs / bestThroughput(slots));
     soloMs = Math.min(soloMs, promptMs + generateMs);
   }
@@ -101,6 +110,5 @@ const relaxTask = (
       throw new RangeError(`task ${task.id}: its predecessor ${id} does not stand earlier in the trace`);
     earliestStartMs = Math.max(earliestStartMs, before.earliestEndMs);
   }
-  const workMs = Math.min(...workMsOn.values());
-  return { task, model, workMsOn, workMs, soloMs, earliestStartMs, earliestEndMs: earliestStartMs + soloMs };
+  return { task, model, workMsOn, soloMs, earliestStartMs, earliestEndMs: earliestStartMs + soloMs };
 };
