@@ -33,5 +33,7 @@ export const profileKey = (profile: ModelProfile): string => {
 };
 
 /** `llama3.2` and `llama3.2:latest` are one model. */
-export const sameModel = (a: string, b: string): boolean => withTag(a) === withTag(b);
-const withTag = (name: string): string => (/:[^/]*$/.test(name) ? name : `${name}:latest`);
+export const sameModel = (a: string, b: string): boolean => a === b || withTag(a) === withTag(b);
+/** A colon behind the last slash: one before it belongs to a host's port. */
+const withTag = (name: string): string =>
+  name.includes(':', name.lastIndexOf('/') + 1) ? name : `${name}:latest`;

@@ -1,6 +1,6 @@
 import type { Failure } from '../errors.js';
 import type { Ledger, Residency, Server } from '../gpu/gpu.js';
-import { busySlots } from '../gpu/room.js';
+import { busySlots, fits } from '../gpu/room.js';
 import type { ModelProfile } from '../gpu/profile.js';
 import type { ResidencyId, ServerId } from '../ids.js';
 import { msOf } from '../time.js';
@@ -9,7 +9,7 @@ import { loadMsOf, meanMsOf, UNLOAD_MS } from './pace.js';
 import type { Queue } from './queue.js';
 import type { ReadyGroup } from './ready-queue.js';
 import type { ReadyStep } from './ready-step.js';
-import { FINAL, judgeServer, type Candidate, type Verdict } from './server-verdict.js';
+import { FINAL, judgeServer, yieldsNothing, type Candidate, type Verdict } from './server-verdict.js';
 import type { LoadWish, Snapshot } from './snapshot.js';
 
 /** What to load, which residencies take no new work meanwhile and for whom, and what can never be loaded. */
@@ -26,7 +26,8 @@ export type LoadChoice = {
 export const chooseLoads = (queue: Queue, snapshot: Snapshot): LoadChoice => {
   const choice: LoadChoice = { loads: [], closed: new Map(), impossible: [] };
   const servers = modelServers(snapshot.ledger);
-  const choosing = { servers, queue, taken: new Set(snapshot.loadsAsked), choice, snapshot };
+  const taken = new Set(snapshot.loadsAsked);
+  const choosing = { servers, queue, taken, settled: new Set<ServerId>(), choice, snapshot };
   const candidates = candidatesOf(queue);
   for (const candidate of candidates) {
     if (isHeld(candidate.group.key, snapshot.ledger)) continue;
@@ -105,17 +106,20 @@ type Choosing = {
   readonly queue: Queue;
   /** Servers that have been asked for a load, in this plan or before. */
   readonly taken: Set<ServerId>;
+  /** Servers on which nothing gives way to a candidate that was looked at, and so to none of those behind it. */
+  readonly settled: Set<ServerId>;
   readonly choice: LoadChoice;
   readonly snapshot: Snapshot;
 };
 
 type Room = Extract<Verdict, { readonly may: true }>;
 
-const chooseServer = (candidate: Candidate, { servers, queue, taken, choice, snapshot }: Choosing): void => {
+const chooseServer = (candidate: Candidate, choosing: Choosing): void => {
+  const { servers, queue, taken, choice } = choosing;
   let best: { readonly server: Server; readonly room: Room; readonly rank: readonly number[] } | null = null;
   for (const server of servers) {
-    const room = taken.has(server.spec.serverId) ? null : judgeServer(server, candidate, queue, snapshot);
-    if (room?.may !== true) continue;
+    const room = roomOn(server, candidate, choosing);
+    if (room === null) continue;
     const rank = [disturbance(room), working(server, queue), server.spec.vramBytes];
     if (best === null || isLess(rank, best.rank)) best = { server, room, rank };
   }
@@ -125,6 +129,23 @@ const chooseServer = (candidate: Candidate, { servers, queue, taken, choice, sna
   // All of them: a victim left open while another one drains would be given work again and never be idle.
   for (const residencyId of room.evict) choice.closed.set(residencyId, candidate.profile);
   if (room.drain === null) choice.loads.push(wish(candidate, server, room));
+};
+
+const NOTHING: ReadonlySet<ResidencyId> = new Set();
+
+/** The verdict, if it is that the server may; most of forty models have no place on any of eight servers, and that is seen at once. */
+const roomOn = (server: Server, candidate: Candidate, choosing: Choosing): Room | null => {
+  const { queue, taken, settled, snapshot } = choosing;
+  const { serverId } = server.spec;
+  if (taken.has(serverId)) return null;
+  const { group, profile } = candidate;
+  const needBytes = snapshot.knownBytes.get(group.key) ?? 0;
+  if (settled.has(serverId) && !fits(server, profile.model, needBytes, NOTHING)) return null;
+  const verdict = judgeServer(server, candidate, queue, snapshot);
+  if (verdict.may) return verdict;
+  if (verdict.obstacle.kind === 'in-use' && yieldsNothing(server, candidate, queue, snapshot))
+    settled.add(serverId);
+  return null;
 };
 
 /** Free room first, then idle victims, then draining a busy one. */

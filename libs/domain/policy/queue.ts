@@ -1,4 +1,7 @@
+import type { ResidencyId } from '../ids.js';
+import { msOf } from '../time.js';
 import type { Ranking } from './ordering.js';
+import { loadMsOf, UNLOAD_MS } from './pace.js';
 import type { ReadyGroup } from './ready-queue.js';
 import type { ReadyStep } from './ready-step.js';
 import { rankingOf, type Snapshot } from './snapshot.js';
@@ -9,10 +12,34 @@ export type Queue = {
   /** The next step of each group, by its key. */
   readonly heads: ReadonlyMap<string, ReadyStep>;
   readonly ranking: Ranking;
+  /** Until when each residency's turn lasts. */
+  readonly turns: ReadonlyMap<ResidencyId, number>;
 };
 
 export const queueOf = (snapshot: Snapshot): Queue => {
   const ranking = rankingOf(snapshot);
   const groups = snapshot.ready.groups(ranking);
-  return { groups, heads: new Map(groups.map(({ key, first }) => [key, first])), ranking };
+  return {
+    groups,
+    heads: new Map(groups.map(({ key, first }) => [key, first])),
+    ranking,
+    turns: turnsOf(snapshot),
+  };
+};
+
+/** However quick its load was, a model that was loaded serves before it goes again: two could otherwise swap for ever and do nothing. */
+const TURN_MIN_MS = 1_000;
+
+/** A turn is so long that loading and unloading are no more than their share of it. */
+const turnsOf = ({ ledger, settings }: Snapshot): ReadonlyMap<ResidencyId, number> => {
+  const turns = new Map<ResidencyId, number>();
+  const { swapShareMax } = settings;
+  for (const { residencies } of ledger.servers.values()) {
+    for (const { residencyId, key, since } of residencies.values()) {
+      const swapMs = loadMsOf(ledger.loadMs.get(key)) + UNLOAD_MS;
+      const turnMs = Math.max(TURN_MIN_MS, (swapMs * (1 - swapShareMax)) / swapShareMax);
+      turns.set(residencyId, msOf(since) + turnMs);
+    }
+  }
+  return turns;
 };

@@ -6,7 +6,7 @@ import { busySlots, fits } from '../gpu/room.js';
 import type { ResidencyId } from '../ids.js';
 import { msOf } from '../time.js';
 import { agedMs, byDeadline } from './ordering.js';
-import { loadMsOf, UNLOAD_MS } from './pace.js';
+import { loadMsOf } from './pace.js';
 import type { Queue } from './queue.js';
 import type { ReadyGroup } from './ready-queue.js';
 import type { ReadyStep } from './ready-step.js';
@@ -50,6 +50,21 @@ export const judgeServer = (
   return obstacle ? { may: false, obstacle } : makeRoom(server, candidate, queue, snapshot);
 };
 
+/**
+ * Whether no loaded model gives way to the candidate. Then none gives way to one that comes after it in the order either, as each of the
+ * rules by which one does compares as the order does.
+ */
+export const yieldsNothing = (
+  server: Server,
+  candidate: Candidate,
+  queue: Queue,
+  snapshot: Snapshot,
+): boolean => {
+  for (const residency of server.residencies.values())
+    if (mayYield(residency, candidate, queue, snapshot)) return false;
+  return true;
+};
+
 export const FINAL: ReadonlySet<string> = new Set([
   'MODEL_NOT_FOUND',
   'MODEL_SPILLED',
@@ -77,9 +92,6 @@ const obstacleAhead = (
   return nowMs < againAtMs ? { kind: 'load-failed', failure, againAtMs } : null;
 };
 
-/** However quick its load was, a model that was loaded serves before it goes again: two could otherwise swap for ever and do nothing. */
-const TURN_MIN_MS = 1_000;
-
 /**
  * Which residencies have to go: the one with other options of the same model, and the cheapest set of those that yield. One that is
  * in use is drained: nothing new starts on it.
@@ -90,7 +102,7 @@ const makeRoom = (server: Server, candidate: Candidate, queue: Queue, snapshot: 
   const all = [...server.residencies.values()];
   const keeps = (residency: Residency): boolean => !mayYield(residency, candidate, queue, snapshot);
   const clash = all.find((other) => sameModel(other.profile.model, profile.model));
-  if (clash && keeps(clash)) return inUse([clash], snapshot);
+  if (clash && keeps(clash)) return inUse([clash], queue);
   const others = all.filter((residency) => residency !== clash && !keeps(residency));
   const cheapest = cheapestVictims(
     others.map((residency) => ({ residency, costMs: costMs(residency, server, queue, snapshot) })),
@@ -102,7 +114,7 @@ const makeRoom = (server: Server, candidate: Candidate, queue: Queue, snapshot: 
   if (cheapest === null) {
     const keeping = all.filter(keeps);
     return keeping.length > 0
-      ? inUse(keeping, snapshot)
+      ? inUse(keeping, queue)
       : { may: false, obstacle: { kind: 'foreign', models: server.foreign } };
   }
   const victims = clash ? [clash, ...cheapest] : cheapest;
@@ -139,13 +151,13 @@ const costMs = (residency: Residency, server: Server, { heads }: Queue, snapshot
 const mayYield = (
   residency: Residency,
   { head }: Candidate,
-  { heads, ranking }: Queue,
+  { heads, ranking, turns }: Queue,
   snapshot: Snapshot,
 ): boolean => {
   const rival = heads.get(residency.key);
   if (rival === undefined) return true;
   if (ranking.mustRun(head)) return !ranking.mustRun(rival);
-  if (ranking.mustRun(rival) || snapshot.nowMs < turnUntilMs(residency, snapshot)) return false;
+  if (ranking.mustRun(rival) || snapshot.nowMs < (turns.get(residency.residencyId) ?? 0)) return false;
   const levels = ranking.levelOf(head.workspace) - ranking.levelOf(rival.workspace);
   if (levels !== 0) return levels < 0;
   const deadlines = byDeadline(head, rival);
@@ -154,20 +166,15 @@ const mayYield = (
   return agedMs(head, agingMs) + swapLeadMs <= agedMs(rival, agingMs);
 };
 
-/** A turn is so long that loading and unloading are no more than their share of it. */
-export const turnUntilMs = ({ since, key }: Residency, { ledger, settings }: Snapshot): number => {
-  const swapMs = loadMsOf(ledger.loadMs.get(key)) + UNLOAD_MS;
-  return msOf(since) + Math.max(TURN_MIN_MS, (swapMs * (1 - settings.swapShareMax)) / settings.swapShareMax);
-};
-
 /** The one of them whose turn ends first. */
-const inUse = (keeping: readonly Residency[], snapshot: Snapshot): Verdict => {
-  const [first] = keeping
-    .map((residency) => ({
-      kind: 'in-use' as const,
-      model: residency.profile.model,
-      turnUntilMs: turnUntilMs(residency, snapshot),
-    }))
-    .toSorted((a, b) => a.turnUntilMs - b.turnUntilMs);
+const inUse = (keeping: readonly Residency[], { turns }: Queue): Verdict => {
+  let first: Obstacle | null = null;
+  let leastMs = Infinity;
+  for (const { residencyId, profile } of keeping) {
+    const turnUntilMs = turns.get(residencyId) ?? 0;
+    if (turnUntilMs >= leastMs) continue;
+    leastMs = turnUntilMs;
+    first = { kind: 'in-use', model: profile.model, turnUntilMs };
+  }
   return { may: false, obstacle: first ?? { kind: 'foreign', models: [] } };
 };
