@@ -3,15 +3,14 @@ import type { Failure } from '#libs/domain/errors.js';
 import { planLoad } from '#libs/domain/gpu/decide.js';
 import type { Server } from '#libs/domain/gpu/gpu.js';
 import { busySlots } from '#libs/domain/gpu/room.js';
-import { loadKey } from '#libs/domain/gpu/observed-bytes.js';
-import { sameModel, type ModelProfile } from '#libs/domain/gpu/profile.js';
+import type { ModelProfile } from '#libs/domain/gpu/profile.js';
 import { serverSuspected } from '#libs/domain/gpu/server-health.js';
-import { estimateVramBytes } from '#libs/domain/gpu/vram-estimate.js';
 import type { LeaseId, ResidencyId, ServerId } from '#libs/domain/ids.js';
 import type { ModelRunner } from '#libs/model-runner/model-runner.js';
 import { ModelRunnerError } from '#libs/model-runner/model-runner-error.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
+import { ModelSizes } from './model-sizes.js';
 import type { Recorder } from './recorder.js';
 
 export type KeeperOptions = {
@@ -36,7 +35,12 @@ export class ResidencyKeeper {
   /** Servers on which a load or an unload is under way, each with the way to give it up. */
   readonly #busy = new Map<ServerId, AbortController>();
 
-  constructor(private readonly options: KeeperOptions) {}
+  readonly #sizes: ModelSizes;
+
+  constructor(private readonly options: KeeperOptions) {
+    const { runnerOf, recorder, logger } = options;
+    this.#sizes = new ModelSizes(runnerOf, recorder.ledger.observed, logger);
+  }
 
   /** A load or unload is under way on this server: what its process list shows may be in between. */
   isBusy(serverId: ServerId): boolean {
@@ -69,7 +73,7 @@ export class ResidencyKeeper {
     this.#busy.set(serverId, new AbortController());
     let handedOn = false;
     try {
-      const needBytes = await this.#estimate(known, profile);
+      const needBytes = await this.#sizes.neededBytes(known, profile, this.#signalFor(serverId));
       const server = recorder.ledger.servers.get(serverId);
       if (server === undefined)
         return refusal({ code: 'SERVER_UNKNOWN', message: `Server '${serverId}' was removed.` });
@@ -144,57 +148,6 @@ export class ResidencyKeeper {
       this.options.logger.info({ serverId, leaseId }, 'unloading: an aborted run was not seen to end');
       await this.unload(serverId, residencyId, 'an aborted run was not seen to end', leaseId);
     }
-  }
-
-  async #estimate(server: Server, profile: ModelProfile): Promise<number> {
-    const runner = this.options.runnerOf(server.spec.serverId);
-    const installed = await this.#installed(runner, profile.model, server);
-    const { device, slots } = server.spec;
-    const observed = this.options.recorder.ledger.observed.get(loadKey(device, profile, slots));
-    if (observed !== undefined) return observed;
-    const { modelInfo } = await runner.describe(profile.model, this.#signalFor(server.spec.serverId));
-    return estimateVramBytes({
-      fileBytes: installed.sizeBytes,
-      modelInfo,
-      numCtx: profile.options.numCtx,
-      slots,
-    });
-  }
-
-  async #installed(runner: ModelRunner, model: string, server: Server) {
-    const { logger } = this.options;
-    const signal = this.#signalFor(server.spec.serverId);
-    const find = async () =>
-      (await runner.listInstalled(signal)).find((known) => sameModel(known.model, model));
-    const found = await find();
-    if (found) return found;
-    const where = server.spec.serverId;
-    if (!server.spec.pullMissing) {
-      throw new ModelRunnerError(
-        'MODEL_NOT_FOUND',
-        `Server ${where} does not have model '${model}'. Install it there (ollama pull ${model}), or set pull_missing: true for the server.`,
-        { model, serverId: where },
-      );
-    }
-    logger.info({ model, serverId: where }, 'downloading a missing model');
-    let shownPercent = -10;
-    await runner.pull(
-      model,
-      ({ status, completedBytes = 0, totalBytes = 0 }) => {
-        const percent = totalBytes > 0 ? Math.floor((completedBytes / totalBytes) * 100) : 0;
-        if (percent < shownPercent + 10) return;
-        shownPercent = percent;
-        logger.info({ model, serverId: where, status, percent }, 'download');
-      },
-      signal,
-    );
-    const pulled = await find();
-    if (pulled) return pulled;
-    throw new ModelRunnerError(
-      'PULL_FAILED',
-      `Server ${where} does not list '${model}' after its download.`,
-      { model },
-    );
   }
 
   async #swap(

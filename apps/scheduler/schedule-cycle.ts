@@ -8,11 +8,12 @@ import type {
 } from '#libs/contracts/lease-rpc.js';
 import { dispatchStep, failTask } from '#libs/domain/task/decide.js';
 import { expireTask } from '#libs/domain/task/queue-time.js';
-import type { ResidencyId, ServerId } from '#libs/domain/ids.js';
+import type { ServerId } from '#libs/domain/ids.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
 import type { Ledger } from '#libs/domain/gpu/gpu.js';
-import { ledgerForPlan } from '#libs/domain/policy/paused-servers.js';
+import { vramShareOf } from '#libs/domain/gpu/room.js';
 import { plan } from '#libs/domain/policy/plan.js';
+import { snapshotOf } from '#libs/domain/policy/snapshot-of.js';
 import { slotPlace, type LoadWish, type Placement, type Snapshot } from '#libs/domain/policy/snapshot.js';
 import { templateKey } from '#libs/domain/task/task-book.js';
 import { outputsOf, type OpenTask } from '#libs/domain/task/task.js';
@@ -50,9 +51,6 @@ const GRANTS_IN_FLIGHT_MAX = 2;
 
 /** A load wish that was answered shows in the ledger soon after; until then the server is not asked again. */
 const LOAD_ASKED_MS = 2_000;
-
-/** Placements of one cycle: enough to fill every slot of a large site at once, small enough for one message. */
-const PLACEMENTS_MAX = 256;
 
 type Ask = { readonly place: string; readonly placement: Placement };
 
@@ -94,20 +92,12 @@ export class ScheduleCycle {
   /** Everything that a decision at this moment is made from. */
   snapshot(nowMs: number): Snapshot {
     const { recorder, ledger } = this.options;
-    const { index, book } = recorder;
-    return {
-      ready: index.ready,
-      ledger: ledgerForPlan(ledger, book.pauses),
+    const asked = {
       asked: this.#askedByPlace(),
       loadsAsked: this.#loadsStillAsked(nowMs),
       knownBytes: this.#knownBytes,
-      paces: book.paces,
-      servedMs: index.servedMs(),
-      overtaken: { cpu: index.overtaken('cpu', nowMs), model: index.overtaken('model', nowMs) },
-      nowMs,
-      settings: book.policy,
-      placementsMax: PLACEMENTS_MAX,
     };
+    return snapshotOf({ book: recorder.book, index: recorder.index, ledger }, asked, nowMs);
   }
 
   /** What has waited longer than it was allowed to fails now. Also called where no cycle runs: the allocator may be away for long. */
@@ -225,7 +215,14 @@ export class ScheduleCycle {
     const vramShare = vramShareOf(this.options.ledger, serverId, residencyId);
     return dispatchStep(
       task,
-      { stepId, attempt, lease, ...vramShare, input: rendered.input, at },
+      {
+        stepId,
+        attempt,
+        lease,
+        ...(vramShare === undefined ? {} : { vramShare }),
+        input: rendered.input,
+        at,
+      },
       this.options.recorder.book.pauses,
     );
   }
@@ -280,19 +277,6 @@ export class ScheduleCycle {
     return new Set(this.#loadsAsked.keys());
   }
 }
-
-/** What one slot of a residency is of its server's memory; nothing for a CPU slot. */
-const vramShareOf = (
-  ledger: Ledger,
-  serverId: ServerId,
-  residencyId: ResidencyId | undefined,
-): { readonly vramShare?: number } => {
-  const server = ledger.servers.get(serverId);
-  const residency = residencyId === undefined ? undefined : server?.residencies.get(residencyId);
-  return server && residency
-    ? { vramShare: residency.bytes / Math.max(1, server.spec.vramBytes) / residency.slots }
-    : {};
-};
 
 /** Long enough not to load a service that is starting, short enough not to be felt. */
 const ASK_AGAIN_MS = 200;

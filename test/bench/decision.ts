@@ -9,6 +9,7 @@ import { applyToLedger, emptyLedger, type GpuRecord, type Ledger } from '#libs/d
 import { profileKey } from '#libs/domain/gpu/profile.js';
 import { costsOf } from '#libs/domain/policy/costs.js';
 import { plan } from '#libs/domain/policy/plan.js';
+import { snapshotOf } from '#libs/domain/policy/snapshot-of.js';
 import type { Placement, Plan } from '#libs/domain/policy/snapshot.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
 import { applyToBook, emptyBook, type TaskBook } from '#libs/domain/task/task-book.js';
@@ -41,8 +42,6 @@ const WARM_UP = 1_000;
 /** Between two decisions: thirty slots whose work takes some seconds. */
 const STEP_MS = 100;
 const PROMPT = 'x'.repeat(200);
-
-const PLACEMENTS_MAX = 256;
 
 const collectGarbage = (): void => {
   setFlagsFromString('--expose-gc');
@@ -98,20 +97,12 @@ class World {
 
   decide(): Plan {
     this.index.wake(this.nowMs);
-    const { index, nowMs } = this;
-    return plan({
-      ready: index.ready,
-      ledger: this.ledger,
-      asked: new Map(),
-      loadsAsked: new Set(),
+    const asked = {
+      asked: new Map<string, number>(),
+      loadsAsked: new Set<string>(),
       knownBytes: this.knownBytes,
-      paces: this.book.paces,
-      servedMs: index.servedMs(),
-      overtaken: { cpu: index.overtaken('cpu', nowMs), model: index.overtaken('model', nowMs) },
-      nowMs,
-      settings: this.book.policy,
-      placementsMax: PLACEMENTS_MAX,
-    });
+    };
+    return plan(snapshotOf(this, asked, this.nowMs));
   }
 
   /** What the plan asks for happens at once. */

@@ -1,5 +1,6 @@
 import type { Failure } from '../errors.js';
 import type { LeaseId, ResidencyId, ServerId } from '../ids.js';
+import { PROFILES_MAX, setLatest } from '../latest.js';
 import type { AllocatorEvent, GpuEvent, GrantedLease, ServerSpec } from './events.js';
 import { drainedAs, seenAs, type Condition } from './condition.js';
 import { loadKey, observeBytes, type ObservedBytes } from './observed-bytes.js';
@@ -208,5 +209,5 @@ const observe = (ledger: Ledger, { spec }: Server, { profile, slots }: Residency
 
 const learnLoad = ({ loadMs }: Ledger, key: string, tookMs: number): void => {
   const known = loadMs.get(key) ?? tookMs;
-  loadMs.set(key, known + (tookMs - known) / 3);
+  setLatest(loadMs, key, known + (tookMs - known) / 3, PROFILES_MAX);
 };

@@ -1,5 +1,5 @@
-import type { ResidencyId } from '../ids.js';
-import type { Residency, Server } from './gpu.js';
+import type { ResidencyId, ServerId } from '../ids.js';
+import type { Ledger, Residency, Server } from './gpu.js';
 import { sameModel } from './profile.js';
 
 /**
@@ -54,4 +54,17 @@ export const busySlots = (server: Server, residencyId?: ResidencyId): number => 
 export const residencyOf = (server: Server, key: string): Residency | undefined => {
   for (const residency of server.residencies.values()) if (residency.key === key) return residency;
   return undefined;
+};
+
+/** What one slot of a residency is of its server's memory; undefined for what is not there, and for a CPU slot. */
+export const vramShareOf = (
+  { servers }: Ledger,
+  serverId: ServerId,
+  residencyId: ResidencyId | undefined,
+): number | undefined => {
+  const server = servers.get(serverId);
+  const residency = residencyId === undefined ? undefined : server?.residencies.get(residencyId);
+  return server && residency
+    ? residency.bytes / Math.max(1, server.spec.vramBytes) / residency.slots
+    : undefined;
 };

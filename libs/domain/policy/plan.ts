@@ -1,11 +1,8 @@
 import { busySlots } from '../gpu/room.js';
-
 import type { ResidencyId, ServerId } from '../ids.js';
-
 import { compareSteps } from './ordering.js';
 import { queueOf, type Queue } from './queue.js';
 import type { ReadyGroup } from './ready-queue.js';
-
 import { chooseLoads, type LoadChoice } from './choose-loads.js';
 import { nextOf, slotPlace, type Placement, type Plan, type Snapshot } from './snapshot.js';
 

@@ -7,7 +7,7 @@ import { activeSteps, type OpenTask } from './task.js';
 /** What running attempts will be charged, if they take what is usual: or a workspace could fill all slots before the first one ends. */
 export class RunningCharges {
   readonly #perTask = new Map<TaskId, { readonly workspace: WorkspaceId; readonly ms: number }>();
-  readonly #perWorkspace = new Map<WorkspaceId, number>();
+  readonly #perWorkspace = new Map<WorkspaceId, { readonly tasks: number; readonly ms: number }>();
 
   track(task: OpenTask, costs: Costs, policy: PolicySettings): void {
     this.forget(task.id);
@@ -17,21 +17,24 @@ export class RunningCharges {
     if (ms === 0) return;
     ms /= weightOf(policy, task.workspace);
     this.#perTask.set(task.id, { workspace: task.workspace, ms });
-    this.#add(task.workspace, ms);
+    this.#add(task.workspace, 1, ms);
   }
 
   forget(taskId: TaskId): void {
     const known = this.#perTask.get(taskId);
     if (known === undefined) return;
     this.#perTask.delete(taskId);
-    this.#add(known.workspace, -known.ms);
+    this.#add(known.workspace, -1, -known.ms);
   }
 
   ofWorkspace(workspace: WorkspaceId): number {
-    return this.#perWorkspace.get(workspace) ?? 0;
+    return this.#perWorkspace.get(workspace)?.ms ?? 0;
   }
 
-  #add(workspace: WorkspaceId, ms: number): void {
-    this.#perWorkspace.set(workspace, this.ofWorkspace(workspace) + ms);
+  /** What rounding leaves behind goes with the last task. */
+  #add(workspace: WorkspaceId, tasks: 1 | -1, ms: number): void {
+    const known = this.#perWorkspace.get(workspace) ?? { tasks: 0, ms: 0 };
+    if (known.tasks + tasks === 0) this.#perWorkspace.delete(workspace);
+    else this.#perWorkspace.set(workspace, { tasks: known.tasks + tasks, ms: known.ms + ms });
   }
 }

@@ -1,4 +1,5 @@
 import type { WorkspaceId } from '../ids.js';
+import { PROFILES_MAX, setLatest } from '../latest.js';
 import { paceAfter, type Pace } from '../policy/pace.js';
 import { weightOf, type PolicySettings } from '../policy/settings.js';
 import { msOf } from '../time.js';
@@ -24,13 +25,16 @@ export const openIn = ({ services }: Services, workspace: WorkspaceId): void => 
   });
 };
 
+/** Forgets those that would begin at the least served one anyway, so that no name is kept for ever; all of them when nobody is left. */
 export const closeIn = ({ services }: Services, workspace: WorkspaceId): void => {
   const known = services.get(workspace);
   if (known === undefined) return;
   services.set(workspace, { ...known, openTasks: known.openTasks - 1 });
-  // Nobody is in use: all begin again as equals, and no name is kept for ever.
-  if (known.openTasks === 1 && [...services.values()].every(({ openTasks }) => openTasks === 0))
-    services.clear();
+  if (known.openTasks > 1) return;
+  const isInUse = [...services.values()].some(({ openTasks }) => openTasks > 0);
+  const least = isInUse ? leastServedMs(services) : Infinity;
+  for (const [name, { openTasks, servedMs }] of services)
+    if (openTasks === 0 && servedMs <= least) services.delete(name);
 };
 
 const leastServedMs = (services: ReadonlyMap<WorkspaceId, Service>): number => {
@@ -57,7 +61,7 @@ export const countEnded = (
     const isSuccess = event.type === 'step.completed' || event.type === 'task.completed';
     if (!isSuccess || event.step.stepId !== spec.id) continue;
     const key = requirementKey(spec.requirement);
-    book.paces.set(key, paceAfter(book.paces.get(key), tookMs));
+    setLatest(book.paces, key, paceAfter(book.paces.get(key), tookMs), PROFILES_MAX);
   }
 };
 

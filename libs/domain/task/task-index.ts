@@ -50,7 +50,7 @@ export class TaskIndex {
     const task = this.#book.open.get(taskId);
     if (task === undefined) return this.#forget(taskId, nowMs);
     if (!this.#known.has(taskId)) this.#learn(task);
-    for (const raised of this.#inherited.handOn(task, this.#book.open)) this.refresh(raised, nowMs);
+    for (const changed of this.#inherited.handOn(task, this.#book.open)) this.refresh(changed, nowMs);
     const expiryMs = expiresAtMs(task);
     if (expiryMs === null) this.#expiring.delete(taskId);
     else this.#expiring.set(taskId, expiryMs);
@@ -141,9 +141,9 @@ export class TaskIndex {
     this.#turning.delete(taskId);
     this.#expiring.delete(taskId);
     this.bounds.forget(taskId);
-    this.#inherited.forget(taskId);
     this.#running.forget(taskId);
     this.#known.delete(taskId);
+    for (const changed of this.#inherited.forget(taskId, this.#book.open)) this.refresh(changed, nowMs);
     const waiting = this.#dependents.get(taskId);
     if (waiting === undefined || this.#book.closed.get(taskId) !== 'completed') return;
     this.#dependents.delete(taskId);

@@ -12,14 +12,8 @@ import { activeSteps } from '#libs/domain/task/task.js';
 import { cancelWorkflow } from '#libs/domain/task/decide-workflow.js';
 import type { WorkflowPart } from '#libs/domain/task/workflow.js';
 import { NOW, stepSpec, submission } from '#libs/testing/builders.js';
-import {
-  OPEN_MAX,
-  OUTCOMES,
-  STEP_IDS,
-  taskActions,
-  TaskWorld,
-  type TaskAction,
-} from '#libs/testing/task-world.js';
+import { OUTCOMES, STEP_IDS, taskActions, type TaskAction } from '#libs/testing/task-actions.js';
+import { OPEN_MAX, TaskWorld } from '#libs/testing/task-world.js';
 
 const worldAfter = (made: readonly TaskAction[]): TaskWorld => {
   const world = new TaskWorld();

@@ -1,12 +1,14 @@
 import { closeLeases, grantLeases, planLoad } from '#libs/domain/gpu/decide.js';
 import { configureServers } from '#libs/domain/gpu/fleet.js';
 import { applyToLedger, emptyLedger, type GpuRecord, type Ledger } from '#libs/domain/gpu/gpu.js';
+import { vramShareOf } from '#libs/domain/gpu/room.js';
 import { profileKey, type ModelProfile } from '#libs/domain/gpu/profile.js';
 import { costsOf } from '#libs/domain/policy/costs.js';
 import { plan } from '#libs/domain/policy/plan.js';
 import { promiseFor } from '#libs/domain/policy/promise.js';
 import type { PolicySettings } from '#libs/domain/policy/settings.js';
-import type { LoadWish, Placement, Plan, Snapshot } from '#libs/domain/policy/snapshot.js';
+import { snapshotOf } from '#libs/domain/policy/snapshot-of.js';
+import type { LoadWish, Placement, Plan } from '#libs/domain/policy/snapshot.js';
 import type { Failure } from '#libs/domain/errors.js';
 import {
   cancelTask,
@@ -43,9 +45,6 @@ const TEMPLATE = { name: 'request', version: 'sha256-simulated' };
 
 /** Nobody reads it. */
 const BEGIN = rfc3339Of(0);
-
-/** As in the scheduler. */
-const PLACEMENTS_MAX = 256;
 
 /**
  * Scheduler and allocator without their shells: the folds, the deciders and the policy that run in production, in one process. Whoever
@@ -126,24 +125,8 @@ export class ControlPlane {
   /** `busy`: servers whose load or unload does not show in the ledger yet. */
   decide(nowMs: number, busy: ReadonlySet<string>): Plan {
     this.index.wake(nowMs);
-    return plan(this.snapshot(nowMs, busy));
-  }
-
-  snapshot(nowMs: number, busy: ReadonlySet<string>): Snapshot {
-    const { index, book, ledger, knownBytes } = this;
-    return {
-      ready: index.ready,
-      ledger,
-      asked: new Map(),
-      loadsAsked: busy,
-      knownBytes,
-      paces: book.paces,
-      servedMs: index.servedMs(),
-      overtaken: { cpu: index.overtaken('cpu', nowMs), model: index.overtaken('model', nowMs) },
-      nowMs,
-      settings: book.policy,
-      placementsMax: PLACEMENTS_MAX,
-    };
+    const asked = { asked: new Map<string, number>(), loadsAsked: busy, knownBytes: this.knownBytes };
+    return plan(snapshotOf(this, asked, nowMs));
   }
 
   /** Grants a slot and dispatches; throws where the allocator would refuse what the policy planned. */
@@ -166,7 +149,7 @@ export class ControlPlane {
     this.allocate(events);
     const token = this.ledger.seq;
     const lease = { leaseId, token, serverId };
-    const vramShare = this.#vramShareOf(placement);
+    const vramShare = vramShareOf(this.ledger, serverId, residencyId) ?? 0;
     this.tell(
       dispatchStep(
         this.book.open.get(taskId),
@@ -241,11 +224,5 @@ export class ControlPlane {
   newResidencyId(): string {
     this.#residencies += 1;
     return `r${this.#residencies}`;
-  }
-
-  #vramShareOf({ serverId, residencyId }: Placement): number {
-    const server = this.ledger.servers.get(serverId);
-    const residency = server?.residencies.get(residencyId ?? '');
-    return server && residency ? residency.bytes / server.spec.vramBytes / residency.slots : 0;
   }
 }

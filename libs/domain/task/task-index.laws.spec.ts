@@ -1,0 +1,44 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { TaskIndex } from '#libs/domain/task/task-index.js';
+import { isOfGroup } from '#libs/domain/task/pauses.js';
+import type { TaskRecord } from '#libs/domain/task/task-book.js';
+import { PLAIN, UNKNOWN_COSTS } from '#libs/testing/snapshots.js';
+import { taskActions } from '#libs/testing/task-actions.js';
+import { TaskWorld } from '#libs/testing/task-world.js';
+
+/** Everything ready, in order, and what the workspaces have had. */
+const told = (index: TaskIndex) => ({
+  ready: index.ready.groups(PLAIN).flatMap(({ steps }) => [...steps]),
+  served: [...index.servedMs()],
+});
+
+/** As the scheduler keeps it up to date. */
+const follow = (index: TaskIndex, { event }: TaskRecord, nowMs: number): void => {
+  if ('taskId' in event) index.refresh(event.taskId, nowMs);
+  else if ('scope' in event && isOfGroup(event.scope)) index.rebuild(nowMs);
+  if (event.type !== 'task.failed' && event.type !== 'task.cancelled') return;
+  for (const dependent of index.takeDependents(event.taskId)) index.refresh(dependent, nowMs);
+};
+
+describe('what is derived from the book', () => {
+  it('is after any history the same as what a scheduler makes that starts then', () =>
+    fc.assert(
+      fc.property(taskActions, (actions) => {
+        const world = new TaskWorld();
+        const index = new TaskIndex(world.book, UNKNOWN_COSTS);
+        let seen = 0;
+        for (const action of actions) {
+          world.act(action);
+          for (; seen < world.log.length; seen += 1) {
+            const record = world.log[seen];
+            if (record) follow(index, record, world.nowMs);
+          }
+          index.wake(world.nowMs);
+        }
+        const anew = new TaskIndex(world.book, UNKNOWN_COSTS);
+        anew.rebuild(world.nowMs);
+        expect(told(index)).toEqual(told(anew));
+      }),
+    ));
+});

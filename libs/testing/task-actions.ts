@@ -1,0 +1,114 @@
+import fc from 'fast-check';
+import type { Outcome } from '#libs/domain/task/outcome.js';
+import type { PauseScope } from '#libs/domain/task/pauses.js';
+import type { StepSpec } from '#libs/domain/task/events.js';
+import { ON_FAILURE } from '#libs/domain/task/workflow.js';
+import { stepSpec } from './builders.js';
+
+/** Every way in which steps can hang together: alone, in a row, side by side, and a diamond. */
+export const SHAPES: readonly (readonly StepSpec[])[] = [
+  [stepSpec('a')],
+  [stepSpec('a', { retry: { attemptsMax: 3, backoffMs: 100 } }), stepSpec('b', { needs: ['a'] })],
+  [stepSpec('a', { retry: { attemptsMax: 2, backoffMs: 100 } }), stepSpec('b'), stepSpec('c')],
+  [
+    stepSpec('a'),
+    stepSpec('b', { needs: ['a'], retry: { attemptsMax: 2, backoffMs: 100 } }),
+    stepSpec('c', { needs: ['a'] }),
+    stepSpec('d', { needs: ['b', 'c'] }),
+  ],
+];
+export const OUTCOMES: readonly Outcome[] = [
+  { kind: 'completed', output: { text: 'done' } },
+  { kind: 'failed', failure: { code: 'MODEL_ERROR', message: 'broken' } },
+  { kind: 'failed', failure: { code: 'STEP_INPUT_INVALID', message: 'wrong' } },
+  { kind: 'failed', failure: { code: 'SERVER_UNREACHABLE', message: 'gone' } },
+  { kind: 'cancelled', confirmed: true },
+  { kind: 'cancelled', confirmed: false },
+];
+export const STEP_IDS = ['a', 'b', 'c', 'd'] as const;
+
+const single = fc.integer({ min: 0, max: 4 }).map((n) => `t${n}`);
+const inWorkflow = fc.tuple(fc.nat(1), fc.nat(3)).map(([w, n]) => `w${w}-${n}`);
+const task = fc.oneof({ weight: 3, arbitrary: single }, { weight: 2, arbitrary: inWorkflow });
+
+/** Edges of a workflow of four tasks, each to an earlier one: what an end means there, or no edge, and whether its result is read. */
+const edge = fc.record({ onFailure: fc.constantFrom(null, ...ON_FAILURE), isRead: fc.boolean() });
+const edges = fc.array(edge, { minLength: 6, maxLength: 6 });
+
+const scope = fc.constantFrom<PauseScope>(
+  'queue',
+  'workspace:home',
+  'workspace:lab',
+  'template:other',
+  'server:gpu1',
+  'server:gpu2',
+);
+const anything = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('submit' as const),
+      task: single,
+      shape: fc.nat(SHAPES.length - 1),
+      dependsOn: fc.uniqueArray(single, { maxLength: 2 }),
+      key: fc.option(fc.constantFrom('k1', 'k2')),
+      // Facts are a second apart here, so that some expire and some start before.
+      ttlMs: fc.constantFrom(null, null, null, 2_000, 6_000),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('workflow' as const),
+      workflow: fc.nat(1),
+      size: fc.integer({ min: 1, max: 4 }),
+      edges,
+      key: fc.option(fc.constantFrom('k1', 'k2')),
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('dispatch' as const),
+      task,
+      step: fc.constantFrom(...STEP_IDS, 'all' as const),
+      // Mostly the attempt that is due; else one that was made, or is not due yet.
+      attemptOff: fc.constantFrom(0, 0, 0, 0, -1, 1),
+    }),
+  },
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      do: fc.constant('report' as const),
+      // Counted back from the newest attempt, so that late and repeated reports are common.
+      back: fc.nat(5),
+      outcome: fc.constantFrom(...OUTCOMES),
+      forged: fc.constantFrom(false, false, false, true),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), back: fc.nat(5) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel' as const), task }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('rerun' as const),
+      task,
+      again: single,
+      from: fc.constantFrom(...STEP_IDS),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const), scope }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('resume' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('expire' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('impossible' as const), task }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('priority' as const),
+      task,
+      priority: fc.integer({ min: 1, max: 10 }),
+    }),
+  },
+);
+export type TaskAction = typeof anything extends fc.Arbitrary<infer A> ? A : never;
+export const taskActions = fc.array(anything, { maxLength: 70, size: 'max' });
