@@ -54,6 +54,8 @@ const anything = fc.oneof(
       key: fc.option(fc.constantFrom('k1', 'k2')),
       // Facts are a second apart here, so that some expire and some start before.
       ttlMs: fc.constantFrom(null, null, null, 2_000, 6_000),
+      // A step takes 15 s as far as is known: some are urgent at once, some later, some too late.
+      dueInMs: fc.constantFrom(null, null, 20_000, 75_000, 110_000),
     }),
   },
   {

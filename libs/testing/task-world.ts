@@ -18,7 +18,7 @@ import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decis
 import type { PauseScope } from '#libs/domain/task/pauses.js';
 import { stepsToKeep } from '#libs/domain/task/kept-steps.js';
 import { expireTask } from '#libs/domain/task/queue-time.js';
-import { msOf } from '#libs/domain/time.js';
+import { msOf, rfc3339Of } from '#libs/domain/time.js';
 import type { TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
@@ -160,6 +160,7 @@ export class TaskWorld {
             dependsOn: action.dependsOn,
             submittedAt: this.#at,
             ...(action.ttlMs === null ? {} : { queueTtlMs: action.ttlMs }),
+            ...(action.dueInMs === null ? {} : { deadlineAt: rfc3339Of(this.nowMs + action.dueInMs) }),
             ...(action.key === null
               ? {}
               : { idempotency: { key: action.key, requestHash: `h${action.shape}` } }),

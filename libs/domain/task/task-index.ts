@@ -4,15 +4,17 @@ import { ReadyQueue } from '../policy/ready-queue.js';
 import type { ReadyStep } from '../policy/ready-step.js';
 import { WaitBounds } from '../policy/wait-bounds.js';
 import { msOf } from '../time.js';
+import { dueTimesOf } from './due-times.js';
 import { InheritedPriorities } from './inherited-priorities.js';
-import { awaitedTasks, needsMet } from './needs.js';
+import { needsMet } from './needs.js';
 import { pauseOfGroup } from './pauses.js';
 import { expiresAtMs, waitsFromMs } from './queue-time.js';
 import type { TaskBook } from './task-book.js';
 import type { Requirement } from './requirement.js';
 import { RunningCharges } from './running-charges.js';
 import { needsDone, type OpenTask, type Step } from './task.js';
-import { urgencyOf } from './urgency.js';
+import { TaskLinks } from './task-links.js';
+import { urgencyOf, type Urgency } from './urgency.js';
 import { Timetable } from './timetable.js';
 
 /**
@@ -23,7 +25,7 @@ export class TaskIndex {
   readonly ready = new ReadyQueue();
   readonly #book: TaskBook;
   readonly #costs: Costs;
-  readonly #dependents = new Map<TaskId, Set<TaskId>>();
+  readonly #links = new TaskLinks();
   /** Steps under way to a lease: neither ready nor dispatched yet. */
   readonly #held = new Set<string>();
   /** Tasks of which a step becomes ready, or urgent, or late, at a time. */
@@ -49,7 +51,7 @@ export class TaskIndex {
   refresh(taskId: TaskId, nowMs: number): void {
     const task = this.#book.open.get(taskId);
     if (task === undefined) return this.#forget(taskId, nowMs);
-    if (!this.#known.has(taskId)) this.#learn(task);
+    if (!this.#known.has(taskId)) this.#learn(task, nowMs);
     for (const changed of this.#inherited.handOn(task, this.#book.open)) this.refresh(changed, nowMs);
     const expiryMs = expiresAtMs(task);
     if (expiryMs === null) this.#expiring.delete(taskId);
@@ -84,9 +86,7 @@ export class TaskIndex {
 
   /** Tasks that waited for this one, which will never complete. They are told once; one that goes on is refreshed then. */
   takeDependents(taskId: TaskId): readonly TaskId[] {
-    const waiting = [...(this.#dependents.get(taskId) ?? [])];
-    this.#dependents.delete(taskId);
-    return waiting;
+    return this.#links.takeDependents(taskId);
   }
 
   /** Makes steps ready whose time has come, and those urgent whose deadline is near. */
@@ -122,17 +122,19 @@ export class TaskIndex {
     return null;
   }
 
-  #learn(task: OpenTask): void {
+  #learn(task: OpenTask, nowMs: number): void {
     this.#known.set(
       task.id,
       task.steps.map(({ spec }) => spec.id),
     );
-    for (const dependency of awaitedTasks(task)) {
-      if (this.#book.closed.has(dependency)) continue;
-      const waiting = this.#dependents.get(dependency);
-      if (waiting) waiting.add(task.id);
-      else this.#dependents.set(dependency, new Set([task.id]));
-    }
+    this.#links.learn(task, this.#book.closed);
+    this.#refreshAwaited(task.id, nowMs);
+  }
+
+  /** By when a task has to be done changes by when those have to be that it waits for. */
+  #refreshAwaited(taskId: TaskId, nowMs: number): void {
+    if (!this.#links.haveDeadlines) return;
+    for (const id of this.#links.awaitedBy(taskId)) if (this.#book.open.has(id)) this.refresh(id, nowMs);
   }
 
   /** A closed task leaves no step behind, and may have been what others waited for. */
@@ -144,10 +146,16 @@ export class TaskIndex {
     this.#running.forget(taskId);
     this.#known.delete(taskId);
     for (const changed of this.#inherited.forget(taskId, this.#book.open)) this.refresh(changed, nowMs);
-    const waiting = this.#dependents.get(taskId);
-    if (waiting === undefined || this.#book.closed.get(taskId) !== 'completed') return;
-    this.#dependents.delete(taskId);
-    for (const dependent of waiting) this.refresh(dependent, nowMs);
+    this.#refreshAwaited(taskId, nowMs);
+    this.#links.forget(taskId);
+    if (this.#book.closed.get(taskId) !== 'completed') return;
+    for (const dependent of this.#links.takeDependents(taskId)) this.refresh(dependent, nowMs);
+  }
+
+  #urgencyOf(task: OpenTask, nowMs: number): Urgency {
+    const { open, policy } = this.#book;
+    const costs = this.#costs;
+    return urgencyOf(task, dueTimesOf(task, { open, links: this.#links }, costs), { nowMs, costs, policy });
   }
 
   #place(task: OpenTask, { spec, progress }: Step, blocked: boolean, nowMs: number): Placed {
@@ -167,7 +175,7 @@ export class TaskIndex {
       this.ready.remove(task.id, spec.id);
       return { isReady: false, againAtMs: notBeforeMs };
     }
-    const { urgentByMs, againAtMs } = urgencyOf(task, nowMs, this.#costs, this.#book.policy);
+    const { urgentByMs, againAtMs } = this.#urgencyOf(task, nowMs);
     this.ready.put({
       taskId: task.id,
       stepId: spec.id,

@@ -24,10 +24,16 @@ const steps = [
 const at = (
   atMs: number,
   facts: readonly TaskRecord['event'][] = [submitted({ steps, deadlineAt: later(100_000) })],
+  more: readonly number[] = [],
 ) => {
   const task = bookOf(facts).open.get('t1');
   if (task === undefined) throw new Error('t1 is open');
-  const { urgentByMs, againAtMs } = urgencyOf(task, NOW_MS + atMs, COSTS, POLICY);
+  const dueMs = task.deadlineAt === null ? [] : [NOW_MS + 100_000, ...more];
+  const { urgentByMs, againAtMs } = urgencyOf(task, dueMs, {
+    nowMs: NOW_MS + atMs,
+    costs: COSTS,
+    policy: POLICY,
+  });
   return { by: urgentByMs === null ? null : urgentByMs - NOW_MS, again: againAtMs - NOW_MS };
 };
 
@@ -49,6 +55,14 @@ describe('a deadline', () => {
     const begun = [submitted({ steps, deadlineAt: later(100_000) }), dispatched('a')];
     expect(at(89_000, begun)).toEqual({ by: 100_000, again: 89_001 });
     expect(at(89_001, begun)).toEqual({ by: null, again: Infinity });
+  });
+
+  it('counts as the nearest of several that can still be kept', () => {
+    const one = [submitted({ steps, deadlineAt: later(100_000) })];
+    const more = [NOW_MS + 60_000, NOW_MS + 90_000];
+    expect(at(39_000, one, more)).toEqual({ by: 60_000, again: 39_001 });
+    expect(at(39_001, one, more)).toEqual({ by: 90_000, again: 69_001 });
+    expect(at(69_001, one, more)).toEqual({ by: 100_000, again: 79_001 });
   });
 
   it('that was not given changes nothing', () =>

@@ -1,34 +1,34 @@
 import type { Costs } from '../policy/costs.js';
 import type { PolicySettings } from '../policy/settings.js';
-import { msOf } from '../time.js';
-import { needOf } from './requirement.js';
+import { workLeft } from './due-times.js';
 import type { OpenTask } from './task.js';
 
 export type Urgency = {
-  /** The deadline while the task has to go first for it; null before that, and when it can no more be kept. */
+  /** By when the task has to be done, while it has to go first for that; null before that, and when it can no more be kept. */
   readonly urgentByMs: number | null;
   /** When this changes; Infinity: never. */
   readonly againAtMs: number;
 };
 
+const NEVER: Urgency = { urgentByMs: null, againAtMs: Infinity };
+
 /**
- * A deadline makes urgent from the moment at which the task has to start to keep it, less a lead. A task that cannot keep it any more
- * goes back into line: what is late already must not make others late as well.
+ * A deadline makes urgent from the moment at which the task has to start to keep it, less a lead. One that cannot be kept any more
+ * counts no longer: what is late already must not make others late as well. `dueMs` are those that `dueTimesOf` gives.
  */
-export const urgencyOf = (task: OpenTask, nowMs: number, costs: Costs, policy: PolicySettings): Urgency => {
-  if (task.deadlineAt === null) return { urgentByMs: null, againAtMs: Infinity };
-  const deadlineMs = msOf(task.deadlineAt);
-  let [leftMs, swapMs] = [0, 0];
-  // One after the other: steps side by side are done sooner than this says.
-  for (const { spec, progress } of task.steps) {
-    if (progress.status !== 'pending') continue;
-    leftMs += costs.meanMs(needOf(spec.requirement));
-    swapMs = Math.max(swapMs, costs.swapMs(needOf(spec.requirement)));
-  }
-  const latestMs = deadlineMs - leftMs;
-  if (nowMs > latestMs) return { urgentByMs: null, againAtMs: Infinity };
-  const fromMs = latestMs - leftMs - swapMs - policy.deadlineLeadMs;
-  return nowMs < fromMs
+export const urgencyOf = (
+  task: OpenTask,
+  dueMs: readonly number[],
+  at: { readonly nowMs: number; readonly costs: Costs; readonly policy: PolicySettings },
+): Urgency => {
+  if (dueMs.length === 0) return NEVER;
+  const { leftMs, swapMs } = workLeft(task, at.costs);
+  let urgentByMs = Infinity;
+  for (const ms of dueMs) if (at.nowMs <= ms - leftMs) urgentByMs = Math.min(urgentByMs, ms);
+  if (urgentByMs === Infinity) return NEVER;
+  const latestMs = urgentByMs - leftMs;
+  const fromMs = latestMs - leftMs - swapMs - at.policy.deadlineLeadMs;
+  return at.nowMs < fromMs
     ? { urgentByMs: null, againAtMs: fromMs }
-    : { urgentByMs: deadlineMs, againAtMs: latestMs + 1 };
+    : { urgentByMs, againAtMs: latestMs + 1 };
 };

@@ -1,0 +1,59 @@
+import type { TaskId } from '../ids.js';
+import { awaitedTasks } from './needs.js';
+import type { OpenTask } from './task.js';
+
+/** Tasks that are looked at behind one, and before one: few workflows have so many in one line. */
+export const RELATED_MAX = 256;
+
+type Links = { readonly awaits: readonly TaskId[]; readonly hasDeadline: boolean };
+
+/** Which of the open tasks wait for which. */
+export class TaskLinks {
+  readonly #links = new Map<TaskId, Links>();
+  readonly #dependents = new Map<TaskId, Set<TaskId>>();
+  #withDeadline = 0;
+
+  /** Whether any open task has a deadline: as long as none has, nobody has to look for those of others. */
+  get haveDeadlines(): boolean {
+    return this.#withDeadline > 0;
+  }
+
+  learn(task: OpenTask, closed: ReadonlyMap<TaskId, unknown>): void {
+    const awaits = awaitedTasks(task).filter((id) => !closed.has(id));
+    const hasDeadline = task.deadlineAt !== null;
+    this.#links.set(task.id, { awaits, hasDeadline });
+    if (hasDeadline) this.#withDeadline += 1;
+    for (const dependency of awaits) {
+      const waiting = this.#dependents.get(dependency);
+      if (waiting) waiting.add(task.id);
+      else this.#dependents.set(dependency, new Set([task.id]));
+    }
+  }
+
+  forget(taskId: TaskId): void {
+    if (this.#links.get(taskId)?.hasDeadline) this.#withDeadline -= 1;
+    this.#links.delete(taskId);
+  }
+
+  dependentsOf(taskId: TaskId): Iterable<TaskId> {
+    return this.#dependents.get(taskId) ?? [];
+  }
+
+  /** Gives them once. */
+  takeDependents(taskId: TaskId): readonly TaskId[] {
+    const waiting = [...(this.#dependents.get(taskId) ?? [])];
+    this.#dependents.delete(taskId);
+    return waiting;
+  }
+
+  /** What a task waits for, however far up; those nearest to it where there are more than are looked at. */
+  awaitedBy(taskId: TaskId): Iterable<TaskId> {
+    const found = new Set<TaskId>([taskId]);
+    for (const id of found) {
+      for (const further of this.#links.get(id)?.awaits ?? [])
+        if (found.size <= RELATED_MAX) found.add(further);
+    }
+    found.delete(taskId);
+    return found;
+  }
+}
