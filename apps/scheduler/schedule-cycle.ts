@@ -116,7 +116,7 @@ export class ScheduleCycle {
     const nowMs = clock.nowMs();
     this.expire(nowMs);
     recorder.index.wake(nowMs);
-    if (recorder.index.ready.size === 0 || recorder.book.pauses.has('queue')) return;
+    if (recorder.index.isIdle || recorder.book.pauses.has('queue')) return;
     // 2. Decide.
     const { placements, loads, impossible } = plan(this.snapshot(nowMs));
     // 3. What can never run fails now, and says why.

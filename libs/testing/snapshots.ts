@@ -28,6 +28,7 @@ export const snapshotWith = (
   paces: new Map(),
   servedMs: new Map(),
   overtaken: { cpu: null, model: null },
+  soon: new Map(),
   nowMs: NOW_MS,
   placementsMax: 100,
   ...given,

@@ -3,9 +3,11 @@ import type { Ledger, Residency, Server } from '../gpu/gpu.js';
 import { busySlots, fits } from '../gpu/room.js';
 import type { ModelProfile } from '../gpu/profile.js';
 import type { ResidencyId, ServerId } from '../ids.js';
+import { requirementKey } from '../task/requirement.js';
 import { msOf } from '../time.js';
 import { compareSteps } from './ordering.js';
 import { loadMsOf, meanMsOf, UNLOAD_MS } from './pace.js';
+import { loadAhead } from './prefetch.js';
 import type { Queue } from './queue.js';
 import type { ReadyGroup } from './ready-queue.js';
 import type { ReadyStep } from './ready-step.js';
@@ -21,7 +23,8 @@ export type LoadChoice = {
 
 /**
  * 1. Models that no server holds, the one whose first step goes first, first.
- * 2. A second copy of one that has more work than its slots can do soon, on a server that has nothing to do.
+ * 2. Models whose work is about to be ready, where nothing has to give way that has work.
+ * 3. A second copy of one that has more work than its slots can do soon, on a server that has nothing to do.
  */
 export const chooseLoads = (queue: Queue, snapshot: Snapshot): LoadChoice => {
   const choice: LoadChoice = { loads: [], closed: new Map(), impossible: [] };
@@ -35,6 +38,7 @@ export const chooseLoads = (queue: Queue, snapshot: Snapshot): LoadChoice => {
     if (failure) choice.impossible.push({ step: candidate.head, failure });
     else chooseServer(candidate, choosing);
   }
+  for (const step of snapshot.soon.values()) chooseAhead(step, choosing);
   for (const candidate of candidates)
     if (isOverloaded(candidate.group, snapshot)) addCopy(candidate, choosing);
   return choice;
@@ -152,10 +156,10 @@ const roomOn = (server: Server, candidate: Candidate, choosing: Choosing): Room 
 const disturbance = ({ evict, drain }: Room): number => (drain === null ? (evict.length > 0 ? 1 : 0) : 2);
 
 /** Models that share the computing of a server: loaded, and with something to do. */
-const working = (server: Server, { heads }: Queue): number => {
+const working = (server: Server, { rivals }: Queue): number => {
   let count = 0;
   for (const { key, residencyId } of server.residencies.values())
-    if (heads.has(key) || busySlots(server, residencyId) > 0) count += 1;
+    if (rivals.has(key) || busySlots(server, residencyId) > 0) count += 1;
   return count;
 };
 
@@ -173,6 +177,25 @@ const wish = ({ profile }: Candidate, { spec }: Server, { evict }: Room): LoadWi
   evict,
   because: evict.length === 0 ? 'there is room' : `in place of ${evict.length} that may go`,
 });
+
+/** Where it disturbs least. */
+const chooseAhead = ({ requirement }: ReadyStep, choosing: Choosing): void => {
+  const { servers, queue, taken, choice, snapshot } = choosing;
+  const key = requirementKey(requirement);
+  if (requirement.kind !== 'model' || queue.heads.has(key) || isHeld(key, snapshot.ledger)) return;
+  let best: { readonly load: LoadWish; readonly rank: readonly number[] } | null = null;
+  for (const server of servers) {
+    if (taken.has(server.spec.serverId)) continue;
+    const load = loadAhead(server, { key, profile: requirement.profile }, queue, snapshot);
+    const rank = [load?.evict.length ?? 0, working(server, queue), server.spec.vramBytes];
+    if (load !== null && (best === null || isLess(rank, best.rank))) best = { load, rank };
+  }
+  if (best === null) return;
+  const { load } = best;
+  taken.add(load.serverId);
+  for (const residencyId of load.evict) choice.closed.set(residencyId, load.profile);
+  choice.loads.push(load);
+};
 
 /** A copy pays when what waits takes longer than its load and half of what waits: the other half is then done beside it. */
 const COPY_PAYS = 2;

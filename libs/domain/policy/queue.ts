@@ -11,6 +11,8 @@ export type Queue = {
   readonly groups: readonly ReadyGroup[];
   /** The next step of each group, by its key. */
   readonly heads: ReadonlyMap<string, ReadyStep>;
+  /** The same, and where nothing is ready, what is about to be: for what a model keeps its place. */
+  readonly rivals: ReadonlyMap<string, ReadyStep>;
   readonly ranking: Ranking;
   /** Until when each residency's turn lasts. */
   readonly turns: ReadonlyMap<ResidencyId, number>;
@@ -19,9 +21,11 @@ export type Queue = {
 export const queueOf = (snapshot: Snapshot): Queue => {
   const ranking = rankingOf(snapshot);
   const groups = snapshot.ready.groups(ranking);
+  const heads = new Map(groups.map(({ key, first }) => [key, first]));
   return {
     groups,
-    heads: new Map(groups.map(({ key, first }) => [key, first])),
+    heads,
+    rivals: new Map([...snapshot.soon, ...heads]),
     ranking,
     turns: turnsOf(snapshot),
   };

@@ -133,16 +133,16 @@ const usedSlots = (server: Server, { residencyId }: Residency, { asked }: Snapsh
 const WANTED_COST = 100;
 const USED_COST = 10;
 
-const costMs = (residency: Residency, server: Server, { heads }: Queue, snapshot: Snapshot): number => {
+const costMs = (residency: Residency, server: Server, { rivals }: Queue, snapshot: Snapshot): number => {
   const { ledger, paces } = snapshot;
   const loadMs = loadMsOf(ledger.loadMs.get(residency.key)) * (1 + (paces.get(residency.key)?.count ?? 0));
-  if (heads.get(residency.key) !== undefined) return loadMs * WANTED_COST;
+  if (rivals.has(residency.key)) return loadMs * WANTED_COST;
   return usedSlots(server, residency, snapshot) > 0 ? loadMs * USED_COST : loadMs;
 };
 
 /**
  * Whether a loaded model gives way to the candidate.
- * 1. One for which nothing waits does.
+ * 1. One for which nothing waits, nor is about to, does.
  * 2. What must run is not kept waiting by what need not; a model with work that must run does that first.
  * 3. A turn is served to its end.
  * 4. After it, the one yields whose work is of a workspace that has had more, has no deadline or a later one, or is behind by
@@ -151,10 +151,10 @@ const costMs = (residency: Residency, server: Server, { heads }: Queue, snapshot
 const mayYield = (
   residency: Residency,
   { head }: Candidate,
-  { heads, ranking, turns }: Queue,
+  { rivals, ranking, turns }: Queue,
   snapshot: Snapshot,
 ): boolean => {
-  const rival = heads.get(residency.key);
+  const rival = rivals.get(residency.key);
   if (rival === undefined) return true;
   if (ranking.mustRun(head)) return !ranking.mustRun(rival);
   if (ranking.mustRun(rival) || snapshot.nowMs < (turns.get(residency.residencyId) ?? 0)) return false;

@@ -22,6 +22,7 @@ export const snapshotOf = (
   paces: book.paces,
   servedMs: index.servedMs(),
   overtaken: { cpu: index.overtaken('cpu', nowMs), model: index.overtaken('model', nowMs) },
+  soon: index.soon(nowMs),
   nowMs,
   settings: book.policy,
   placementsMax: PLACEMENTS_MAX,

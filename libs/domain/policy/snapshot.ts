@@ -26,6 +26,8 @@ export type Snapshot = {
   readonly servedMs: ReadonlyMap<WorkspaceId, number>;
   /** The steps that have been overtaken for as long as they may, of those that need a CPU slot and of those that need a model. */
   readonly overtaken: Readonly<Record<Requirement['kind'], ReadyStep | null>>;
+  /** For each model for which work is about to be ready, by `profileKey`, the first step of that. */
+  readonly soon: ReadonlyMap<string, ReadyStep>;
   readonly nowMs: number;
   readonly settings: PolicySettings;
   /** Most placements of one cycle, so that a cycle stays short. */

@@ -28,9 +28,10 @@ const indexOf = (...facts: readonly TaskEvent[]) => {
       index.refresh(event.taskId, NOW_MS);
     },
     /** Milliseconds from now by which it has to be done to which it hurries; null while it does not. */
-    dueIn: (id: string): number | null | undefined => {
+    dueIn: (id: string): number | null => {
       const step = index.ready.find(id, 'a');
-      return step?.urgentByMs == null ? step?.urgentByMs : step.urgentByMs - NOW_MS;
+      if (step === undefined || step.urgentByMs === null) return null;
+      return step.urgentByMs - NOW_MS;
     },
   };
 };

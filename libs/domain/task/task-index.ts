@@ -6,10 +6,12 @@ import { WaitBounds } from '../policy/wait-bounds.js';
 import { msOf } from '../time.js';
 import { dueTimesOf } from './due-times.js';
 import { InheritedPriorities } from './inherited-priorities.js';
+import { LookAhead } from './look-ahead.js';
 import { needsMet } from './needs.js';
 import { pauseOfGroup } from './pauses.js';
 import { expiresAtMs, waitsFromMs } from './queue-time.js';
 import type { TaskBook } from './task-book.js';
+import { readyStepOf } from './ready-step-of.js';
 import type { Requirement } from './requirement.js';
 import { RunningCharges } from './running-charges.js';
 import { needsDone, type OpenTask, type Step } from './task.js';
@@ -34,12 +36,14 @@ export class TaskIndex {
   readonly #expiring = new Timetable<TaskId>();
   readonly #known = new Map<TaskId, readonly StepId[]>();
   readonly #running = new RunningCharges();
+  readonly #ahead: LookAhead;
   readonly #inherited = new InheritedPriorities();
   readonly bounds: WaitBounds;
 
   constructor(book: TaskBook, costs: Costs) {
     this.#book = book;
     this.#costs = costs;
+    this.#ahead = new LookAhead(book, this.#links, costs);
     this.bounds = new WaitBounds(costs);
   }
 
@@ -71,6 +75,7 @@ export class TaskIndex {
     else this.#turning.set(taskId, nextMs);
     this.bounds.track(task, waiting, nowMs, this.#book.policy);
     this.#running.track(task, this.#costs, this.#book.policy);
+    this.#ahead.track(task);
   }
 
   /** A lease is being asked for: not to be planned again until `release`. */
@@ -112,6 +117,19 @@ export class TaskIndex {
     return served;
   }
 
+  /** Whether there is anything to decide about: what is ready, or may be when what runs has ended. */
+  get isIdle(): boolean {
+    return this.ready.size === 0 && !this.#ahead.isAnythingRunning;
+  }
+
+  /** For each model for which work is ready within the time that its load takes, by `profileKey`, the step that is ready first. */
+  soon(nowMs: number): ReadonlyMap<string, ReadyStep> {
+    const steps = new Map<string, ReadyStep>();
+    for (const [key, { task, step }] of this.#ahead.coming(nowMs))
+      steps.set(key, readyStepOf(task, step, { priority: this.#inherited.of(task), urgentByMs: null }));
+    return steps;
+  }
+
   /** The step that has been overtaken for as long as it may, of those that need a slot of this kind. */
   overtaken(kind: Requirement['kind'], nowMs: number): ReadyStep | null {
     const taskId = this.bounds.overtaken(kind, nowMs);
@@ -144,6 +162,7 @@ export class TaskIndex {
     this.#expiring.delete(taskId);
     this.bounds.forget(taskId);
     this.#running.forget(taskId);
+    this.#ahead.forget(taskId);
     this.#known.delete(taskId);
     for (const changed of this.#inherited.forget(taskId, this.#book.open)) this.refresh(changed, nowMs);
     this.#refreshAwaited(taskId, nowMs);
@@ -158,7 +177,8 @@ export class TaskIndex {
     return urgencyOf(task, dueTimesOf(task, { open, links: this.#links }, costs), { nowMs, costs, policy });
   }
 
-  #place(task: OpenTask, { spec, progress }: Step, blocked: boolean, nowMs: number): Placed {
+  #place(task: OpenTask, step: Step, blocked: boolean, nowMs: number): Placed {
+    const { spec, progress } = step;
     const key = `${task.id}/${spec.id}`;
     const waits =
       blocked || progress.status !== 'pending' || this.#held.has(key) || !needsDone(task, spec.needs);
@@ -166,27 +186,16 @@ export class TaskIndex {
       this.ready.remove(task.id, spec.id);
       return { isReady: false, againAtMs: Infinity };
     }
-    const fromMs = waitsFromMs(task);
     const notBeforeMs = Math.max(
       progress.notBefore === null ? 0 : msOf(progress.notBefore),
-      task.runAt === null ? 0 : fromMs,
+      task.runAt === null ? 0 : waitsFromMs(task),
     );
     if (notBeforeMs > nowMs) {
       this.ready.remove(task.id, spec.id);
       return { isReady: false, againAtMs: notBeforeMs };
     }
     const { urgentByMs, againAtMs } = this.#urgencyOf(task, nowMs);
-    this.ready.put({
-      taskId: task.id,
-      stepId: spec.id,
-      attempt: progress.attempts + 1,
-      workspace: task.workspace,
-      priority: this.#inherited.of(task),
-      seq: task.seq,
-      submittedAtMs: fromMs,
-      urgentByMs,
-      requirement: spec.requirement,
-    });
+    this.ready.put(readyStepOf(task, step, { priority: this.#inherited.of(task), urgentByMs }));
     return { isReady: true, againAtMs };
   }
 }

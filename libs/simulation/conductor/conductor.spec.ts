@@ -71,6 +71,22 @@ describe('the own scheduling on a trace', () => {
     }
   });
 
+  it('has the next model loaded when the one before ends, where there is room for both', () => {
+    const small = [A, B].map((model) => ({ ...model, weightBytes: 7 * GIB }));
+    // So long that the load can be over before; what is usual is known from the first one.
+    const long = { outputTokens: 2_000, outputTokensMax: 2_000 };
+    const { tasks } = run({
+      ...traceOf(
+        { ...task('a0', A, 0), ...long },
+        { ...task('a1', A, 0), ...long, after: ['a0'] },
+        task('b1', B, 0, ['a1']),
+      ),
+      models: small,
+    });
+    const byId = new Map(tasks.map((each) => [each.id, each]));
+    expect(byId.get('b1')?.startedAtMs).toBe(byId.get('a1')?.endedAtMs);
+  });
+
   it('makes the same of the same seed', () => expect(run(trace)).toEqual(run(trace)));
 
   it('says which task it cannot place', () =>

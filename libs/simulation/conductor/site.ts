@@ -167,7 +167,7 @@ export class Site {
     const { clock } = this.options;
     const { index } = this.plane;
     if (again) return this.wake();
-    const tickMs = index.ready.size > 0 ? TICK_MS : Infinity;
+    const tickMs = index.isIdle ? Infinity : TICK_MS;
     const nextMs = Math.min(tickMs, (index.nextWakeMs() ?? Infinity) - this.nowMs);
     if (nextMs !== Infinity) this.#cancelTick = clock.after(nextMs, () => this.wake());
   }

@@ -1,0 +1,19 @@
+import type { ReadyStep } from '../policy/ready-step.js';
+import { waitsFromMs } from './queue-time.js';
+import type { OpenTask, Step } from './task.js';
+
+/** A step as the policy sees it; `given` is what follows from other tasks and from the time. */
+export const readyStepOf = (
+  task: OpenTask,
+  { spec, progress }: Step,
+  given: Pick<ReadyStep, 'priority' | 'urgentByMs'>,
+): ReadyStep => ({
+  ...given,
+  taskId: task.id,
+  stepId: spec.id,
+  attempt: progress.status === 'pending' ? progress.attempts + 1 : 1,
+  workspace: task.workspace,
+  seq: task.seq,
+  submittedAtMs: waitsFromMs(task),
+  requirement: spec.requirement,
+});
