@@ -67,6 +67,15 @@ export const POLICY_FIELDS: readonly PolicyField[] = [
       'A task goes first from so long before the moment at which it would have to start to keep its deadline.',
   },
   {
+    name: 'copy_after_loads',
+    key: 'copyAfterLoads',
+    unit: 'count',
+    min: 1,
+    max: 1_000_000,
+    meaning:
+      'A second copy of a model is loaded on an idle server when what waits for it would keep its copies busy for longer than so many times its load; 1000000 for never.',
+  },
+  {
     name: 'load_retry',
     key: 'loadRetryMs',
     unit: 'duration',

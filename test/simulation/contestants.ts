@@ -24,6 +24,31 @@ export const ABLATIONS: readonly SimScheduler[] = [
   without('must-run', { overtakenMaxMs: NEVER_MS }),
 ];
 
+/** A deadline that nobody heeds changes nothing, and is judged all the same. */
+const heedless = (scheduler: SimScheduler): SimScheduler => ({
+  ...scheduler,
+  run: (trace, hardware) =>
+    scheduler.run({ ...trace, tasks: trace.tasks.map((task) => ({ ...task, deadlineMs: null })) }, hardware),
+});
+
+/**
+ * On llama-swap's terms: no shares, no deadlines, no copies, and hardly a swap that is not needed; so that loads can be compared where
+ * nothing else is asked for.
+ */
+export const OURS_AS_COLLATION = heedless(
+  conductor(
+    'ours-as-collation',
+    {
+      ...DEFAULT_POLICY,
+      fairQuantumMs: NEVER_MS,
+      copyAfterLoads: NEVER_MS,
+      swapLeadMs: 7_200_000,
+      overtakenMaxMs: 7_200_000,
+    },
+    1,
+  ),
+);
+
 /** What people do it with today. */
 export const PEERS: readonly SimScheduler[] = [
   llamaSwap,
@@ -33,4 +58,10 @@ export const PEERS: readonly SimScheduler[] = [
   smartProxy,
 ];
 
-export const CONTESTANTS: readonly SimScheduler[] = [OURS, OURS_ON_OLLAMA, ...PEERS, ...ABLATIONS];
+export const CONTESTANTS: readonly SimScheduler[] = [
+  OURS,
+  OURS_ON_OLLAMA,
+  OURS_AS_COLLATION,
+  ...PEERS,
+  ...ABLATIONS,
+];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { OURS, OURS_ON_OLLAMA } from './contestants.js';
+import { OURS, OURS_AS_COLLATION, OURS_ON_OLLAMA } from './contestants.js';
 import { runCell } from './policy-cells.js';
+import { llamaSwap } from '#libs/simulation/baselines/llama-swap.js';
 import { ollamaFifo } from '#libs/simulation/baselines/ollama-fifo.js';
 import { TRACES } from '#libs/simulation/traces/traces.js';
 
@@ -27,6 +28,17 @@ describe('the policy under a virtual clock', () => {
       expect(ours?.percentOfBound).toBeGreaterThanOrEqual(84);
     }
   });
+
+  it.each(['alternating', 'zipf-batch', 'chat-and-batch', 'greedy', 'convoy', 'rare'])(
+    'loads no more than collation where nothing else is asked for, and makes nobody wait longer: %s',
+    (trace) => {
+      const cell = { trace, hardware: '1x24', seed: 1 };
+      const [ours, collation] = runCell(cell, [OURS_AS_COLLATION, llamaSwap]);
+      expect(ours?.loads).toBeLessThanOrEqual(collation?.loads ?? 0);
+      // Loads of the same models in another order take other times: half a percent.
+      expect(ours?.waitSP99).toBeLessThanOrEqual((collation?.waitSP99 ?? 0) * 1.005);
+    },
+  );
 
   it('loads a fifth of what Ollama alone does where two models alternate, at most', () => {
     const cell = { trace: 'alternating', hardware: '1x24', seed: 1 };

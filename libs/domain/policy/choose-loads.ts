@@ -197,11 +197,8 @@ const chooseAhead = ({ requirement }: ReadyStep, choosing: Choosing): void => {
   choice.loads.push(load);
 };
 
-/** A copy pays when what waits takes longer than its load and half of what waits: the other half is then done beside it. */
-const COPY_PAYS = 2;
-
 /** Whether what waits beyond the free slots is more than all copies can do while another one is loaded. */
-const isOverloaded = ({ key, size }: ReadyGroup, { ledger, paces }: Snapshot): boolean => {
+const isOverloaded = ({ key, size }: ReadyGroup, { ledger, paces, settings }: Snapshot): boolean => {
   const copies = copiesOf(key, ledger);
   if (copies.length === 0 || copies.some(({ residency }) => residency.state !== 'loaded')) return false;
   let [slots, busy] = [0, 0];
@@ -210,7 +207,8 @@ const isOverloaded = ({ key, size }: ReadyGroup, { ledger, paces }: Snapshot): b
     busy += busySlots(server, residency.residencyId);
   }
   const drainMs = ((size - (slots - busy)) * meanMsOf(paces.get(key))) / Math.max(1, slots);
-  return drainMs > COPY_PAYS * (loadMsOf(ledger.loadMs.get(key)) + UNLOAD_MS);
+  const loadMs = loadMsOf(ledger.loadMs.get(key)) + UNLOAD_MS;
+  return drainMs > settings.copyAfterLoads * loadMs;
 };
 
 const addCopy = (candidate: Candidate, choosing: Choosing): void => {

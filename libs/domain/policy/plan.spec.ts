@@ -39,6 +39,8 @@ const on = (profile: ModelProfile, taskId: string, more: Partial<ReadyStep> = {}
 const cpuStep = (taskId: string, more: Partial<ReadyStep> = {}): ReadyStep =>
   readyStep(taskId, { seq: Number(taskId.slice(1)), requirement: CPU, ...more });
 
+const SETTINGS = { agingMs: 60_000, swapLeadMs: 60_000, swapShareMax: 0.2, fairQuantumMs: 60_000 };
+
 const planFor = (
   facts: readonly Fact[],
   steps: readonly ReadyStep[],
@@ -46,8 +48,9 @@ const planFor = (
 ): Plan => {
   const ready = new ReadyQueue();
   for (const step of steps) ready.put(step);
-  const settings = { agingMs: 60_000, swapLeadMs: 60_000, swapShareMax: 0.2, fairQuantumMs: 60_000 };
-  return plan(snapshotWith({ ready, ledger: ledgerOf(...facts), knownBytes: KNOWN, settings, ...more }));
+  return plan(
+    snapshotWith({ ready, ledger: ledgerOf(...facts), knownBytes: KNOWN, settings: SETTINGS, ...more }),
+  );
 };
 /** `t1@gpu1/r1`, or `t1@cpu`. */
 const places = ({ placements }: Plan): readonly string[] =>
@@ -491,12 +494,19 @@ describe('a second copy of a model', () => {
     Array.from({ length: count }, (_, n) => on(LLAMA, `t${n + 1}`));
   // Ten seconds each on two slots: five seconds of work per step, against a load of one second and an unload of two.
   const paces = new Map([[profileKey(LLAMA), { count: 50, meanMs: 10_000, longestMs: 10_000 }]]);
-  const loadsFor = (facts: readonly Fact[], steps: readonly ReadyStep[]) =>
-    loads(planFor(facts, steps, { paces }));
+  const loadsFor = (facts: readonly Fact[], steps: readonly ReadyStep[], copyAfterLoads = 2) =>
+    loads(planFor(facts, steps, { paces, settings: { ...SETTINGS, copyAfterLoads } }));
 
   it('is loaded where there is nothing to do, when what waits takes longer than it is worth', () => {
     expect(loadsFor([...first, busy], many(1))).toEqual([]);
     expect(loadsFor([...first, busy], many(2))).toEqual(['llama3:8b on gpu2']);
+  });
+
+  it('is loaded later where its owner says so, or never', () => {
+    // Three seconds a load: thirty are six steps.
+    expect(loadsFor([...first, busy], many(6), 10)).toEqual([]);
+    expect(loadsFor([...first, busy], many(7), 10)).toEqual(['llama3:8b on gpu2']);
+    expect(loadsFor([...first, busy], many(500), 1_000_000)).toEqual([]);
   });
 
   it('is not loaded on a server that works for another model', () => {

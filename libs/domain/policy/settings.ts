@@ -23,13 +23,21 @@ export type PolicySettings = {
   readonly fairQuantumMs: number;
   /** A task goes first from so long before the moment at which it would have to start to be done by its deadline. */
   readonly deadlineLeadMs: number;
+  /**
+   * A second copy of a model is loaded on an idle server when what waits for it would keep its copies busy for longer than so many times
+   * its load.
+   */
+  readonly copyAfterLoads: number;
   /** A failed load that may succeed later is not tried again on the same server before this. */
   readonly loadRetryMs: number;
   /** Failed loads of a model on every server after which the tasks that wait for it fail with the reason. */
   readonly loadFailuresMax: number;
 };
 
-/** Chosen on the workloads of `npm run bench:policy`. */
+/**
+ * Chosen on the workloads of `npm run bench:policy`. A copy pays when what waits takes longer than its load and half of what waits: the
+ * other half is then done beside it.
+ */
 export const DEFAULT_POLICY: PolicySettings = {
   agingMs: 90_000,
   swapLeadMs: 300_000,
@@ -38,6 +46,7 @@ export const DEFAULT_POLICY: PolicySettings = {
   weights: {},
   fairQuantumMs: 60_000,
   deadlineLeadMs: 30_000,
+  copyAfterLoads: 2,
   loadRetryMs: 10_000,
   loadFailuresMax: 3,
 };

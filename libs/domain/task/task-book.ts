@@ -77,7 +77,8 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
     case 'commands.refused':
       return;
     case 'policy.changed':
-      book.policy = event.policy;
+      // Settings that were none yet have their defaults.
+      book.policy = { ...DEFAULT_POLICY, ...event.policy };
       return;
     case 'scheduling.paused': {
       const { scope, reason, by, at } = event;
