@@ -1,5 +1,6 @@
 import type { StartBound, StepExplanation, Wait } from '#libs/domain/policy/explain.js';
 import type { PlaceView, Position, ServerVerdict } from '#libs/domain/policy/ready-wait.js';
+import type { Moved } from '#libs/domain/task/task.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import type { Obstacle } from '#libs/domain/policy/server-verdict.js';
 
@@ -43,6 +44,12 @@ export const waitText = (wait: Wait, model: string | null): string => {
     case 'model':
       return `${modelText(wait.servers, model)}${aheadText(wait.position, model)}`;
   }
+};
+
+/** A sentence: where somebody has put a task. */
+export const movedText = ({ to, by, at, reason }: Omit<Moved, 'place'>): string => {
+  const where = 'taskId' in to ? `${to.kind} ${to.taskId}` : `to the ${to.kind}`;
+  return `It was moved ${where} by ${by} at ${dateTime(Date.parse(at))} (${reason}).`;
 };
 
 export const pauseText = ({ scope, by, since, reason }: Pause): string =>

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { MoveTo } from '#libs/domain/task/events.js';
 import type { StepExplanation, Wait } from '#libs/domain/policy/explain.js';
 import { explanationView } from './explanation-view.js';
 
@@ -11,7 +12,25 @@ const BEHIND = { ahead: 4, aheadOfSame: 1 };
 const PAUSE = { reason: 'repair', by: 'ada', since: '2026-01-02T03:04:00.000Z' };
 
 const viewOf = (...steps: readonly StepExplanation[]) =>
-  explanationView('t1', { kind: 'open', seq: 7, atMs: AT_MS, priority: 5, steps });
+  explanationView('t1', { kind: 'open', seq: 7, atMs: AT_MS, priority: 5, moved: null, steps });
+
+describe('where somebody has put a task', () => {
+  const place = { priority: 5, fromMs: 0, seq: 1, nth: [1] };
+  const said = { reason: 'a demo', by: 'ada', at: '2026-01-02T03:04:00.000Z' };
+
+  it.each<readonly [MoveTo, string, object]>([
+    [{ kind: 'front' }, 'moved to the front by ada', { to: 'front', task: null }],
+    [{ kind: 'before', taskId: 't9' }, 'moved before t9 by ada', { to: 'before', task: 't9' }],
+  ])('is told: %j', (to, text, data) => {
+    const wait = { kind: 'lease' } as const;
+    const steps = [{ stepId: 'a', model: null, state: 'waiting', wait } as const];
+    const moved = { to, place, ...said };
+    const view = explanationView('t1', { kind: 'open', seq: 7, atMs: AT_MS, priority: 5, moved, steps });
+    const sentence = `It was ${text} at 2026-01-02T03:04:00Z (a demo).`;
+    expect(view.moved).toEqual({ ...data, ...said, text: sentence });
+    expect(view.summary).toBe(`Step 'a' is about to start: a slot was found for it. ${sentence}`);
+  });
+});
 
 const textOf = (wait: Wait, model: string | null = MODEL): string => {
   const [step] = viewOf({ stepId: 'a', model, state: 'waiting', wait }).steps;

@@ -1,6 +1,8 @@
 import type { ExplainReply } from '#libs/contracts/explain.js';
+import type { MovedView } from '#libs/contracts/queries.js';
+import type { Moved } from '#libs/domain/task/task.js';
 import type { StepExplanation } from '#libs/domain/policy/explain.js';
-import { stepText } from './explanation-text.js';
+import { movedText, stepText } from './explanation-text.js';
 import { asApiData } from './api-data.js';
 
 /** `GET /tasks/{id}/explain`: sentences for people, and the same as data. */
@@ -10,6 +12,8 @@ export type ExplanationView = {
   readonly as_of: string;
   readonly as_of_seq: number;
   readonly summary: string;
+  /** Where somebody has put it, also as a sentence; null where priority and age say its place. */
+  readonly moved: (MovedView & { readonly text: string }) | null;
   readonly steps: readonly StepView[];
 };
 
@@ -31,7 +35,13 @@ export const explanationView = (
   const common = { id, as_of: new Date(reply.atMs).toISOString(), as_of_seq: reply.seq };
   if (reply.kind === 'over') {
     const { status } = reply;
-    return { ...common, status, summary: `The task is over: it has ${OVER[status]}.`, steps: [] };
+    return {
+      ...common,
+      status,
+      summary: `The task is over: it has ${OVER[status]}.`,
+      moved: null,
+      steps: [],
+    };
   }
   const steps = reply.steps.map((step): StepView => ({
     id: step.stepId,
@@ -41,7 +51,14 @@ export const explanationView = (
     waits_for: step.state === 'waiting' ? asApiData(step.wait) : null,
     bound: step.state === 'waiting' && step.bound ? asApiData(step.bound) : null,
   }));
-  return { ...common, status: 'open', summary: summaryOf(steps), steps };
+  const moved = reply.moved && movedView(reply.moved);
+  const summary = [summaryOf(steps), ...(moved ? [moved.text] : [])].join(' ');
+  return { ...common, status: 'open', summary, moved, steps };
+};
+
+const movedView = (moved: Moved): MovedView & { readonly text: string } => {
+  const { to, reason, by, at } = moved;
+  return { text: movedText(moved), to: to.kind, task: 'taskId' in to ? to.taskId : null, reason, by, at };
 };
 
 const OVER = { completed: 'completed', failed: 'failed', cancelled: 'been cancelled' } as const;

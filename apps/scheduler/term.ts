@@ -150,7 +150,7 @@ export class Term {
     if (task === undefined) return { kind: 'unknown' };
     const { index } = this.recorder;
     const steps = explainTask(task, { book, index, snapshot: this.cycle.snapshot(atMs) });
-    return { kind: 'open', seq, atMs, priority: task.priority, steps };
+    return { kind: 'open', seq, atMs, priority: task.priority, moved: task.moved, steps };
   }
 
   /** What is ready to run, as it is decided from now. */

@@ -1,6 +1,7 @@
 import type { TaskId } from '#libs/domain/ids.js';
 import type { StepExplanation } from '#libs/domain/policy/explain.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
+import type { Moved } from '#libs/domain/task/task.js';
 import type { QueueView } from '#libs/domain/policy/queue-view.js';
 
 /** Asks the scheduler that leads why a task is where it is. */
@@ -13,6 +14,8 @@ export type ExplainReply =
       readonly seq: number;
       readonly atMs: number;
       readonly priority: number;
+      /** Where somebody has put it; null where priority and age say its place. */
+      readonly moved: Moved | null;
       readonly steps: readonly StepExplanation[];
     }
   | {

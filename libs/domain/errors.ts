@@ -30,6 +30,12 @@ export const ERRORS = {
   // What a caller asked for.
   TASK_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such task' },
   TASK_ALREADY_OVER: { http: 409, retry: 'no', title: 'The task is already over' },
+  TASK_NOT_QUEUED: { http: 409, retry: 'no', title: 'Nothing of the task waits for its turn' },
+  MOVE_REFERENCE_INVALID: {
+    http: 422,
+    retry: 'no',
+    title: 'The task cannot be moved next to that one',
+  },
   TASK_NOT_OVER: { http: 409, retry: 'no', title: 'The task is not over' },
   RERUN_NEEDS_WORKFLOW: { http: 409, retry: 'no', title: 'The task reads results of its workflow' },
   TASK_EXISTS: { http: 409, retry: 'no', title: 'A task with this id exists' },

@@ -9,6 +9,7 @@ type Queued = {
   readonly step_id: string;
   readonly model: string | null;
   readonly priority: number;
+  readonly moved: boolean;
   readonly submitted_at: string;
 };
 type Queue = {
@@ -54,7 +55,7 @@ const queueLines = (queue: Queue, out: Session['out']): readonly string[] => {
       ...next.map((step) => [
         step.task_id,
         step.step_id,
-        String(step.priority),
+        `${step.priority}${step.moved ? ' moved' : ''}`,
         step.model ?? '–',
         step.submitted_at,
       ]),

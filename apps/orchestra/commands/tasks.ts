@@ -3,21 +3,22 @@ import type { TaskView } from '#libs/contracts/queries.js';
 import { wholeNumber } from '../arguments.js';
 import { decidedTask, endedTask, isUndecided, taskPath, type Undecided } from '../client/task-view.js';
 import { addCancelMatchingCommand } from './cancel-matching.js';
+import { addMoveCommand } from './move.js';
 import { addRerunCommand } from './rerun.js';
 import { CommandError, EXIT } from '../exit-codes.js';
 import type { Session } from '../session.js';
 import { eventText } from './event-text.js';
-import { taskLines } from './task-text.js';
+import { showTask } from './task-text.js';
 import { watchTask } from './watch.js';
 
-/** Commands about one task: get, watch, logs, explain, cancel, priority. */
+/** Commands about one task: get, watch, logs, explain, cancel, priority, move. */
 export const addTaskCommands = (program: Command, session: () => Session): void => {
   program
     .command('get <id>')
     .description('show one task')
     .action(async (id: string) => {
       const { api, out } = session();
-      show(await api.call<TaskView | Undecided>('GET', taskPath(id)), out);
+      showTask(await api.call<TaskView | Undecided>('GET', taskPath(id)), out);
     });
   program
     .command('watch <id>')
@@ -50,17 +51,13 @@ export const addTaskCommands = (program: Command, session: () => Session): void 
     .description('change the priority of an open task')
     .action(async (id: string, priority: number) => {
       const { api, out } = session();
-      show(
+      showTask(
         await api.call<TaskView | Undecided>('PATCH', `${taskPath(id)}/priority`, { body: { priority } }),
         out,
       );
     });
+  addMoveCommand(program, session);
 };
-
-const show = (task: TaskView | Undecided, out: Session['out']): void =>
-  out.show(task, () =>
-    isUndecided(task) ? [`${task.id}  stored; not decided yet, no scheduler leads`] : taskLines(task, out),
-  );
 
 type History = {
   readonly items: readonly {
@@ -85,6 +82,7 @@ const logs = async (id: string, { api, out }: Session): Promise<void> => {
 
 type Explanation = {
   readonly summary: string;
+  readonly moved: { readonly text: string } | null;
   readonly steps: readonly { readonly id: string; readonly text: string }[];
 };
 
@@ -93,16 +91,19 @@ const explain = async (id: string, { api, out }: Session): Promise<void> => {
   out.show(found, () =>
     found.steps.length === 0
       ? [found.summary]
-      : found.steps.map((step) => `${out.colour('bold', step.id)}  ${step.text}`),
+      : [
+          ...found.steps.map((step) => `${out.colour('bold', step.id)}  ${step.text}`),
+          ...(found.moved === null ? [] : [found.moved.text]),
+        ],
   );
 };
 
 const cancel = async (id: string, wait: boolean, { api, out }: Session): Promise<void> => {
   const asked = await api.call<TaskView | Undecided>('DELETE', taskPath(id));
-  if (!wait) return show(asked, out);
+  if (!wait) return showTask(asked, out);
   const open = isUndecided(asked) ? await decidedTask(api, id) : asked;
   const task = open.status === 'cancelled' ? open : await endedTask(api, id);
-  show(task, out);
+  showTask(task, out);
   if (task.status !== 'cancelled')
     throw new CommandError(EXIT.refused, `Task ${id} had ${task.status} before it could be cancelled.`);
 };

@@ -27,6 +27,8 @@ export type QueuedStep = {
   readonly stepId: StepId;
   readonly model: string | null;
   readonly priority: number;
+  /** Whether somebody has put its task where it is. */
+  readonly moved: boolean;
   readonly submittedAtMs: number;
 };
 
@@ -73,5 +75,6 @@ const queued = (step: ReadyStep): QueuedStep => ({
   stepId: step.stepId,
   model: modelOf(step),
   priority: step.priority,
+  moved: step.place !== null,
   submittedAtMs: step.submittedAtMs,
 });

@@ -33,7 +33,9 @@ export class ReadyQueue {
     if (
       known?.step.priority === step.priority &&
       known.step.attempt === step.attempt &&
-      known.step.urgentByMs === step.urgentByMs
+      known.step.urgentByMs === step.urgentByMs &&
+      known.step.place === step.place &&
+      known.step.line === step.line
     )
       return;
     if (known) this.remove(step.taskId, step.stepId);

@@ -1,5 +1,6 @@
 import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type { Costs } from '../policy/costs.js';
+import type { Place } from '../policy/place.js';
 import { ReadyQueue } from '../policy/ready-queue.js';
 import type { ReadyStep } from '../policy/ready-step.js';
 import { WaitBounds } from '../policy/wait-bounds.js';
@@ -9,7 +10,7 @@ import { InheritedPriorities } from './inherited-priorities.js';
 import { LookAhead } from './look-ahead.js';
 import { needsMet } from './needs.js';
 import { pauseOfGroup } from './pauses.js';
-import { expiresAtMs, waitsFromMs } from './queue-time.js';
+import { expiresAtMs, plainPlaceOf, waitsFromMs } from './queue-time.js';
 import type { TaskBook } from './task-book.js';
 import { readyStepOf } from './ready-step-of.js';
 import type { Requirement } from './requirement.js';
@@ -47,8 +48,19 @@ export class TaskIndex {
     this.bounds = new WaitBounds(costs);
   }
 
+  /** Tasks take their places in the line of promises as they come: in the order of the book, unless some have given theirs up. */
   rebuild(nowMs: number): void {
-    for (const taskId of this.#book.open.keys()) this.refresh(taskId, nowMs);
+    const { open, policy } = this.#book;
+    const tasks = [...open.values()];
+    if (tasks.some(({ line }) => line !== null))
+      for (const task of tasks.toSorted(byTurn))
+        if (waitsFromMs(task) <= nowMs) this.bounds.lineUp(task, nowMs, policy);
+    for (const taskId of open.keys()) this.refresh(taskId, nowMs);
+  }
+
+  /** Its place in the queue: the one that it was given, or that of its age and the priority that counts. */
+  placeOf(task: OpenTask): Place {
+    return task.moved?.place ?? plainPlaceOf(task, this.#inherited.of(task));
   }
 
   /** Call after each event of the task. */
@@ -199,6 +211,8 @@ export class TaskIndex {
     return { isReady: true, againAtMs };
   }
 }
+
+const byTurn = (a: OpenTask, b: OpenTask): number => (a.line?.seq ?? a.seq) - (b.line?.seq ?? b.seq);
 
 /** Whether a step could run now, and when to look at it again. */
 type Placed = { readonly isReady: boolean; readonly againAtMs: number };

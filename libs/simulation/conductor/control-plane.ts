@@ -5,7 +5,7 @@ import { vramShareOf } from '#libs/domain/gpu/room.js';
 import { profileKey, type ModelProfile } from '#libs/domain/gpu/profile.js';
 import { costsOf } from '#libs/domain/policy/costs.js';
 import { plan } from '#libs/domain/policy/plan.js';
-import { promiseFor } from '#libs/domain/policy/promise.js';
+import { promiseAgain, promiseFor } from '#libs/domain/policy/promise.js';
 import type { PolicySettings } from '#libs/domain/policy/settings.js';
 import { snapshotOf } from '#libs/domain/policy/snapshot-of.js';
 import type { LoadWish, Placement, Plan } from '#libs/domain/policy/snapshot.js';
@@ -19,7 +19,8 @@ import {
   submitTask,
   type Decision,
 } from '#libs/domain/task/decide.js';
-import type { TaskSubmitted } from '#libs/domain/task/events.js';
+import type { MoveTo, TaskSubmitted } from '#libs/domain/task/events.js';
+import { moveTask } from '#libs/domain/task/move-task.js';
 import { dependencyEnded, loseLease, recordReport, type Outcome } from '#libs/domain/task/outcome.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
@@ -195,6 +196,16 @@ export class ControlPlane {
 
   changePriority(taskId: string, priority: number, nowMs: number, at: string): void {
     this.#tellUnlessRefused(changePriority(taskId, priority, this.book, at), nowMs);
+  }
+
+  move(taskId: string, to: MoveTo, nowMs: number, at: string): void {
+    const { book, index } = this;
+    const decision = moveTask({ taskId, to, reason: 'it matters', by: 'somebody' }, book, {
+      at,
+      placeOf: (task) => index.placeOf(task),
+      promiseAgain: (task) => promiseAgain(task, nowMs, book, index.bounds),
+    });
+    this.#tellUnlessRefused(decision, nowMs);
   }
 
   #tellUnlessRefused(decision: Decision, nowMs: number): void {

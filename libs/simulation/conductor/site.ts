@@ -2,6 +2,7 @@ import type { Failure } from '#libs/domain/errors.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
 import { profileKey, type ModelProfile } from '#libs/domain/gpu/profile.js';
 import type { PolicySettings } from '#libs/domain/policy/settings.js';
+import type { MoveTo } from '#libs/domain/task/events.js';
 import type { Outcome } from '#libs/domain/task/outcome.js';
 import { rfc3339Of } from '#libs/domain/time.js';
 import { vramBytesOf, type Hardware, type SimModel, type SimServer } from '../hardware.js';
@@ -131,6 +132,11 @@ export class Site {
 
   changePriority(taskId: string, priority: number): void {
     this.plane.changePriority(taskId, priority, this.nowMs, this.at);
+    this.wake();
+  }
+
+  move(taskId: string, to: MoveTo): void {
+    this.plane.move(taskId, to, this.nowMs, this.at);
     this.wake();
   }
 
