@@ -2,6 +2,7 @@ import type { ErrorCode } from '#libs/domain/errors.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import type { Heard } from '../conductor/control-plane.js';
 import { Site } from '../conductor/site.js';
+import { playOutages } from '../outages.js';
 import { pick, seededRandom, type Random } from '../random.js';
 import { VirtualClock } from '../virtual-clock.js';
 import { randomHardware, randomModels, randomPolicy, randomTasks } from './random-site.js';
@@ -59,9 +60,28 @@ const misfortune = (site: Site, clock: VirtualClock, random: Random): void => {
   switch (pick(random, KINDS)) {
     case 'crash': {
       const serverId = pick(random, [...site.servers.keys()]);
-      if (plane.ledger.servers.get(serverId)?.state !== 'up') return;
-      site.crash(serverId);
-      clock.after(1_000 + random() * 60_000, () => site.recover(serverId));
+      const server = site.servers.get(serverId);
+      if (!server?.isUp) return;
+      server.die();
+      clock.after(1_000 + random() * 60_000, () => server.comeBack());
+      return;
+    }
+    case 'stuck': {
+      const servers = [...site.servers.values()];
+      playOutages(
+        [
+          {
+            kind: 'slow-unload',
+            server: Math.floor(random() * servers.length),
+            fromMs: clock.nowMs,
+            lastsMs: random() < 0.5 ? null : random() * 120_000,
+            restartAfterMs: 120_000,
+            restartMs: 5_000,
+          },
+        ],
+        servers,
+        clock,
+      );
       return;
     }
     case 'executor':
@@ -93,5 +113,5 @@ const misfortune = (site: Site, clock: VirtualClock, random: Random): void => {
   }
 };
 
-const KINDS = ['crash', 'executor', 'fail', 'repeat', 'cancel', 'priority'] as const;
+const KINDS = ['crash', 'stuck', 'executor', 'fail', 'repeat', 'cancel', 'priority'] as const;
 const FAILURES: readonly ErrorCode[] = ['MODEL_ERROR', 'STEP_INPUT_INVALID', 'SERVER_UNREACHABLE'];
