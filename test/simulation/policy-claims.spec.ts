@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { OURS, OURS_ON_OLLAMA } from './contestants.js';
 import { runCell } from './policy-cells.js';
+import { llamaSwap } from '#libs/simulation/baselines/llama-swap.js';
 import { ollamaFifo } from '#libs/simulation/baselines/ollama-fifo.js';
 import { TRACES } from '#libs/simulation/traces/traces.js';
 
@@ -26,6 +27,13 @@ describe('the policy under a virtual clock', () => {
       const [ours] = runCell({ trace, hardware, seed: 1 }, [OURS]);
       expect(ours?.percentOfBound).toBeGreaterThanOrEqual(84);
     }
+  });
+
+  it('waits half as long as with llama-swap where one of two servers dies and an unload sticks, at most', () => {
+    const [ours, peer] = runCell({ trace: 'outage', hardware: '2x24', seed: 1 }, [OURS, llamaSwap]);
+    expect([ours?.deaths, peer?.deaths, ours?.lateExcused]).toEqual([3, 3, 0]);
+    expect((ours?.waitSP99 ?? Infinity) * 2).toBeLessThanOrEqual(peer?.waitSP99 ?? 0);
+    expect(ours?.makespanS).toBeLessThan(peer?.makespanS ?? 0);
   });
 
   it('loads a fifth of what Ollama alone does where two models alternate, at most', () => {
