@@ -43,7 +43,8 @@ export const judgedHistory = (seed: number, chaos?: Chaos): Judged => {
   return { problems, remains, events: tasks.length + leases.length, moves };
 };
 
-const auditOf = (tasks: readonly TaskRecord[], leases: readonly GpuRecord[]): readonly string[] => {
+/** What the audit finds in these logs, by rule. */
+export const auditOf = (tasks: readonly TaskRecord[], leases: readonly GpuRecord[]): readonly string[] => {
   const findings = new Findings();
   const [taskAudit, leaseAudit] = [new TaskAudit('TASKS', findings), new LeaseAudit('LEASES', findings)];
   const promiseAudit = new PromiseAudit('TASKS', findings);

@@ -3,6 +3,7 @@ import type { MoveTo } from '#libs/domain/task/events.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import type { Heard } from '../conductor/control-plane.js';
 import { Site } from '../conductor/site.js';
+import { playOutages } from '../outages.js';
 import { pick, seededRandom, type Random } from '../random.js';
 import { VirtualClock } from '../virtual-clock.js';
 import { randomHardware, randomModels, randomPolicy, randomTasks } from './random-site.js';
@@ -63,9 +64,28 @@ const befall = (kind: Misfortune, site: Site, clock: VirtualClock, random: Rando
   switch (kind) {
     case 'crash': {
       const serverId = pick(random, [...site.servers.keys()]);
-      if (plane.ledger.servers.get(serverId)?.state !== 'up') return;
-      site.crash(serverId);
-      clock.after(1_000 + random() * 60_000, () => site.recover(serverId));
+      const server = site.servers.get(serverId);
+      if (!server?.isUp) return;
+      server.die();
+      clock.after(1_000 + random() * 60_000, () => server.comeBack());
+      return;
+    }
+    case 'stuck': {
+      const servers = [...site.servers.values()];
+      playOutages(
+        [
+          {
+            kind: 'slow-unload',
+            server: Math.floor(random() * servers.length),
+            fromMs: clock.nowMs,
+            lastsMs: random() < 0.5 ? null : random() * 120_000,
+            restartAfterMs: 120_000,
+            restartMs: 5_000,
+          },
+        ],
+        servers,
+        clock,
+      );
       return;
     }
     case 'executor':
@@ -106,7 +126,7 @@ const randomMove = (random: Random, open: readonly string[]): MoveTo => {
 };
 
 const MOVES = ['front', 'back', 'before', 'after'] as const;
-const MISFORTUNES = ['crash', 'executor', 'fail', 'repeat', 'cancel', 'priority', 'move'] as const;
+const MISFORTUNES = ['crash', 'stuck', 'executor', 'fail', 'repeat', 'cancel', 'priority', 'move'] as const;
 type Misfortune = (typeof MISFORTUNES)[number];
 const EVERYTHING: Chaos = { kinds: MISFORTUNES, timesMax: 12 };
 const FAILURES: readonly ErrorCode[] = ['MODEL_ERROR', 'STEP_INPUT_INVALID', 'SERVER_UNREACHABLE'];

@@ -13,6 +13,7 @@ import type { Request, VirtualServer } from '../virtual-server.js';
 import { EPOCH_MS } from './epoch.js';
 import { ControlPlane, type Dispatched, type Heard, type Submission } from './control-plane.js';
 import { ModelSwaps } from './model-swaps.js';
+import { ServerCare } from './server-care.js';
 
 /** Nothing happens, but what time alone changes is seen this soon: turns that end, pauses after failed loads. */
 const TICK_MS = 1_000;
@@ -28,7 +29,7 @@ export type SiteOptions = {
   readonly heard?: Heard;
   /** An attempt begins to work. */
   readonly onStarted?: (attempt: Dispatched, startByMs: number | null) => void;
-  /** An attempt has reported; the task may go on. */
+  /** An attempt has reported that it is complete; the task may go on. */
   readonly onEnded?: (attempt: Dispatched) => void;
   readonly onImpossible?: (taskId: string, failure: Failure) => void;
 };
@@ -45,6 +46,9 @@ export class Site {
   /** By lease. */
   readonly running = new Map<string, RunningAttempt>();
   readonly #swaps: ModelSwaps;
+  readonly #care: ServerCare;
+  /** Servers on which attempts have failed at this moment. */
+  readonly #suspects = new Set<string>();
   readonly #asked = new Map<string, Asked>();
   #due = false;
   #cancelTick = (): void => {};
@@ -56,12 +60,23 @@ export class Site {
     const slots = Math.max(...hardware.servers.map((server) => server.slots));
     const bytes = models.map((model) => [profileKey(profileOf(model)), vramBytesOf(model, slots)] as const);
     this.plane = new ControlPlane(policy, new Map(bytes), heard);
-    this.#swaps = new ModelSwaps(this.plane, this.servers, models, clock, () => this.wake());
+    const onChange = (): void => this.wake();
+    const about = { plane: this.plane, servers: this.servers, clock, onChange };
+    const onTrouble = (serverId: string): void => this.#care.look(serverId);
+    this.#swaps = new ModelSwaps({ ...about, models, onTrouble });
+    this.#care = new ServerCare({ ...about, swaps: this.#swaps });
     this.plane.configure(
       hardware.servers.map((server) => specOf(server, options.besideShare)),
       this.at,
     );
-    for (const { serverId } of hardware.servers) this.serverState(serverId, 'up');
+    for (const server of servers) {
+      const { serverId } = server;
+      this.plane.allocate([
+        { type: 'server.state-changed', serverId, state: 'up', foreign: [], at: this.at },
+      ]);
+      server.watch({ died: () => this.#died(serverId), back: () => this.#care.back(serverId) });
+    }
+    this.wake();
   }
 
   get nowMs(): number {
@@ -79,15 +94,10 @@ export class Site {
     return this.plane.submit(submission, this.nowMs);
   }
 
-  serverState(serverId: string, state: 'up' | 'down'): void {
-    this.plane.allocate([{ type: 'server.state-changed', serverId, state, foreign: [], at: this.at }]);
-    this.wake();
-  }
-
   /** The attempt reports. One that was given up before has no effect. */
   report(attempt: Dispatched, outcome: Outcome): void {
     this.running.delete(attempt.leaseId);
-    this.options.onEnded?.(attempt);
+    if (outcome.kind === 'completed') this.options.onEnded?.(attempt);
     this.plane.end(attempt, outcome, this.nowMs, this.at);
     this.wake();
   }
@@ -97,23 +107,6 @@ export class Site {
     if (this.#due) return;
     this.#due = true;
     this.options.clock.after(0, () => this.#cycle());
-  }
-
-  /** The server stops answering: what runs on it fails at once, what was loaded is gone. */
-  crash(serverId: string): void {
-    this.#swaps.crashed(serverId);
-    this.serverState(serverId, 'down');
-    for (const { attempt, request } of this.running.values()) {
-      if (attempt.serverId !== serverId) continue;
-      request.abort();
-      const message = `${serverId} does not answer.`;
-      this.report(attempt, { kind: 'failed', failure: { code: 'SERVER_UNREACHABLE', message } });
-    }
-  }
-
-  /** It answers again, with nothing loaded. */
-  recover(serverId: string): void {
-    this.#swaps.recover(serverId, () => this.serverState(serverId, 'up'));
   }
 
   /** Asks a task to stop; what runs of it is seen to have stopped so much later. */
@@ -148,6 +141,21 @@ export class Site {
     this.wake();
   }
 
+  /** Its attempts have failed by now. Whoever used it looks at once; without that the next look finds out. */
+  #died(serverId: string): void {
+    const isNoticed = this.#suspects.delete(serverId) || this.#swaps.busy.has(serverId);
+    this.#swaps.died(serverId);
+    if (isNoticed) this.#care.look(serverId);
+    else this.#care.lookSoon(serverId);
+  }
+
+  /** In the middle of an answer an executor calls it MODEL_STREAM_BROKEN: retried alike, but one of the template's attempts. */
+  #unreachable(attempt: Dispatched): void {
+    this.#suspects.add(attempt.serverId);
+    const message = `${attempt.serverId} does not answer.`;
+    this.report(attempt, { kind: 'failed', failure: { code: 'SERVER_UNREACHABLE', message } });
+  }
+
   #cycle(): void {
     this.#due = false;
     this.#cancelTick();
@@ -156,8 +164,20 @@ export class Site {
     const { placements, loads, impossible } = plane.decide(this.nowMs, this.#swaps.busy);
     for (const { step, failure } of impossible) this.#giveUp(step.taskId, failure);
     for (const wish of loads) this.#swaps.begin(wish);
-    for (const placement of placements) this.#start(plane.dispatch(placement, this.nowMs, this.at));
+    const refused = placements
+      .map((placement) => plane.dispatch(placement, this.nowMs, this.at))
+      .filter((attempt) => !this.#start(attempt));
+    if (refused.length > 0) this.options.clock.after(0, () => this.#refused(refused));
     this.#expectNext(impossible.length > 0);
+  }
+
+  /** Nobody had noticed yet that these servers are gone. */
+  #refused(attempts: readonly Dispatched[]): void {
+    for (const attempt of attempts) this.#unreachable(attempt);
+    for (const serverId of new Set(attempts.map((attempt) => attempt.serverId))) {
+      this.#suspects.delete(serverId);
+      this.#care.look(serverId);
+    }
   }
 
   /** A task that fails for good has what else runs of it stopped. */
@@ -183,19 +203,23 @@ export class Site {
     this.plane.fail(taskId, failure, this.nowMs, this.at);
   }
 
-  #start(attempt: Dispatched): void {
+  /** Whether its server took the request. */
+  #start(attempt: Dispatched): boolean {
     const { step, serverId } = attempt;
     const { requirement } = step;
     const server = this.servers.get(serverId);
     const asked = this.#asked.get(step.taskId);
     if (requirement.kind !== 'model' || !server || !asked)
       throw new Error(`'${step.taskId}' was placed on '${serverId}' without a model`);
+    if (!server.isUp) return false;
     const bound = this.plane.index.bounds.boundOf(step.taskId, step.stepId);
     this.options.onStarted?.(attempt, bound ? bound.startByMs - EPOCH_MS : null);
     const request = server.start(requirement.profile.model, asked, {
       onDone: () => this.report(attempt, { kind: 'completed', output: null }),
+      onBroken: () => this.#unreachable(attempt),
     });
     this.running.set(attempt.leaseId, { attempt, request });
+    return true;
   }
 }
 
