@@ -37,18 +37,23 @@ export class Workload {
     this.#of(taskId).startBoundMs = startBoundMs;
   }
 
+  /** When it was to start probably. */
+  predict(taskId: string, predictedMs: number): void {
+    this.#of(taskId).predictedMs = predictedMs;
+  }
+
   /** A slot has begun to work for it; a task that is started again counts from its last start. */
   started(taskId: string): void {
     this.#of(taskId).startedAtMs = this.clock.nowMs;
   }
 
   ended(taskId: string, serverId: string): void {
-    const { readyAtMs, startedAtMs, startBoundMs } = this.#of(taskId);
+    const { readyAtMs, startedAtMs, startBoundMs, predictedMs } = this.#of(taskId);
     const endedAtMs = this.clock.nowMs;
     if (readyAtMs === null || startedAtMs === null) {
       throw new Error(`end of '${taskId}' at ${endedAtMs} ms — expected it ready and started`);
     }
-    this.#ended.push({ id: taskId, serverId, readyAtMs, startedAtMs, endedAtMs, startBoundMs });
+    this.#ended.push({ id: taskId, serverId, readyAtMs, startedAtMs, endedAtMs, startBoundMs, predictedMs });
     for (const { id } of this.#successors.get(taskId) ?? []) {
       this.#of(id).waitsFor.delete(taskId);
       this.#offer(id);
@@ -95,6 +100,7 @@ type Progress = {
   readyAtMs: number | null;
   startedAtMs: number | null;
   startBoundMs: number | null;
+  predictedMs: number | null;
 };
 
-const NOTHING_YET = { readyAtMs: null, startedAtMs: null, startBoundMs: null };
+const NOTHING_YET = { readyAtMs: null, startedAtMs: null, startBoundMs: null, predictedMs: null };

@@ -1,5 +1,6 @@
 import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type { Costs } from '../policy/costs.js';
+import { FirstPredictions } from '../policy/first-predictions.js';
 import { ReadyQueue } from '../policy/ready-queue.js';
 import type { ReadyStep } from '../policy/ready-step.js';
 import { WaitBounds } from '../policy/wait-bounds.js';
@@ -34,6 +35,7 @@ export class TaskIndex {
   readonly #running = new RunningCharges();
   readonly #inherited = new InheritedPriorities();
   readonly bounds: WaitBounds;
+  readonly predictions = new FirstPredictions();
 
   constructor(book: TaskBook, costs: Costs) {
     this.#book = book;
@@ -137,7 +139,7 @@ export class TaskIndex {
 
   /** A closed task leaves no step behind, and may have been what others waited for. */
   #forget(taskId: TaskId, nowMs: number): void {
-    for (const stepId of this.#known.get(taskId) ?? []) this.ready.remove(taskId, stepId);
+    for (const stepId of this.#known.get(taskId) ?? []) this.#remove(taskId, stepId);
     this.#turning.delete(taskId);
     this.#expiring.delete(taskId);
     this.bounds.forget(taskId);
@@ -155,7 +157,8 @@ export class TaskIndex {
     const waits =
       blocked || progress.status !== 'pending' || this.#held.has(key) || !needsDone(task, spec.needs);
     if (waits) {
-      this.ready.remove(task.id, spec.id);
+      if (this.#held.has(key)) this.ready.remove(task.id, spec.id);
+      else this.#remove(task.id, spec.id);
       return { isReady: false, againAtMs: Infinity };
     }
     const fromMs = waitsFromMs(task);
@@ -164,7 +167,7 @@ export class TaskIndex {
       task.runAt === null ? 0 : fromMs,
     );
     if (notBeforeMs > nowMs) {
-      this.ready.remove(task.id, spec.id);
+      this.#remove(task.id, spec.id);
       return { isReady: false, againAtMs: notBeforeMs };
     }
     const { urgentByMs, againAtMs } = urgencyOf(task, nowMs, this.#costs, this.#book.policy);
@@ -179,7 +182,13 @@ export class TaskIndex {
       urgentByMs,
       requirement: spec.requirement,
     });
+    this.predictions.expect(task.id, spec.id);
     return { isReady: true, againAtMs };
+  }
+
+  #remove(taskId: TaskId, stepId: StepId): void {
+    this.ready.remove(taskId, stepId);
+    this.predictions.forget(taskId, stepId);
   }
 }
 

@@ -24,8 +24,9 @@ export const conductor = (name: string, policy: PolicySettings, besideShare?: nu
       models: trace.models,
       policy: { ...policy, weights: weightsOf(trace) },
       ...(besideShare === undefined ? {} : { besideShare }),
-      onStarted: ({ step }, startBoundMs) => {
-        if (startBoundMs !== null) workload.promise(step.taskId, startBoundMs);
+      onStarted: ({ step }, { boundMs, predictedMs }) => {
+        if (boundMs !== null) workload.promise(step.taskId, boundMs);
+        if (predictedMs !== null) workload.predict(step.taskId, predictedMs);
         workload.started(step.taskId);
       },
       onEnded: ({ step, serverId }) => workload.ended(step.taskId, serverId),

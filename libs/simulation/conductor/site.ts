@@ -10,11 +10,15 @@ import type { VirtualClock } from '../virtual-clock.js';
 import { startServers } from '../virtual-machine.js';
 import type { Request, VirtualServer } from '../virtual-server.js';
 import { EPOCH_MS } from './epoch.js';
+import type { Placement } from '#libs/domain/policy/snapshot.js';
 import { ControlPlane, type Dispatched, type Heard, type Submission } from './control-plane.js';
 import { ModelSwaps } from './model-swaps.js';
 
 /** Nothing happens, but what time alone changes is seen this soon: turns that end, pauses after failed loads. */
 const TICK_MS = 1_000;
+
+/** Forecasts are made no more often, as in the scheduler. */
+const FORESEE_EVERY_MS = 1_000;
 
 export type SiteOptions = {
   readonly clock: VirtualClock;
@@ -26,11 +30,14 @@ export type SiteOptions = {
   readonly besideShare?: number;
   readonly heard?: Heard;
   /** An attempt begins to work. */
-  readonly onStarted?: (attempt: Dispatched, startByMs: number | null) => void;
+  readonly onStarted?: (attempt: Dispatched, told: ToldStart) => void;
   /** An attempt has reported; the task may go on. */
   readonly onEnded?: (attempt: Dispatched) => void;
   readonly onImpossible?: (taskId: string, failure: Failure) => void;
 };
+
+/** What was told of the start of a step before it came: the latest, and when it became ready, the probable one. */
+export type ToldStart = { readonly boundMs: number | null; readonly predictedMs: number | null };
 
 /** What a request of a step asks of its server. */
 export type Asked = { readonly promptTokens: number; readonly outputTokens: number };
@@ -46,6 +53,7 @@ export class Site {
   readonly #swaps: ModelSwaps;
   readonly #asked = new Map<string, Asked>();
   #due = false;
+  #foreseeAtMs = 0;
   #cancelTick = (): void => {};
 
   constructor(private readonly options: SiteOptions) {
@@ -150,7 +158,8 @@ export class Site {
     const { placements, loads, impossible } = plane.decide(this.nowMs, this.#swaps.busy);
     for (const { step, failure } of impossible) this.#giveUp(step.taskId, failure);
     for (const wish of loads) this.#swaps.begin(wish);
-    for (const placement of placements) this.#start(plane.dispatch(placement, this.nowMs, this.at));
+    for (const placement of placements) this.#start(placement);
+    this.#foresee();
     this.#expectNext(impossible.length > 0);
   }
 
@@ -177,7 +186,17 @@ export class Site {
     this.plane.fail(taskId, failure, this.nowMs, this.at);
   }
 
-  #start(attempt: Dispatched): void {
+  #foresee(): void {
+    const { nowMs } = this;
+    if (nowMs < this.#foreseeAtMs || !this.plane.index.predictions.isDue) return;
+    this.#foreseeAtMs = nowMs + FORESEE_EVERY_MS;
+    this.plane.foresee(nowMs, this.#swaps.busy);
+  }
+
+  #start(placement: Placement): void {
+    const { taskId, stepId } = placement.step;
+    const predictedMs = this.plane.index.predictions.of(taskId, stepId);
+    const attempt = this.plane.dispatch(placement, this.nowMs, this.at);
     const { step, serverId } = attempt;
     const { requirement } = step;
     const server = this.servers.get(serverId);
@@ -185,7 +204,10 @@ export class Site {
     if (requirement.kind !== 'model' || !server || !asked)
       throw new Error(`'${step.taskId}' was placed on '${serverId}' without a model`);
     const bound = this.plane.index.bounds.boundOf(step.taskId, step.stepId);
-    this.options.onStarted?.(attempt, bound ? bound.startByMs - EPOCH_MS : null);
+    this.options.onStarted?.(attempt, {
+      boundMs: bound ? bound.startByMs - EPOCH_MS : null,
+      predictedMs: predictedMs === undefined ? null : predictedMs - EPOCH_MS,
+    });
     const request = server.start(requirement.profile.model, asked, {
       onDone: () => this.report(attempt, { kind: 'completed', output: null }),
     });
