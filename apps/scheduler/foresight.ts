@@ -7,21 +7,24 @@ import type { Clock } from '#libs/runtime/clock.js';
 const EVERY_MS = 1_000;
 const REST = 100;
 
-/** Whoever asks again so soon is answered from the same forecast. */
-const KEPT_MS = 250;
+/** For whoever asks: a tenth of the time at most. In between, the last one answers. */
+const ASKED_REST = 10;
 
 /** Makes forecasts for whoever asks, and for what has become ready; never so often that decisions would be slower. */
 export class Foresight {
   #nextAtMs = 0;
   #last: Forecast | null = null;
+  #keptUntilMs = 0;
 
   constructor(private readonly clock: Clock) {}
 
-  /** Of this moment, or of one just before. */
+  /** Of this moment, or of one just before where forecasts take long. */
   of(snapshot: Snapshot): Forecast {
-    const ageMs = this.#last ? snapshot.nowMs - this.#last.madeAtMs : Infinity;
-    if (this.#last && ageMs >= 0 && ageMs < KEPT_MS) return this.#last;
+    const { nowMs } = snapshot;
+    if (this.#last && nowMs >= this.#last.madeAtMs && nowMs < this.#keptUntilMs) return this.#last;
+    const beginMs = this.clock.nowMs();
     this.#last = forecastOf(snapshot);
+    this.#keptUntilMs = nowMs + (this.clock.nowMs() - beginMs) * ASKED_REST;
     return this.#last;
   }
 
@@ -35,9 +38,7 @@ export class Foresight {
     const nowMs = this.clock.nowMs();
     if (nowMs < this.#nextAtMs || !predictions.isDue) return;
     const snapshot = snapshotAt(nowMs);
-    // The last one may be of before they were ready.
-    this.forget();
-    predictions.make(snapshot, this.of(snapshot), bounds);
+    predictions.make(snapshot, forecastOf(snapshot), bounds);
     this.#nextAtMs = nowMs + Math.max(EVERY_MS, (this.clock.nowMs() - nowMs) * REST);
   }
 }
