@@ -21,6 +21,7 @@ import { schemaRef } from './http/openapi-schemas.js';
 import { ApiError } from './http/problem.js';
 import { idempotencyKeyOf, taskIdOf } from './http/request-parts.js';
 import { EventsDto, filterOf, ListTasksDto, TaskFilterDto } from './list-tasks.dto.js';
+import { ExplainDto, momentOf } from './explain.dto.js';
 import { explanationView, type ExplanationView } from './explanation-view.js';
 import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
@@ -142,12 +143,15 @@ export class TasksController {
   @ApiParam({ name: 'id' })
   @ApiResponse({
     status: 200,
-    description: 'As the scheduler sees it now.',
+    description: 'As the scheduler sees it now, or as it saw it at that moment.',
     schema: schemaRef('Explanation'),
   })
-  async explain(@Param('id') given: string): Promise<ExplanationView> {
+  async explain(@Param('id') given: string, @Query() { at }: ExplainDto): Promise<ExplanationView> {
     const id = taskIdOf(given);
-    const reply = await this.platform.explain(id);
+    const reply =
+      at === undefined
+        ? await this.platform.explain(id)
+        : await this.results.explainPast(id, momentOf(at, Date.now()));
     if (reply.kind === 'unknown') throw new ApiError('TASK_UNKNOWN', `There is no task '${id}'.`);
     return explanationView(id, reply);
   }

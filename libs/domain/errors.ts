@@ -102,6 +102,7 @@ export const ERRORS = {
   LOG_UNAVAILABLE: { http: 503, retry: 'yes', title: 'The event log cannot be reached' },
   WRITER_DEPOSED: { http: 503, retry: 'yes', title: 'Another writer leads this stream' },
   SERVICE_UNAVAILABLE: { http: 503, retry: 'yes', title: 'A service does not answer' },
+  PAST_UNREAD: { http: 503, retry: 'yes', title: 'The log is still being read up to that moment' },
   NOT_READY: { http: 503, retry: 'yes', title: 'The platform is not ready' },
   CONFIG_INVALID: { http: 500, retry: 'no', title: 'The configuration is not valid' },
   INTERNAL: { http: 500, retry: 'no', title: 'Something went wrong inside' },

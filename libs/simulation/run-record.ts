@@ -36,6 +36,8 @@ export type TaskRun = {
   readonly endedAtMs: number;
   /** By when it was to start at the latest, as promised when it became ready; null where a scheduler promises nothing. */
   readonly startBoundMs: number | null;
+  /** When it was to start probably, as predicted when it became ready and was not placed at once; null: nothing was predicted. */
+  readonly predictedMs: number | null;
 };
 
 /** Runs a whole trace; the same seed gives the same record. */

@@ -37,6 +37,11 @@ export class Workload {
     this.#of(taskId).startBoundMs ??= startBoundMs;
   }
 
+  /** When it was to start probably. */
+  predict(taskId: string, predictedMs: number): void {
+    this.#of(taskId).predictedMs = predictedMs;
+  }
+
   /** A slot has begun to work for it; the wait of a task that is started again goes on until its last start. */
   started(taskId: string): void {
     const progress = this.#of(taskId);
@@ -47,7 +52,7 @@ export class Workload {
   /** Throws where it is not running: nothing may be done twice to its end. */
   ended(taskId: string, serverId: string): void {
     const progress = this.#of(taskId);
-    const { readyAtMs, startedAtMs, firstStartedAtMs, startBoundMs } = progress;
+    const { readyAtMs, startedAtMs, firstStartedAtMs, startBoundMs, predictedMs } = progress;
     const endedAtMs = this.clock.nowMs;
     if (readyAtMs === null || startedAtMs === null || firstStartedAtMs === null || progress.over) {
       throw new Error(
@@ -56,7 +61,16 @@ export class Workload {
     }
     progress.over = true;
     const again = firstStartedAtMs === startedAtMs ? {} : { firstStartedAtMs };
-    this.#ended.push({ id: taskId, serverId, readyAtMs, startedAtMs, ...again, endedAtMs, startBoundMs });
+    this.#ended.push({
+      id: taskId,
+      serverId,
+      readyAtMs,
+      startedAtMs,
+      ...again,
+      endedAtMs,
+      startBoundMs,
+      predictedMs,
+    });
     for (const { id } of this.#successors.get(taskId) ?? []) {
       this.#of(id).waitsFor.delete(taskId);
       this.#offer(id);
@@ -108,6 +122,7 @@ type Progress = {
   startedAtMs: number | null;
   firstStartedAtMs: number | null;
   startBoundMs: number | null;
+  predictedMs: number | null;
 };
 
 const NOTHING_YET = {
@@ -116,4 +131,5 @@ const NOTHING_YET = {
   startedAtMs: null,
   firstStartedAtMs: null,
   startBoundMs: null,
+  predictedMs: null,
 };

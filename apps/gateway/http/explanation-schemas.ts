@@ -13,8 +13,8 @@ export const explanations = {
     id: text,
     status: {
       type: 'string',
-      enum: ['open', 'completed', 'failed', 'cancelled'],
-      description: '`open`: it has not ended.',
+      enum: ['open', 'completed', 'failed', 'cancelled', 'not_submitted'],
+      description: '`open`: it has not ended. `not_submitted`: it was not there yet at that moment.',
     },
     as_of: time,
     as_of_seq: { ...count, description: 'Last event of the log that the scheduler counted.' },
@@ -30,6 +30,7 @@ export const explanations = {
       }),
     ),
     steps: { type: 'array', items: ref('StepExplanation') },
+    predictions: orNull(ref('Predictions')),
   }),
   StepExplanation: exactly({
     id: text,
@@ -51,12 +52,32 @@ export const explanations = {
         },
       }),
     ),
+    start: orNull(
+      exactly({
+        kind: {
+          enum: ['probably', 'not-before'],
+          description: '`not-before`: others have to be done first, and will not be sooner.',
+        },
+        at: { ...time, description: 'When it will probably start, from what is ready now.' },
+      }),
+    ),
   }),
+  Predictions: {
+    ...exactly({
+      text,
+      since: time,
+      count,
+      off_by_ms_median: count,
+      off_by_ms_nine_of_ten: { ...count, description: 'Nine of ten were off by no more.' },
+    }),
+    description: 'How good predictions of starts have been: the first one of each step that had to wait.',
+  },
   Queue: exactly({
     as_of: time,
     as_of_seq: { ...count, description: 'Last event of the log that the scheduler counted.' },
     open_tasks: { ...count, description: 'Those included of which nothing is ready to run.' },
     ready_steps: count,
+    predictions: orNull(ref('Predictions')),
     paused: orNull(ref('Pause')),
     groups: {
       ...listOf('QueueGroup'),
@@ -80,5 +101,6 @@ export const explanations = {
     priority: count,
     moved: { type: 'boolean', description: 'Whether somebody has put its task where it is.' },
     submitted_at: { ...time, description: 'Or when it was to run, where that is later.' },
+    start_at: orNull({ ...time, description: 'When it will probably start.' }),
   }),
 } satisfies Record<string, SchemaObject>;

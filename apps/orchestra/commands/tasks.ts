@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import type { TaskView } from '#libs/contracts/queries.js';
-import { wholeNumber } from '../arguments.js';
+import { pastMoment, wholeNumber } from '../arguments.js';
 import { decidedTask, endedTask, isUndecided, taskPath, type Undecided } from '../client/task-view.js';
 import { addCancelMatchingCommand } from './cancel-matching.js';
 import { addMoveCommand } from './move.js';
 import { addRerunCommand } from './rerun.js';
 import { CommandError, EXIT } from '../exit-codes.js';
 import type { Session } from '../session.js';
+import { explain } from './explain.js';
 import { eventText } from './event-text.js';
 import { showTask } from './task-text.js';
 import { watchTask } from './watch.js';
@@ -33,8 +34,15 @@ export const addTaskCommands = (program: Command, session: () => Session): void 
     .action(async (id: string) => await logs(id, session()));
   program
     .command('explain <id>')
-    .description('why a task waits: what each step is waiting for, and who has it')
-    .action(async (id: string) => await explain(id, session()));
+    .description(
+      'why a task waits: what each step is waiting for, who has it, and when it will probably start',
+    )
+    .option(
+      '--at <moment>',
+      'why it waited then: a time (UTC), how long ago, such as 15m, or the sequence of an event',
+      pastMoment(),
+    )
+    .action(async (id: string, { at }: { readonly at?: string }) => await explain(id, at, session()));
   program
     .command('cancel <id>')
     .description('cancel a task, and wait until its server was seen free')
@@ -78,24 +86,6 @@ const logs = async (id: string, { api, out }: Session): Promise<void> => {
       out.line(item, `${String(item.seq).padStart(8)}  ${eventText(item.type, item)}`);
     afterSeq = page.next_after_seq;
   }
-};
-
-type Explanation = {
-  readonly summary: string;
-  readonly moved: { readonly text: string } | null;
-  readonly steps: readonly { readonly id: string; readonly text: string }[];
-};
-
-const explain = async (id: string, { api, out }: Session): Promise<void> => {
-  const found = await api.call<Explanation>('GET', `${taskPath(id)}/explain`);
-  out.show(found, () =>
-    found.steps.length === 0
-      ? [found.summary]
-      : [
-          ...found.steps.map((step) => `${out.colour('bold', step.id)}  ${step.text}`),
-          ...(found.moved === null ? [] : [found.moved.text]),
-        ],
-  );
 };
 
 const cancel = async (id: string, wait: boolean, { api, out }: Session): Promise<void> => {

@@ -37,6 +37,13 @@ export class Lanes {
     return this.#lanes.values();
   }
 
+  /** About how many of them go before a step: removed ones count by their share. */
+  ahead(step: ReadyStep, compare: Compare): number {
+    let ahead = 0;
+    for (const lane of this.#lanes.values()) ahead += lane.ahead(step, compare);
+    return ahead;
+  }
+
   first(ranking: Ranking, compare: Compare): ReadyStep | null {
     const { someMustRun, agingMs } = ranking;
     if (!someMustRun && this.#first?.agingMs === agingMs) return this.#first.step;
@@ -114,6 +121,22 @@ class Lane {
     this.#steps[index] = null;
     this.#dead += 1;
     if (this.#dead > SWEEP_MIN && this.#dead > this.#steps.length * SWEEP_SHARE) this.#sweep();
+  }
+
+  /** A binary search in which a removed step stands for the next one that is there. */
+  ahead(step: ReadyStep, compare: Compare): number {
+    const steps = this.#steps;
+    let [low, high] = [this.#head, steps.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      let at = middle;
+      while (at < high && steps[at] === null) at += 1;
+      const other = steps[at];
+      if (at < high && other && compare(other, step) < 0) low = at + 1;
+      else high = middle;
+    }
+    const all = steps.length - this.#head;
+    return all === 0 ? 0 : Math.round(((low - this.#head) * this.size) / all);
   }
 
   /** In no time but where something must run and this lane is not by age. */

@@ -139,6 +139,32 @@ describe('the queue of ready steps', () => {
     );
   });
 
+  it('counts how many of the same go first: exactly, where nothing was removed in between', () => {
+    fc.assert(
+      fc.property(actionsOf(12, 40), (actions) => {
+        const queue = new ReadyQueue();
+        for (const action of actions)
+          if (action.kind === 'put' && !queue.find(`t${action.task}`, action.step)) queue.put(stepOf(action));
+        const ranking = PLAIN;
+        for (const { steps } of queue.groups(ranking))
+          for (const [place, step] of [...steps].entries())
+            expect(queue.aheadOfSame(step, ranking)).toBe(place);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('counts them by their share where some were removed', () => {
+    const queue = new ReadyQueue();
+    const all = Array.from({ length: 100 }, (_, n) =>
+      readyStep(`t${n}`, { seq: n, submittedAtMs: NOW_MS + n }),
+    );
+    for (const step of all) queue.put(step);
+    for (const { taskId, stepId } of all.filter((_, n) => n % 2 === 1)) queue.remove(taskId, stepId);
+    const [last] = all.filter(({ taskId }) => taskId === 't98');
+    expect(last && queue.aheadOfSame(last, PLAIN)).toBe(49);
+  });
+
   it('is a sorted list per requirement when it has grown large and been swept', () => {
     fc.assert(
       fc.property(actionsOf(400, 1500), (actions) => {

@@ -153,6 +153,7 @@ export const dispatchStep = (
     readonly attempt: number;
     readonly lease: LeaseRef;
     readonly vramShare?: number;
+    readonly predictedStartAt?: string;
     readonly input: Readonly<Record<string, unknown>>;
     readonly at: string;
   },

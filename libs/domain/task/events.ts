@@ -118,6 +118,8 @@ export type StepDispatched = {
   readonly requirement: Requirement;
   /** What its slot is of the server's memory; what the attempt is charged with is this times its duration. */
   readonly vramShare?: number;
+  /** When it was to start probably, as predicted when it became ready; absent where it did not have to wait, or nothing could be said. */
+  readonly predictedStartAt?: string;
   /** What the executor is to do, with every expression already filled in. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly at: string;

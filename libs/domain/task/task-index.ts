@@ -1,5 +1,6 @@
 import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type { Costs } from '../policy/costs.js';
+import { FirstPredictions } from '../policy/first-predictions.js';
 import type { Place } from '../policy/place.js';
 import { ReadyQueue } from '../policy/ready-queue.js';
 import type { ReadyStep } from '../policy/ready-step.js';
@@ -40,6 +41,7 @@ export class TaskIndex {
   readonly #ahead: LookAhead;
   readonly #inherited = new InheritedPriorities();
   readonly bounds: WaitBounds;
+  readonly predictions = new FirstPredictions();
 
   constructor(book: TaskBook, costs: Costs) {
     this.#book = book;
@@ -169,7 +171,7 @@ export class TaskIndex {
 
   /** A closed task leaves no step behind, and may have been what others waited for. */
   #forget(taskId: TaskId, nowMs: number): void {
-    for (const stepId of this.#known.get(taskId) ?? []) this.ready.remove(taskId, stepId);
+    for (const stepId of this.#known.get(taskId) ?? []) this.#remove(taskId, stepId);
     this.#turning.delete(taskId);
     this.#expiring.delete(taskId);
     this.bounds.forget(taskId);
@@ -195,7 +197,8 @@ export class TaskIndex {
     const waits =
       blocked || progress.status !== 'pending' || this.#held.has(key) || !needsDone(task, spec.needs);
     if (waits) {
-      this.ready.remove(task.id, spec.id);
+      if (this.#held.has(key)) this.ready.remove(task.id, spec.id);
+      else this.#remove(task.id, spec.id);
       return { isReady: false, againAtMs: Infinity };
     }
     const notBeforeMs = Math.max(
@@ -203,12 +206,18 @@ export class TaskIndex {
       task.runAt === null ? 0 : waitsFromMs(task),
     );
     if (notBeforeMs > nowMs) {
-      this.ready.remove(task.id, spec.id);
+      this.#remove(task.id, spec.id);
       return { isReady: false, againAtMs: notBeforeMs };
     }
     const { urgentByMs, againAtMs } = this.#urgencyOf(task, nowMs);
     this.ready.put(readyStepOf(task, step, { priority: this.#inherited.of(task), urgentByMs }));
+    this.predictions.expect(task.id, spec.id);
     return { isReady: true, againAtMs };
+  }
+
+  #remove(taskId: TaskId, stepId: StepId): void {
+    this.ready.remove(taskId, stepId);
+    this.predictions.forget(taskId, stepId);
   }
 }
 

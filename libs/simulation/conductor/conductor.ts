@@ -45,8 +45,9 @@ export const conductor = (
           heard.lease?.(record);
         },
       },
-      onStarted: ({ step }, startBoundMs) => {
-        if (startBoundMs !== null) workload.promise(step.taskId, startBoundMs);
+      onStarted: ({ step }, { boundMs, predictedMs }) => {
+        if (boundMs !== null) workload.promise(step.taskId, boundMs);
+        if (predictedMs !== null) workload.predict(step.taskId, predictedMs);
         workload.started(step.taskId);
       },
       onEnded: ({ step, serverId }) => workload.ended(step.taskId, serverId),

@@ -4,6 +4,7 @@ import { applyToLedger, emptyLedger, type GpuRecord, type Ledger } from '#libs/d
 import { vramShareOf } from '#libs/domain/gpu/room.js';
 import { profileKey, type ModelProfile } from '#libs/domain/gpu/profile.js';
 import { costsOf } from '#libs/domain/policy/costs.js';
+import { forecastOf } from '#libs/domain/policy/forecast.js';
 import { plan } from '#libs/domain/policy/plan.js';
 import { promiseAgain, promiseFor } from '#libs/domain/policy/promise.js';
 import type { PolicySettings } from '#libs/domain/policy/settings.js';
@@ -130,6 +131,15 @@ export class ControlPlane {
     return plan(snapshotOf(this, asked, nowMs));
   }
 
+  /** Predicts the start of what has become ready and was not placed. */
+  foresee(nowMs: number, busy: ReadonlySet<string>): void {
+    const { predictions, bounds } = this.index;
+    if (!predictions.isDue) return;
+    const asked = { asked: new Map<string, number>(), loadsAsked: busy, knownBytes: this.knownBytes };
+    const snapshot = snapshotOf(this, asked, nowMs);
+    predictions.make(snapshot, forecastOf(snapshot), bounds);
+  }
+
   /** Grants a slot and dispatches; throws where the allocator would refuse what the policy planned. */
   dispatch(placement: Placement, nowMs: number, at: string): Dispatched {
     const { step, serverId, residencyId } = placement;
@@ -151,10 +161,19 @@ export class ControlPlane {
     const token = this.ledger.seq;
     const lease = { leaseId, token, serverId };
     const vramShare = vramShareOf(this.ledger, serverId, residencyId) ?? 0;
+    const predictedMs = this.index.predictions.of(taskId, stepId);
     this.tell(
       dispatchStep(
         this.book.open.get(taskId),
-        { stepId, attempt, lease, vramShare, input: {}, at },
+        {
+          stepId,
+          attempt,
+          lease,
+          vramShare,
+          ...(predictedMs === undefined ? {} : { predictedStartAt: rfc3339Of(Math.floor(predictedMs)) }),
+          input: {},
+          at,
+        },
         this.book.pauses,
       ),
       nowMs,

@@ -11,12 +11,16 @@ import type { VirtualClock } from '../virtual-clock.js';
 import { startServers } from '../virtual-machine.js';
 import type { Request, VirtualServer } from '../virtual-server.js';
 import { EPOCH_MS } from './epoch.js';
+import type { Placement } from '#libs/domain/policy/snapshot.js';
 import { ControlPlane, type Dispatched, type Heard, type Submission } from './control-plane.js';
 import { ModelSwaps } from './model-swaps.js';
 import { ServerCare } from './server-care.js';
 
 /** Nothing happens, but what time alone changes is seen this soon: turns that end, pauses after failed loads. */
 const TICK_MS = 1_000;
+
+/** Forecasts are made no more often, as in the scheduler. */
+const FORESEE_EVERY_MS = 1_000;
 
 export type SiteOptions = {
   readonly clock: VirtualClock;
@@ -28,11 +32,14 @@ export type SiteOptions = {
   readonly besideShare?: number;
   readonly heard?: Heard;
   /** An attempt begins to work. */
-  readonly onStarted?: (attempt: Dispatched, startByMs: number | null) => void;
+  readonly onStarted?: (attempt: Dispatched, told: ToldStart) => void;
   /** An attempt has reported that it is complete; the task may go on. */
   readonly onEnded?: (attempt: Dispatched) => void;
   readonly onImpossible?: (taskId: string, failure: Failure) => void;
 };
+
+/** What was told of the start of a step before it came: the latest, and when it became ready, the probable one. */
+export type ToldStart = { readonly boundMs: number | null; readonly predictedMs: number | null };
 
 /** What a request of a step asks of its server. */
 export type Asked = { readonly promptTokens: number; readonly outputTokens: number };
@@ -51,6 +58,7 @@ export class Site {
   readonly #suspects = new Set<string>();
   readonly #asked = new Map<string, Asked>();
   #due = false;
+  #foreseeAtMs = 0;
   #cancelTick = (): void => {};
 
   constructor(private readonly options: SiteOptions) {
@@ -165,9 +173,10 @@ export class Site {
     for (const { step, failure } of impossible) this.#giveUp(step.taskId, failure);
     for (const wish of loads) this.#swaps.begin(wish);
     const refused = placements
-      .map((placement) => plane.dispatch(placement, this.nowMs, this.at))
-      .filter((attempt) => !this.#start(attempt));
+      .map((placement) => this.#start(placement))
+      .filter((attempt) => attempt !== null);
     if (refused.length > 0) this.options.clock.after(0, () => this.#refused(refused));
+    this.#foresee();
     this.#expectNext(impossible.length > 0);
   }
 
@@ -203,23 +212,36 @@ export class Site {
     this.plane.fail(taskId, failure, this.nowMs, this.at);
   }
 
-  /** Whether its server took the request. */
-  #start(attempt: Dispatched): boolean {
+  #foresee(): void {
+    const { nowMs } = this;
+    if (nowMs < this.#foreseeAtMs || !this.plane.index.predictions.isDue) return;
+    this.#foreseeAtMs = nowMs + FORESEE_EVERY_MS;
+    this.plane.foresee(nowMs, this.#swaps.busy);
+  }
+
+  /** The attempt, where its server did not take the request. */
+  #start(placement: Placement): Dispatched | null {
+    const { taskId, stepId } = placement.step;
+    const predictedMs = this.plane.index.predictions.of(taskId, stepId);
+    const attempt = this.plane.dispatch(placement, this.nowMs, this.at);
     const { step, serverId } = attempt;
     const { requirement } = step;
     const server = this.servers.get(serverId);
     const asked = this.#asked.get(step.taskId);
     if (requirement.kind !== 'model' || !server || !asked)
       throw new Error(`'${step.taskId}' was placed on '${serverId}' without a model`);
-    if (!server.isUp) return false;
+    if (!server.isUp) return attempt;
     const bound = this.plane.index.bounds.boundOf(step.taskId, step.stepId);
-    this.options.onStarted?.(attempt, bound ? bound.startByMs - EPOCH_MS : null);
+    this.options.onStarted?.(attempt, {
+      boundMs: bound ? bound.startByMs - EPOCH_MS : null,
+      predictedMs: predictedMs === undefined ? null : predictedMs - EPOCH_MS,
+    });
     const request = server.start(requirement.profile.model, asked, {
       onDone: () => this.report(attempt, { kind: 'completed', output: null }),
       onBroken: () => this.#unreachable(attempt),
     });
     this.running.set(attempt.leaseId, { attempt, request });
-    return true;
+    return null;
   }
 }
 
