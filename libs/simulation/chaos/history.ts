@@ -21,6 +21,7 @@ export type Remains = {
 export const playHistory = (
   seed: number,
   heard: Heard,
+  misfortunesMax = MISFORTUNES_MAX,
 ): { readonly remains: Remains; readonly book: TaskBook } => {
   const random = seededRandom(seed);
   const clock = new VirtualClock(EVENTS_MAX);
@@ -30,7 +31,7 @@ export const playHistory = (
   const tasks = randomTasks(random, models);
   for (const { atMs, submission, asked } of tasks)
     clock.at(atMs, () => site.submit({ ...submission, submittedAt: site.at }, asked));
-  for (let n = Math.floor(random() * MISFORTUNES_MAX); n > 0; n -= 1)
+  for (let n = Math.floor(random() * misfortunesMax); n > 0; n -= 1)
     clock.at(random() * 180_000, () => misfortune(site, clock, random));
   clock.run();
   const { book, ledger } = site.plane;

@@ -54,7 +54,8 @@ export class Site {
     this.servers = new Map(servers.map((server) => [server.serverId, server]));
     const slots = Math.max(...hardware.servers.map((server) => server.slots));
     const bytes = models.map((model) => [profileKey(profileOf(model)), vramBytesOf(model, slots)] as const);
-    this.plane = new ControlPlane(policy, new Map(bytes), heard);
+    this.plane = new ControlPlane(new Map(bytes), heard);
+    this.plane.begin(policy);
     this.#swaps = new ModelSwaps(this.plane, this.servers, models, clock, () => this.wake());
     this.plane.configure(
       hardware.servers.map((server) => specOf(server, options.besideShare)),
