@@ -125,7 +125,7 @@ describe('a backtest of what really ran', () => {
       list,
       "servers:\n  - { id: attic, url: 'http://127.0.0.1:11434', vram: 24GiB, slots: 1 }\n",
     );
-    const { changed, replayed } = found(await live('--servers', list));
+    const { changed, replayed } = found(await live('--servers', list, '--from', '7d'));
     expect([changed.loads, changed.tasks]).toEqual([MODELS.length, replayed.tasks]);
   }, 120_000);
 

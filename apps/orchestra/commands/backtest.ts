@@ -59,14 +59,21 @@ const run = async (options: BacktestOptions, out: Output): Promise<void> => {
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();
 
+/** `--from 7d` was so long ago when it was read; what has passed since does not make the window too long. */
+const READ_SINCE_MAX_MS = 60_000;
+
+/** Now. An export has no present; its window ends with it. */
+const latestMs = (fromMs: number, isExport: boolean): number => {
+  const [nowMs, longestMs] = [Date.now(), fromMs + BACKTEST_WINDOW_MAX_MS];
+  return isExport || Math.abs(nowMs - longestMs) < READ_SINCE_MAX_MS ? longestMs : nowMs;
+};
+
 const recorded = async (options: BacktestOptions, out: Output): Promise<Recording> => {
   const { tasks, leases } = options;
   const fromMs = Date.parse(options.from);
   const told: ReadTold = (stream, seq, untilSeq) =>
     out.note(`${stream}: ${seq}${untilSeq === null ? '' : ` of ${untilSeq}`}`);
-  // An export has no present; its window ends with it.
-  const latestMs = tasks === undefined ? Date.now() : fromMs + BACKTEST_WINDOW_MAX_MS;
-  const toMs = options.to === undefined ? latestMs : Date.parse(options.to);
+  const toMs = options.to === undefined ? latestMs(fromMs, tasks !== undefined) : Date.parse(options.to);
   const recording = asUsage('', () => new LogRecording(fromMs, toMs));
   if (tasks !== undefined && leases !== undefined)
     return await recordExport({ tasks, leases }, recording, told);
