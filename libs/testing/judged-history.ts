@@ -8,6 +8,7 @@ import { TaskAudit } from '#libs/audit/task-audit.js';
 import type { GpuRecord } from '#libs/domain/gpu/gpu.js';
 import { applyToBook, emptyBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { playHistory, type Chaos, type Remains } from '#libs/simulation/chaos/history.js';
+import { heardLog, timeOf } from './recorded-history.js';
 
 /** What is wrong with a random history; nothing, if the platform keeps its promises. */
 export type Judged = {
@@ -20,11 +21,8 @@ export type Judged = {
 
 /** Plays the history of this seed and has it judged by the audit, which knows nothing of how it was made. */
 export const judgedHistory = (seed: number, chaos?: Chaos): Judged => {
-  const [tasks, leases]: [TaskRecord[], GpuRecord[]] = [[], []];
-  const heard = {
-    task: (record: TaskRecord) => void tasks.push(record),
-    lease: (record: GpuRecord) => void leases.push(record),
-  };
+  const { log, heard } = heardLog();
+  const { tasks, leases } = log;
   let remains: Remains;
   let live: string;
   try {
@@ -90,9 +88,4 @@ const recordOf = ({ seq, event }: TaskRecord | GpuRecord): AuditRecord => {
     data,
     payload: '',
   };
-};
-
-const timeOf = (event: (TaskRecord | GpuRecord)['event']): string => {
-  if ('at' in event) return event.at;
-  return 'submittedAt' in event ? event.submittedAt : event.step.endedAt;
 };

@@ -126,7 +126,16 @@ const randomMove = (random: Random, open: readonly string[]): MoveTo => {
 };
 
 const MOVES = ['front', 'back', 'before', 'after'] as const;
-const MISFORTUNES = ['crash', 'stuck', 'executor', 'fail', 'repeat', 'cancel', 'priority', 'move'] as const;
+export const MISFORTUNES = [
+  'crash',
+  'stuck',
+  'executor',
+  'fail',
+  'repeat',
+  'cancel',
+  'priority',
+  'move',
+] as const;
 type Misfortune = (typeof MISFORTUNES)[number];
 const EVERYTHING: Chaos = { kinds: MISFORTUNES, timesMax: 12 };
 const FAILURES: readonly ErrorCode[] = ['MODEL_ERROR', 'STEP_INPUT_INVALID', 'SERVER_UNREACHABLE'];

@@ -67,7 +67,8 @@ export class Site {
     this.servers = new Map(servers.map((server) => [server.serverId, server]));
     const slots = Math.max(...hardware.servers.map((server) => server.slots));
     const bytes = models.map((model) => [profileKey(profileOf(model)), vramBytesOf(model, slots)] as const);
-    this.plane = new ControlPlane(policy, new Map(bytes), heard);
+    this.plane = new ControlPlane(new Map(bytes), heard);
+    this.plane.begin(policy);
     const onChange = (): void => this.wake();
     const about = { plane: this.plane, servers: this.servers, clock, onChange };
     const onTrouble = (serverId: string): void => this.#care.look(serverId);
