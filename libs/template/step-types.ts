@@ -1,4 +1,6 @@
 import type { JsonSchema } from './compiled-template.js';
+import { FORMAT_OUTPUT_SCHEMA } from './format-output.schema.js';
+import { HTTP_REQUEST_SCHEMA } from './http-request.schema.js';
 import { OLLAMA_OPTIONS_SCHEMA } from './ollama-options.schema.js';
 
 /** A kind of step: what it needs to run, and what may stand under its `with`. */
@@ -9,6 +11,8 @@ export type StepType = {
   readonly needs: 'cpu' | 'model';
   /** JSON Schema (2020-12) of the filled-in input. */
   readonly input: JsonSchema;
+  /** Fields of the input that hold a JSON Schema of the author's, which is checked as such. */
+  readonly schemaFields?: readonly string[];
   /** What later steps see as `steps.<id>.output`. */
   readonly output: string;
 };
@@ -119,6 +123,31 @@ const ALL: readonly StepType[] = [
       options: OLLAMA_OPTIONS_SCHEMA,
     }),
     output: '{embeddings: number[][], count}',
+  },
+  {
+    name: 'http_request',
+    description: 'One HTTP request, to the public internet and to what `ORCHESTRA_HTTP_ALLOW` names.',
+    needs: 'cpu',
+    input: HTTP_REQUEST_SCHEMA,
+    output: '{status, headers, json, text or base64, url, truncated, duration_ms}',
+  },
+  {
+    name: 'transform',
+    description: 'Another shape of what is there: `value` filled in, and held to the JSON Schema `check`.',
+    needs: 'cpu',
+    input: object(['value'], {
+      value: { description: 'anything' },
+      check: { type: 'object', description: 'JSON Schema' },
+    }),
+    schemaFields: ['check'],
+    output: 'the filled-in `value`',
+  },
+  {
+    name: 'format_output',
+    description: 'A value as text for people or programs: JSON, Markdown, plain text or CSV.',
+    needs: 'cpu',
+    input: FORMAT_OUTPUT_SCHEMA,
+    output: '{text, media_type, bytes}',
   },
 ];
 
