@@ -37,6 +37,13 @@ const format: JsonSchema = {
   anyOf: [{ const: 'json' }, { type: 'object' }],
   description: "'json' or a JSON Schema of the answer",
 };
+const repairs: JsonSchema = {
+  type: 'integer',
+  minimum: 0,
+  maximum: 3,
+  description:
+    'How often it is asked again when the answer does not fit the schema in `format`; 1 when absent',
+};
 const think: JsonSchema = { anyOf: [{ type: 'boolean' }, { enum: ['low', 'medium', 'high'] }] };
 
 const message: JsonSchema = {
@@ -87,10 +94,13 @@ const ALL: readonly StepType[] = [
       suffix: { type: 'string' },
       images,
       format,
+      repairs,
       think,
       options: OLLAMA_OPTIONS_SCHEMA,
     }),
-    output: '{text, done_reason, thinking?, json?}; `json` is the parsed answer when `format` is given',
+    schemaFields: ['format'],
+    output:
+      '{text, done_reason, thinking?, json?, repairs?}; `json` is the parsed answer when `format` is given, and fits it when that is a JSON Schema',
   },
   {
     name: 'ollama_chat',
@@ -101,10 +111,12 @@ const ALL: readonly StepType[] = [
       messages: { type: 'array', items: message, minItems: 1, maxItems: 10_000 },
       tools: { type: 'array', items: { type: 'object' }, maxItems: 256 },
       format,
+      repairs,
       think,
       options: OLLAMA_OPTIONS_SCHEMA,
     }),
-    output: '{text, done_reason, thinking?, tool_calls?, json?}',
+    schemaFields: ['format'],
+    output: '{text, done_reason, thinking?, tool_calls?, json?, repairs?}',
   },
   {
     name: 'ollama_embed',
