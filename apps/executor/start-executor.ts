@@ -19,6 +19,7 @@ import type { StepRunner } from './step-runner.js';
 import { formatOutputStep } from './steps/format-output.step.js';
 import { httpRequestStep } from './steps/http-request.step.js';
 import { noopStep } from './steps/noop.step.js';
+import { ollamaAnalyzeStep } from './steps/ollama-analyze.step.js';
 import { ollamaChatStep, ollamaEmbedStep, ollamaGenerateStep } from './steps/ollama.steps.js';
 import { transformStep } from './steps/transform.step.js';
 
@@ -28,6 +29,7 @@ const stepsFor = (config: ExecutorConfig): ReadonlyMap<string, StepRunner> =>
     ['ollama_generate', ollamaGenerateStep],
     ['ollama_chat', ollamaChatStep],
     ['ollama_embed', ollamaEmbedStep],
+    ['ollama_analyze', ollamaAnalyzeStep],
     ['http_request', httpRequestStep(config.httpAllow)],
     ['transform', transformStep],
     ['format_output', formatOutputStep],

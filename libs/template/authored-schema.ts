@@ -36,30 +36,38 @@ export const authoredCheck = (schema: unknown): AuthoredCheck => {
   const bytes = Buffer.byteLength(JSON.stringify(schema));
   if (bytes > SCHEMA_MAX_BYTES) return refused(`it has ${bytes} bytes`);
   if ('$async' in schema) return refused("'$async' is no keyword");
+  const dialect = theDialect();
   try {
-    return withinTime(() => compiled(schema));
+    return withinTime(() => compiled(schema, dialect));
   } catch (error) {
     return refused(error instanceof Error ? error.message.slice(0, 300) : String(error));
   }
 };
 
-const compiled = (schema: object): AuthoredCheck => {
-  // An Ajv of its own, because it keeps every schema that it ever saw.
-  const ajv = new Ajv2020({
-    allErrors: true,
-    verbose: true,
-    strict: false,
-    logger: false,
-    code: { regExp: boundedRegExp },
-  });
-  addFormats.default(ajv);
+const OPTIONS = { strict: false, logger: false, code: { regExp: boundedRegExp } } as const;
+
+/** Knows what a schema is, and keeps none. */
+let known: Ajv2020 | undefined;
+
+/** Made once; that takes longer than any check, and is nobody's fault. */
+const theDialect = (): Ajv2020 => {
+  if (known) return known;
+  known = new Ajv2020(OPTIONS);
+  void known.validateSchema({});
+  return known;
+};
+
+const compiled = (schema: object, dialect: Ajv2020): AuthoredCheck => {
   // Other drafts say so here; what they have in common with this one is what people use.
   const { $schema: _draft, ...own } = schema as JsonSchema;
-  if (ajv.validateSchema(own) !== true) {
-    const [first] = ajv.errors ?? [];
+  if (dialect.validateSchema(own) !== true) {
+    const [first] = dialect.errors ?? [];
     const place = pathText('', (first?.instancePath ?? '').split('/').slice(1));
     throw new Error(`${place === '' ? 'it' : place} ${first?.message ?? 'is wrong'}`);
   }
+  // An Ajv of its own, because it keeps every schema that it compiles.
+  const ajv = new Ajv2020({ ...OPTIONS, allErrors: true, verbose: true, meta: false, validateSchema: false });
+  addFormats.default(ajv);
   const validate = ajv.compile(own);
   return { ok: true, check: (value) => checked(() => problemsOf(validate, value), value) };
 };

@@ -137,6 +137,38 @@ const ALL: readonly StepType[] = [
     output: '{embeddings: number[][], count}',
   },
   {
+    name: 'ollama_analyze',
+    description:
+      'One answer about texts of any length: asked about each chunk by `/api/generate`, then made one.',
+    needs: 'model',
+    input: object(['model', 'items', 'prompt'], {
+      model,
+      items: {
+        type: 'array',
+        minItems: 1,
+        maxItems: 256,
+        items: {
+          anyOf: [
+            { type: 'string', minLength: 1 },
+            object(['name', 'text'], {
+              name: { type: 'string', minLength: 1, maxLength: 256 },
+              text: { type: 'string', minLength: 1 },
+            }),
+          ],
+        },
+        description: 'Texts, or {name, text}',
+      },
+      prompt: { type: 'string', minLength: 1, description: 'What is asked about each chunk' },
+      system: { type: 'string' },
+      combine_prompt: { type: 'string', minLength: 1, description: 'What is asked about the answers' },
+      think,
+      chunk_tokens: { type: 'integer', minimum: 32, maximum: 10_000_000 },
+      overlap_tokens: { type: 'integer', minimum: 0, maximum: 10_000_000 },
+      options: OLLAMA_OPTIONS_SCHEMA,
+    }),
+    output: '{text, parts: [{name, part, of, text, truncated?}], chunks, calls, shortened}',
+  },
+  {
     name: 'http_request',
     description: 'One HTTP request, to the public internet and to what `ORCHESTRA_HTTP_ALLOW` names.',
     needs: 'cpu',

@@ -26,8 +26,8 @@ const NOT_OURS =
 /** In lower case, so that none stands there twice. */
 export const headersOf = (given: HttpInput['headers'] = {}): Record<string, string> => {
   const headers: Record<string, string> = {};
-  for (const [given_name, value] of Object.entries(given)) {
-    const name = given_name.toLowerCase();
+  for (const [givenName, value] of Object.entries(given)) {
+    const name = givenName.toLowerCase();
     if (NOT_OURS.test(name))
       throw invalid(`headers.${name}`, 'the connection decides about it; leave it out');
     if (Object.hasOwn(headers, name)) throw invalid(`headers.${name}`, 'is given twice');

@@ -17,7 +17,7 @@ type Input = Readonly<Record<string, unknown>>;
 /** Options that decide which loaded model a request may use; they come from the lease's profile, never from the input. */
 const RUNNER_OPTIONS = new Set(['num_ctx', 'num_batch', 'num_gpu', 'main_gpu', 'use_mmap', 'num_thread']);
 
-const samplingOf = (input: Input): SamplingOptions => {
+export const samplingOf = (input: Input): SamplingOptions => {
   const options = (input['options'] ?? {}) as Readonly<
     Record<string, number | string | boolean | readonly string[]>
   >;
@@ -34,7 +34,7 @@ const GENERATE_FIELDS = ['system', 'suffix', 'images', 'format', 'think'] as con
 const CHAT_FIELDS = ['tools', 'format', 'think'] as const;
 const EMBED_FIELDS = ['dimensions', 'truncate'] as const;
 
-const profileOf = ({ requirement }: StepContext): ModelProfile => {
+export const profileOf = ({ requirement }: StepContext): ModelProfile => {
   if (requirement.kind === 'model') return requirement.profile;
   throw new StepError(
     'STEP_INPUT_INVALID',
