@@ -30,6 +30,12 @@ export const ERRORS = {
   // What a caller asked for.
   TASK_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such task' },
   TASK_ALREADY_OVER: { http: 409, retry: 'no', title: 'The task is already over' },
+  TASK_NOT_QUEUED: { http: 409, retry: 'no', title: 'Nothing of the task waits for its turn' },
+  MOVE_REFERENCE_INVALID: {
+    http: 422,
+    retry: 'no',
+    title: 'The task cannot be moved next to that one',
+  },
   TASK_NOT_OVER: { http: 409, retry: 'no', title: 'The task is not over' },
   RERUN_NEEDS_WORKFLOW: { http: 409, retry: 'no', title: 'The task reads results of its workflow' },
   TASK_EXISTS: { http: 409, retry: 'no', title: 'A task with this id exists' },
@@ -104,6 +110,7 @@ export const ERRORS = {
   LOG_UNAVAILABLE: { http: 503, retry: 'yes', title: 'The event log cannot be reached' },
   WRITER_DEPOSED: { http: 503, retry: 'yes', title: 'Another writer leads this stream' },
   SERVICE_UNAVAILABLE: { http: 503, retry: 'yes', title: 'A service does not answer' },
+  PAST_UNREAD: { http: 503, retry: 'yes', title: 'The log is still being read up to that moment' },
   NOT_READY: { http: 503, retry: 'yes', title: 'The platform is not ready' },
   CONFIG_INVALID: { http: 500, retry: 'no', title: 'The configuration is not valid' },
   INTERNAL: { http: 500, retry: 'no', title: 'Something went wrong inside' },

@@ -4,8 +4,9 @@ import { applyToLedger, emptyLedger, type GpuRecord, type Ledger } from '#libs/d
 import { vramShareOf } from '#libs/domain/gpu/room.js';
 import { profileKey, type ModelProfile } from '#libs/domain/gpu/profile.js';
 import { costsOf } from '#libs/domain/policy/costs.js';
+import { forecastOf } from '#libs/domain/policy/forecast.js';
 import { plan } from '#libs/domain/policy/plan.js';
-import { promiseFor } from '#libs/domain/policy/promise.js';
+import { promiseAgain, promiseFor } from '#libs/domain/policy/promise.js';
 import type { PolicySettings } from '#libs/domain/policy/settings.js';
 import { snapshotOf } from '#libs/domain/policy/snapshot-of.js';
 import type { LoadWish, Placement, Plan } from '#libs/domain/policy/snapshot.js';
@@ -19,7 +20,8 @@ import {
   submitTask,
   type Decision,
 } from '#libs/domain/task/decide.js';
-import type { TaskSubmitted } from '#libs/domain/task/events.js';
+import type { MoveTo, TaskSubmitted } from '#libs/domain/task/events.js';
+import { moveTask } from '#libs/domain/task/move-task.js';
 import { dependencyEnded, loseLease, recordReport, type Outcome } from '#libs/domain/task/outcome.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
@@ -129,6 +131,15 @@ export class ControlPlane {
     return plan(snapshotOf(this, asked, nowMs));
   }
 
+  /** Predicts the start of what has become ready and was not placed. */
+  foresee(nowMs: number, busy: ReadonlySet<string>): void {
+    const { predictions, bounds } = this.index;
+    if (!predictions.isDue) return;
+    const asked = { asked: new Map<string, number>(), loadsAsked: busy, knownBytes: this.knownBytes };
+    const snapshot = snapshotOf(this, asked, nowMs);
+    predictions.make(snapshot, forecastOf(snapshot), bounds);
+  }
+
   /** Grants a slot and dispatches; throws where the allocator would refuse what the policy planned. */
   dispatch(placement: Placement, nowMs: number, at: string): Dispatched {
     const { step, serverId, residencyId } = placement;
@@ -150,10 +161,19 @@ export class ControlPlane {
     const token = this.ledger.seq;
     const lease = { leaseId, token, serverId };
     const vramShare = vramShareOf(this.ledger, serverId, residencyId) ?? 0;
+    const predictedMs = this.index.predictions.of(taskId, stepId);
     this.tell(
       dispatchStep(
         this.book.open.get(taskId),
-        { stepId, attempt, lease, vramShare, input: {}, at },
+        {
+          stepId,
+          attempt,
+          lease,
+          vramShare,
+          ...(predictedMs === undefined ? {} : { predictedStartAt: rfc3339Of(Math.floor(predictedMs)) }),
+          input: {},
+          at,
+        },
         this.book.pauses,
       ),
       nowMs,
@@ -195,6 +215,16 @@ export class ControlPlane {
 
   changePriority(taskId: string, priority: number, nowMs: number, at: string): void {
     this.#tellUnlessRefused(changePriority(taskId, priority, this.book, at), nowMs);
+  }
+
+  move(taskId: string, to: MoveTo, nowMs: number, at: string): void {
+    const { book, index } = this;
+    const decision = moveTask({ taskId, to, reason: 'it matters', by: 'somebody' }, book, {
+      at,
+      placeOf: (task) => index.placeOf(task),
+      promiseAgain: (task) => promiseAgain(task, nowMs, book, index.bounds),
+    });
+    this.#tellUnlessRefused(decision, nowMs);
   }
 
   #tellUnlessRefused(decision: Decision, nowMs: number): void {
