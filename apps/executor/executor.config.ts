@@ -1,5 +1,15 @@
 import { COMMON_SETTINGS } from '#libs/runtime/common.settings.js';
-import { integer, loadSettings, type Loaded } from '#libs/runtime/settings.js';
+import { integer, loadSettings, type Loaded, type Setting } from '#libs/runtime/settings.js';
+import { parseAllowed, type AllowEntry } from './http/address-rules.js';
+
+const httpAllow: Setting<readonly AllowEntry[]> = {
+  env: 'ORCHESTRA_HTTP_ALLOW',
+  meaning:
+    'What steps may send HTTP requests to besides the public internet: `wiki.lan, 10.0.0.0/8:8080, [fd00::/8]:*`. Without a port: 80 and 443.',
+  fallback: '',
+  accepts: 'hosts, addresses and ranges, with commas between, each with :port or :* where wanted',
+  parse: parseAllowed,
+};
 
 export const EXECUTOR_SETTINGS = {
   ...COMMON_SETTINGS,
@@ -29,6 +39,7 @@ export const EXECUTOR_SETTINGS = {
     max: 900 * 1024,
     unit: 'bytes',
   }),
+  httpAllow,
 };
 
 export type ExecutorConfig = Loaded<typeof EXECUTOR_SETTINGS>;

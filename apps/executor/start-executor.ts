@@ -16,15 +16,24 @@ import { Executor } from './executor.service.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { ServerDirectory } from './server-directory.js';
 import type { StepRunner } from './step-runner.js';
+import { formatOutputStep } from './steps/format-output.step.js';
+import { httpRequestStep } from './steps/http-request.step.js';
 import { noopStep } from './steps/noop.step.js';
+import { ollamaAnalyzeStep } from './steps/ollama-analyze.step.js';
 import { ollamaChatStep, ollamaEmbedStep, ollamaGenerateStep } from './steps/ollama.steps.js';
+import { transformStep } from './steps/transform.step.js';
 
-const STEPS: ReadonlyMap<string, StepRunner> = new Map([
-  ['noop', noopStep],
-  ['ollama_generate', ollamaGenerateStep],
-  ['ollama_chat', ollamaChatStep],
-  ['ollama_embed', ollamaEmbedStep],
-]);
+const stepsFor = (config: ExecutorConfig): ReadonlyMap<string, StepRunner> =>
+  new Map([
+    ['noop', noopStep],
+    ['ollama_generate', ollamaGenerateStep],
+    ['ollama_chat', ollamaChatStep],
+    ['ollama_embed', ollamaEmbedStep],
+    ['ollama_analyze', ollamaAnalyzeStep],
+    ['http_request', httpRequestStep(config.httpAllow)],
+    ['transform', transformStep],
+    ['format_output', formatOutputStep],
+  ]);
 
 /** The allocator answers from memory; a second without an answer means that it is away. */
 const RPC_TIMEOUT_MS = 1_000;
@@ -56,7 +65,7 @@ export const startExecutor = async (
   );
   const executor = new Executor({
     executorId: instance,
-    steps: STEPS,
+    steps: stepsFor(config),
     runnerOf: (serverId) => directory.runnerOf(serverId),
     live: (message) => connection.publish(SUBJECTS.live(message.taskId), JSON.stringify(message)),
     clock,

@@ -4,6 +4,8 @@ import { DEFAULT_POLICY } from '#libs/domain/policy/settings.js';
 import { ERRORS } from '#libs/domain/errors.js';
 import { POLICY_FIELDS } from '#libs/policy-file/policy-fields.js';
 import { textOf } from '#libs/policy-file/policy-file.js';
+import type { JsonSchema } from '#libs/template/compiled-template.js';
+import { STEP_TYPES } from '#libs/template/step-types.js';
 import type { Settings } from '#libs/runtime/settings.js';
 
 /** The README's tables, made from the code that they describe. `npm run docs` writes them, a test compares them. */
@@ -46,8 +48,25 @@ export const readmeTables = (services: Readonly<Record<string, Settings>>): Tabl
       return [`\`${name}\``, `\`${unit === 'duration' ? textOf(value) : value}\``, cell(meaning)];
     }),
   ),
+  'step-types': table(
+    ['type', 'needs', 'does', 'input (needed in bold)', 'output'],
+    [...STEP_TYPES.values()].map(({ name, needs, description, input, output }) => [
+      `\`${name}\``,
+      needs === 'model' ? 'a model' : 'a CPU slot',
+      cell(description),
+      fieldsOf(input).join(', '),
+      cell(output),
+    ]),
+  ),
   settings: table(['variable', 'default', 'accepted', 'meaning', 'read by'], settingRows(services)),
 });
+
+const fieldsOf = (input: JsonSchema): readonly string[] => {
+  const needed = (input['required'] ?? []) as readonly string[];
+  return Object.keys(input['properties'] ?? {}).map((name) =>
+    needed.includes(name) ? `**\`${name}\`**` : `\`${name}\``,
+  );
+};
 
 const settingRows = (services: Readonly<Record<string, Settings>>): readonly (readonly string[])[] => {
   const rows = new Map<string, { cells: string[]; readers: string[] }>();
