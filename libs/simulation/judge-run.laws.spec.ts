@@ -12,7 +12,7 @@ import type { RunRecord } from '#libs/simulation/run-record.js';
 import type { SimTask, Trace } from '#libs/simulation/trace.js';
 
 const SCHEDULERS = [
-  conductor('ours', DEFAULT_POLICY, 1),
+  conductor('ours', DEFAULT_POLICY, { besideShare: 1 }),
   conductor('on-ollama', DEFAULT_POLICY),
   llamaSwap,
   ollamaFifo(1, 'asShipped'),

@@ -13,7 +13,7 @@ import { hardwarePresets } from '#libs/simulation/presets.js';
 import type { Outage, SimTask, Trace } from '#libs/simulation/trace.js';
 
 const SCHEDULERS = [
-  conductor('ours', DEFAULT_POLICY, 1),
+  conductor('ours', DEFAULT_POLICY, { besideShare: 1 }),
   conductor('on-ollama', DEFAULT_POLICY),
   llamaSwap,
   ollamaFifo(1),

@@ -7,7 +7,7 @@ import type { TaskRun } from '#libs/simulation/run-record.js';
 import { afterADay, isOfTheDayBefore } from '#libs/simulation/traces/after-a-day.js';
 import { TRACES } from '#libs/simulation/traces/traces.js';
 
-const OURS = conductor('ours', DEFAULT_POLICY, 1);
+const OURS = conductor('ours', DEFAULT_POLICY, { besideShare: 1 });
 const [SMALL] = hardwarePresets();
 
 const runsOf = (name: string): readonly TaskRun[] => {

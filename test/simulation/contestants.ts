@@ -10,11 +10,11 @@ import type { SimScheduler } from '#libs/simulation/run-record.js';
 const NEVER_MS = 1e12;
 
 const without = (name: string, change: Partial<PolicySettings>): SimScheduler =>
-  conductor(`ours-without-${name}`, { ...DEFAULT_POLICY, ...change }, 1);
+  conductor(`ours-without-${name}`, { ...DEFAULT_POLICY, ...change }, { besideShare: 1, foresees: false });
 
 /** A server that fills its memory, as llama-server does; Ollama leaves a fifth of what is free beside other models. */
-export const OURS = conductor('ours', DEFAULT_POLICY, 1);
-export const OURS_ON_OLLAMA = conductor('ours-on-ollama', DEFAULT_POLICY);
+export const OURS = conductor('ours', DEFAULT_POLICY, { besideShare: 1 });
+export const OURS_ON_OLLAMA = conductor('ours-on-ollama', DEFAULT_POLICY, { foresees: false });
 
 /** Each layer of the policy switched off by its setting. */
 export const ABLATIONS: readonly SimScheduler[] = [
@@ -45,7 +45,7 @@ export const OURS_AS_COLLATION = heedless(
       swapLeadMs: 7_200_000,
       overtakenMaxMs: 7_200_000,
     },
-    1,
+    { besideShare: 1, foresees: false },
   ),
 );
 

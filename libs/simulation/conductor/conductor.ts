@@ -10,17 +10,21 @@ import { Workload } from '../workload.js';
 import type { Heard, Submission } from './control-plane.js';
 import { Disturbances } from './disturbances.js';
 import { EPOCH_MS } from './epoch.js';
-import { profileOf, Site } from './site.js';
+import { profileOf, Site, type SiteOptions } from './site.js';
 
 /** What a template's steps have where it says nothing else. */
 const RETRY = { attemptsMax: 3, backoffMs: 1_000 };
 
-/** This platform's own scheduling, as one of those that are compared; `besideShare` of servers that are no Ollama; `heard` is told every fact. */
+export type ConductorOptions = Pick<SiteOptions, 'besideShare' | 'foresees'> & {
+  /** Told every fact. */
+  readonly heard?: Heard;
+};
+
+/** This platform's own scheduling, as one of those that are compared. */
 export const conductor = (
   name: string,
   policy: PolicySettings,
-  besideShare?: number,
-  heard: Heard = {},
+  { heard = {}, ...options }: ConductorOptions = {},
 ): SimScheduler => ({
   name,
   run: (trace, hardware) => {
@@ -34,7 +38,7 @@ export const conductor = (
       hardware,
       models: trace.models,
       policy: { ...policy, weights: weightsOf(trace) },
-      ...(besideShare === undefined ? {} : { besideShare }),
+      ...options,
       heard: {
         task: (record) => {
           disturbances.hear(record);

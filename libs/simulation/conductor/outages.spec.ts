@@ -24,9 +24,12 @@ const traceOf = (tasks: readonly SimTask[], ...outages: readonly Outage[]): Trac
 /** The run, what was recorded of the servers and of failed attempts (seconds, and what happened), and what the audit says. */
 const play = (trace: Trace, hardware: Hardware) => {
   const [tasks, leases]: [TaskRecord[], GpuRecord[]] = [[], []];
-  const record = conductor('ours', DEFAULT_POLICY, 1, {
-    task: (one) => void tasks.push(one),
-    lease: (one) => void leases.push(one),
+  const record = conductor('ours', DEFAULT_POLICY, {
+    besideShare: 1,
+    heard: {
+      task: (one) => void tasks.push(one),
+      lease: (one) => void leases.push(one),
+    },
   }).run(trace, hardware);
   const health = leases.flatMap(({ event }) =>
     event.type === 'server.state-changed'

@@ -31,6 +31,8 @@ export type SiteOptions = {
   /** Share of what is free into which a server loads a model beside others; absent for what Ollama does. */
   readonly besideShare?: number;
   readonly heard?: Heard;
+  /** Starts are predicted, which takes as long as all decisions; true where nothing is said. */
+  readonly foresees?: boolean;
   /** An attempt begins to work. */
   readonly onStarted?: (attempt: Dispatched, told: ToldStart) => void;
   /** An attempt has reported that it is complete; the task may go on. */
@@ -215,7 +217,8 @@ export class Site {
 
   #foresee(): void {
     const { nowMs } = this;
-    if (nowMs < this.#foreseeAtMs || !this.plane.index.predictions.isDue) return;
+    if (this.options.foresees === false || nowMs < this.#foreseeAtMs || !this.plane.index.predictions.isDue)
+      return;
     this.#foreseeAtMs = nowMs + FORESEE_EVERY_MS;
     this.plane.foresee(nowMs, this.#swaps.busy);
   }
