@@ -51,6 +51,7 @@ export const ENDING_SUBJECTS: readonly string[] = (
     'step.completed',
     'step.failed',
     'step.stopped',
+    'step.abandoned',
     'task.completed',
     'task.failing',
     'task.failed',
@@ -64,8 +65,10 @@ export const endedLeases = (event: TaskEvent): readonly LeaseId[] => {
     case 'step.completed':
     case 'step.failed':
     case 'step.stopped':
-    case 'task.completed':
+    case 'step.abandoned':
       return [event.step.leaseId];
+    case 'task.completed':
+      return [event.step ?? event.abandoned ?? []].flat().map(({ leaseId }) => leaseId);
     case 'task.failing':
       return event.step ? [event.step.leaseId] : [];
     case 'task.failed':
@@ -91,7 +94,10 @@ const unconfirmed = (event: TaskEvent): readonly LeaseId[] => {
 const failedAttempt = (event: TaskEvent): StepFailure | null => {
   switch (event.type) {
     case 'step.failed':
+    case 'step.abandoned':
       return event.step;
+    case 'task.completed':
+      return event.abandoned ?? null;
     case 'task.failing':
     case 'task.failed':
       return event.step ?? null;

@@ -29,9 +29,12 @@ const stopped = (attempt: StoppedAttempt): AttemptOutcome => ({
 export const outcomesOf = (event: TaskEvent): readonly AttemptOutcome[] => {
   switch (event.type) {
     case 'step.completed':
-    case 'task.completed':
       return [outcome(event.step, true)];
+    case 'task.completed':
+      if (event.step) return [outcome(event.step, true)];
+      return event.abandoned ? [outcome(event.abandoned, false)] : [];
     case 'step.failed':
+    case 'step.abandoned':
       return [outcome(event.step, false)];
     case 'step.stopped':
       return [stopped(event.step)];
@@ -44,6 +47,8 @@ export const outcomesOf = (event: TaskEvent): readonly AttemptOutcome[] => {
     case 'task.submitted':
     case 'task.priority-changed':
     case 'step.dispatched':
+    case 'step.admitted':
+    case 'step.skipped':
     case 'task.cancel-requested':
       return [];
   }

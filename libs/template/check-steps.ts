@@ -1,4 +1,5 @@
 import { shown } from './describe-schema.js';
+import { hasExpression } from './expression.js';
 import { FieldChecks } from './field-checks.js';
 import { RETRY_DEFAULT, RETRY_LIMITS, TEMPLATE_LIMITS } from './limits.js';
 import { STEP_TYPES } from './step-types.js';
@@ -6,7 +7,7 @@ import { RETRY_ON_ACCEPTED, retryCodesOf, whyNotRetried } from '#libs/domain/ret
 import type { TemplateStep } from './compiled-template.js';
 import type { Path, YamlSource } from './yaml-source.js';
 
-const STEP_KEYS = ['id', 'type', 'needs', 'retry', 'with'];
+const STEP_KEYS = ['id', 'type', 'needs', 'when', 'retry', 'on_failure', 'with'];
 const RETRY_KEYS = ['attempts_max', 'backoff_ms', 'on'];
 const STEP_ID = /^[a-z][a-z0-9_-]{0,62}$/;
 const STEP_ID_ACCEPTED = 'a lower-case letter, then up to 62 lower-case letters, digits, _ and -';
@@ -70,8 +71,33 @@ const oneStep = (
       ? {}
       : check.mapping([...path, 'with'], fields['with'], 'the input of the step, as an object');
   const retry = retryOf([...path, 'retry'], fields['retry'], source, check);
+  const when = conditionOf([...path, 'when'], fields['when'], source);
+  const goesOn = goesOnAfter([...path, 'on_failure'], fields['on_failure'], source);
   if (id === null) return null;
-  return { id, type: String(type), needs: (list ?? []) as readonly string[], retry, with: input ?? {} };
+  return {
+    id,
+    type: String(type),
+    needs: (list ?? []) as readonly string[],
+    retry,
+    ...(when === null ? {} : { when }),
+    ...(goesOn ? { on_failure: 'continue' } : {}),
+    with: input ?? {},
+  };
+};
+
+const CONDITION_ACCEPTED = `one expression in quotes, such as "{{ steps.draft.status == 'completed' }}"`;
+
+/** What the expression reads is checked with those of the input. */
+const conditionOf = (path: Path, value: unknown, source: YamlSource): string | null => {
+  if (value === undefined || (typeof value === 'string' && hasExpression(value))) return value ?? null;
+  source.problem(path, `${shown(value)} is not accepted; expected ${CONDITION_ACCEPTED}`);
+  return null;
+};
+
+const goesOnAfter = (path: Path, value: unknown, source: YamlSource): boolean => {
+  if (value !== undefined && value !== 'fail' && value !== 'continue')
+    source.problem(path, `${shown(value)} is not accepted; expected fail or continue`);
+  return value === 'continue';
 };
 
 const retryOf = (

@@ -37,7 +37,7 @@ export const planSteps = (
   for (const prepared of preparedTemplate(template).steps.values()) {
     const requirement = requirementOf(template, prepared, { parameters, late }, defaults);
     if ('failure' in requirement) return { ok: false, failure: requirement.failure };
-    const { id, type, needs, retry } = prepared.step;
+    const { id, type, needs, retry, when, on_failure: onFailure } = prepared.step;
     steps.push({
       id,
       stepType: type,
@@ -48,6 +48,8 @@ export const planSteps = (
         backoffMs: retry.backoff_ms,
         ...(retry.on === undefined ? {} : { on: codesOf(retry.on) }),
       },
+      ...(when === undefined ? {} : { conditional: true }),
+      ...(onFailure === undefined ? {} : { onFailure }),
     });
   }
   return { ok: true, steps };

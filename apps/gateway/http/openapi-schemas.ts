@@ -95,8 +95,9 @@ const tasks = {
     needs: texts,
     status: {
       type: 'string',
-      enum: ['pending', 'running', 'completed', 'failed', 'cancelled', 'kept'],
-      description: '`kept`: done in the task that this one repeats.',
+      enum: ['pending', 'running', 'completed', 'failed', 'cancelled', 'skipped', 'kept'],
+      description:
+        '`skipped`: its condition was false. `kept`: as it ended in the task that this one repeats.',
     },
     output: anything,
   }),
@@ -194,7 +195,7 @@ const explanations = {
   StepExplanation: exactly({
     id: text,
     model: orNull(text),
-    state: { type: 'string', enum: ['waiting', 'running', 'done', 'stopped'] },
+    state: { enum: ['waiting', 'running', 'done', 'stopped', 'skipped', 'failed'] },
     text: { ...text, description: 'What follows "Step \'x\'" in a sentence.' },
     waits_for: orNull(
       waitOf('ending', 'paused', 'run-at', 'tasks', 'steps', 'retry', 'lease', 'slot', 'loading', 'model'),

@@ -4,7 +4,7 @@ import type { TaskBook } from '../task/task-book.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { WaitBounds } from './wait-bounds.js';
 
-/** By when the steps of a submission that run first start at the latest; null where they wait for something else than a slot. */
+/** By when the steps of a submission that run first start at the latest; null where they wait for something else than a slot, or may not run. */
 export const promiseFor = (
   submission: Omit<TaskSubmitted, 'type'>,
   book: TaskBook,
@@ -17,8 +17,11 @@ export const promiseFor = (
     return null;
   const readyAtMs = msOf(submission.submittedAt);
   const kept = new Set(submission.kept?.map(({ stepId }) => stepId));
-  const first = submission.steps
-    .filter(({ id, needs }) => !kept.has(id) && needs.every((need) => kept.has(need)))
+  const steps = submission.steps.filter(
+    ({ id, needs }) => !kept.has(id) && needs.every((need) => kept.has(need)),
+  );
+  if (steps.some(({ conditional }) => conditional)) return null;
+  const first = steps
     .map(({ requirement }) => bounds.promise(requirement, submission.priority, readyAtMs, book.policy))
     .toSorted((a, b) => b.startByMs - a.startByMs)[0];
   if (first === undefined) return null;

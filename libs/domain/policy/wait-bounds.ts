@@ -173,7 +173,10 @@ const latestOf = ({ readyAtMs, allowanceMs: allowed, aheadMs }: WaitBound): numb
 /** What the log says was promised at the submission, as long as nothing of the task has started. */
 const promisedOf = ({ promise, steps, submittedAt }: OpenTask): WaitBound | null => {
   const isFirst = steps.every(
-    ({ progress }) => isKept(progress) || (progress.status === 'pending' && progress.attempts === 0),
+    ({ progress }) =>
+      isKept(progress) ||
+      progress.status === 'skipped' ||
+      (progress.status === 'pending' && progress.attempts === 0),
   );
   if (promise === null || !isFirst) return null;
   const { startBy, ...told } = promise;

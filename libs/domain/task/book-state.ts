@@ -9,7 +9,7 @@ import type { KeptResult, OpenWorkflow } from './workflow-state.js';
  * Raise it when the fold makes another book of the same events: a state that was put aside by other code is not taken up. A spec
  * holds the two together.
  */
-export const BOOK_FOLD_VERSION = 'tasks-2';
+export const BOOK_FOLD_VERSION = 'tasks-3';
 
 /** Small entries in one line: a line is what one turn of the event loop is spent on. */
 const ENTRIES_PER_LINE = 64;

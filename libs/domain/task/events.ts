@@ -18,6 +18,9 @@ export type TaskEvent =
   | StepCompleted
   | StepFailed
   | StepStopped
+  | StepAdmitted
+  | StepSkipped
+  | StepAbandoned
   | CancelRequested
   | TaskFailing
   | TaskCompleted
@@ -53,7 +56,13 @@ export type TaskSubmitted = {
   readonly workflow?: WorkflowPart;
 };
 
-export type KeptStep = { readonly stepId: StepId; readonly output: unknown };
+/** Done, unless it says that it was left out or had failed. */
+export type KeptStep = {
+  readonly stepId: StepId;
+  readonly output: unknown;
+  readonly skipped?: true;
+  readonly failure?: Failure;
+};
 
 /** `version` is the hash of the template's content: a task keeps the one it was submitted with. */
 export type TemplateRef = { readonly name: string; readonly version: string };
@@ -62,10 +71,14 @@ export type StepSpec = {
   readonly id: StepId;
   /** Such as `ollama_generate`. */
   readonly stepType: string;
-  /** Steps of the same task that must be done first. */
+  /** Steps of the same task that must be over first. */
   readonly needs: readonly StepId[];
   readonly requirement: Requirement;
   readonly retry: RetrySpec;
+  /** Whether it runs at all is decided when all that it needs is over. */
+  readonly conditional?: true;
+  /** The task goes on without it when it has failed for good. Absent: the task fails. */
+  readonly onFailure?: 'continue';
 };
 
 export type RetrySpec = {
@@ -140,6 +153,29 @@ export type StepFailed = {
   readonly retryAt: string;
 };
 
+/** The condition of a step was found true when all that it needs was over: it may run. */
+export type StepAdmitted = {
+  readonly type: 'step.admitted';
+  readonly taskId: TaskId;
+  readonly stepId: StepId;
+  readonly at: string;
+};
+
+/** The condition was found false: the step does not run, and the task goes on. That of the step that ends the task is in `task.completed`. */
+export type StepSkipped = {
+  readonly type: 'step.skipped';
+  readonly taskId: TaskId;
+  readonly stepId: StepId;
+  readonly at: string;
+};
+
+/** A step failed for good and its task goes on without it. The one that ends the task is in `task.completed`. */
+export type StepAbandoned = {
+  readonly type: 'step.abandoned';
+  readonly taskId: TaskId;
+  readonly step: StepFailure;
+};
+
 export type CancelRequested = {
   readonly type: 'task.cancel-requested';
   readonly taskId: TaskId;
@@ -164,13 +200,18 @@ export type StepStopped = {
   readonly at: string;
 };
 
+/** All steps are over. The last of them is in here: done (`step`), failed without an end of the task (`abandoned`), or left out (`skipped`). */
 export type TaskCompleted = {
   readonly type: 'task.completed';
   readonly taskId: TaskId;
-  readonly step: StepSuccess;
   readonly result: unknown;
   readonly at: string;
-};
+} & LastStep;
+
+export type LastStep =
+  | { readonly step: StepSuccess; readonly abandoned?: never; readonly skipped?: never }
+  | { readonly step?: never; readonly abandoned: StepFailure; readonly skipped?: never }
+  | { readonly step?: never; readonly abandoned?: never; readonly skipped: StepId };
 
 export type TaskFailed = {
   readonly type: 'task.failed';

@@ -59,7 +59,7 @@ export const countEnded = (
     const tookMs = Math.max(0, msOf(endOf(event)) - msOf(at));
     charge(book, before.workspace, (tookMs * vramShare) / weightOf(book.policy, before.workspace));
     const isSuccess = event.type === 'step.completed' || event.type === 'task.completed';
-    if (!isSuccess || event.step.stepId !== spec.id) continue;
+    if (!isSuccess || event.step?.stepId !== spec.id) continue;
     const key = requirementKey(spec.requirement);
     setLatest(book.paces, key, paceAfter(book.paces.get(key), tookMs), PROFILES_MAX);
   }

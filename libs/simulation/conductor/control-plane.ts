@@ -20,7 +20,14 @@ import {
   type Decision,
 } from '#libs/domain/task/decide.js';
 import type { TaskSubmitted } from '#libs/domain/task/events.js';
-import { dependencyEnded, loseLease, recordReport, type Outcome } from '#libs/domain/task/outcome.js';
+import { decideStep } from '#libs/domain/task/conditions.js';
+import {
+  dependencyEnded,
+  loseLease,
+  recordReport,
+  type Outcome,
+  type ResultMaker,
+} from '#libs/domain/task/outcome.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
 import { rfc3339Of } from '#libs/domain/time.js';
@@ -42,6 +49,8 @@ export type Heard = {
 export type Submission = Omit<TaskSubmitted, 'type' | 'template'>;
 
 const TEMPLATE = { name: 'request', version: 'sha256-simulated' };
+
+const NO_RESULT: ResultMaker = () => ({ ok: true, result: null });
 
 /** Nobody reads it. */
 const BEGIN = rfc3339Of(0);
@@ -82,8 +91,21 @@ export class ControlPlane {
       applyToBook(this.book, record);
       if ('taskId' in event) this.index.refresh(event.taskId, nowMs);
       this.#onTask(record);
+      this.#decideConditions(nowMs);
       if (event.type === 'task.failed' || event.type === 'task.cancelled')
         this.#endDependents(event.taskId, event.at, nowMs);
+    }
+  }
+
+  /** A simulated template leaves out the steps that the parameter `skip` names. */
+  #decideConditions(nowMs: number): void {
+    for (const taskId of this.index.takeUndecided()) {
+      for (const { spec } of this.book.open.get(taskId)?.steps ?? []) {
+        const task = this.book.open.get(taskId);
+        const { skip = [] } = (task?.parameters ?? {}) as { readonly skip?: readonly string[] };
+        const given = { at: rfc3339Of(Math.floor(nowMs)), result: NO_RESULT };
+        this.tell(decideStep(task, { stepId: spec.id, holds: !skip.includes(spec.id) }, given), nowMs);
+      }
     }
   }
 
@@ -94,7 +116,10 @@ export class ControlPlane {
       const events = dependencyEnded(task, taskId, this.book, at);
       if (events.length > 0) this.tell(events, nowMs);
       // It goes on without what it waited for.
-      else this.index.refresh(dependent, nowMs);
+      else {
+        this.index.refresh(dependent, nowMs);
+        this.#decideConditions(nowMs);
+      }
     }
   }
 
@@ -125,6 +150,7 @@ export class ControlPlane {
   /** `busy`: servers whose load or unload does not show in the ledger yet. */
   decide(nowMs: number, busy: ReadonlySet<string>): Plan {
     this.index.wake(nowMs);
+    this.#decideConditions(nowMs);
     const asked = { asked: new Map<string, number>(), loadsAsked: busy, knownBytes: this.knownBytes };
     return plan(snapshotOf(this, asked, nowMs));
   }
@@ -177,7 +203,7 @@ export class ControlPlane {
       endedAt: at,
       outcome,
     };
-    const given = { at, random: 0.5, result: () => null };
+    const given = { at, random: 0.5, result: NO_RESULT };
     this.tell(recordReport(this.book.open.get(step.taskId), report, given), nowMs);
     this.allocate(closeLeases(this.ledger, [leaseId], { type: 'lease.released' }, at));
   }
@@ -185,7 +211,7 @@ export class ControlPlane {
   /** The lease was not renewed: the attempt counts no more. */
   expire({ step, leaseId, token }: Dispatched, nowMs: number, at: string): void {
     this.allocate(closeLeases(this.ledger, [leaseId], { type: 'lease.expired', ttlMs: 0 }, at));
-    const given = { at, random: 0.5, result: () => null };
+    const given = { at, random: 0.5, result: NO_RESULT };
     this.tell(loseLease(this.book.open.get(step.taskId), { leaseId, token }, given), nowMs);
   }
 
