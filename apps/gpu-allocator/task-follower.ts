@@ -1,5 +1,5 @@
 import { SUBJECTS, subjectToken } from '#libs/contracts/subjects.js';
-import type { Failure } from '#libs/domain/errors.js';
+import { isUnconfirmed, type Failure } from '#libs/domain/errors.js';
 import type { LeaseId, ServerId } from '#libs/domain/ids.js';
 import type { StepFailure, TaskEvent } from '#libs/domain/task/events.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
@@ -29,7 +29,7 @@ export class TaskFollower {
     const failed = failedAttempt(event);
     // Of an attempt that was closed before, whatever happened there is known.
     if (failed && this.desk.isLive(failed.leaseId)) this.onFailure(failed.serverId, failed.failure);
-    const doubtful = new Set(unconfirmed(event));
+    const doubtful = new Set(unconfirmedLeases(event));
     const ended = endedLeases(event).filter((leaseId) => !doubtful.has(leaseId));
     for (const leaseId of doubtful) void this.settle(leaseId).finally(() => this.desk.release([leaseId]));
     if (ended.length === 0) return;
@@ -81,14 +81,16 @@ export const endedLeases = (event: TaskEvent): readonly LeaseId[] => {
 };
 
 /** Leases whose attempt was aborted without the server being seen to stop. */
-const unconfirmed = (event: TaskEvent): readonly LeaseId[] => {
+export const unconfirmedLeases = (event: TaskEvent): readonly LeaseId[] => {
   const stopped =
     event.type === 'step.stopped'
       ? [event.step]
       : event.type === 'task.cancelled' || event.type === 'task.failed'
         ? event.stopped
         : [];
-  return stopped.filter(({ how }) => how === 'unconfirmed').map(({ leaseId }) => leaseId);
+  const leaseIds = stopped.filter(({ how }) => how === 'unconfirmed').map(({ leaseId }) => leaseId);
+  const failed = failedAttempt(event);
+  return failed && isUnconfirmed(failed.failure) ? [...leaseIds, failed.leaseId] : leaseIds;
 };
 
 const failedAttempt = (event: TaskEvent): StepFailure | null => {

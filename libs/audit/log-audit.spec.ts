@@ -119,6 +119,13 @@ const step33 = at(lines('tasks'), 33).data['step'] as object;
 const sim = at(lines('leases'), 3).data['server'] as object;
 const first = at(lines('leases'), 7).data;
 
+/** Its attempt has failed. */
+const failed =
+  (failure: object) =>
+  (record: AuditRecord): AuditRecord =>
+    data({ failure, step: { ...(record.data['step'] as object), failure }, stopped: [] })(record);
+const BROKEN = { code: 'MODEL_ERROR', message: 'broken' };
+
 const stepsWith = ({ data: { steps } }: AuditRecord, more: object): readonly object[] =>
   (steps as readonly object[]).map((step) => ({ ...step, ...more }));
 
@@ -217,9 +224,7 @@ const PLANTS: readonly Plant[] = [
       const found = changed('tasks', 9, data({ queueTtlMs: 1 }));
       found.tasks = written(
         found.tasks.map((record) =>
-          record.seq === 11
-            ? expired({ ...record, type: 'task.failed', data: { ...record.data, stopped: [] } })
-            : record,
+          record.seq === 11 ? expired({ ...failed(BROKEN)(record), type: 'task.failed' }) : record,
         ),
       );
       return found;
@@ -253,12 +258,15 @@ const PLANTS: readonly Plant[] = [
   [
     'ABANDONED_WRONGLY',
     'a task that goes on without a step that must not fail',
-    () => changed('tasks', 24, (record) => ({ ...record, type: 'step.abandoned' })),
+    () => changed('tasks', 24, (record) => ({ ...failed(BROKEN)(record), type: 'step.abandoned' })),
   ],
   [
     'ABANDONED_WRONGLY',
     'a task that is complete without a step that must not fail',
-    () => changed('tasks', 11, (record) => data({ step: undefined, abandoned: record.data['step'] })(record)),
+    () =>
+      changed('tasks', 11, (record) =>
+        data({ step: undefined, abandoned: failed(BROKEN)(record).data['step'] })(record),
+      ),
   ],
   ['STILL_OPEN', 'a task without an end, in a log at rest', () => without('tasks', 33), { settled: true }],
   [
@@ -503,6 +511,19 @@ const PLANTS: readonly Plant[] = [
 ];
 
 describe('the audit of a log', () => {
+  it('does not mind that a slot is freed later whose attempt ran out of time without being seen to stop', () => {
+    const failedWith = (confirmed: boolean): Log => ({
+      tasks: changed('tasks', 11, (record) => ({
+        ...failed({ code: 'STEP_TIMED_OUT', message: 'late', details: { confirmed } })(record),
+        type: 'task.failed',
+      })).tasks,
+      leases: without('leases', 9).leases,
+    });
+    const found = (planted: Log) => audited(planted).findings.map(({ rule }) => rule);
+    expect(found(failedWith(true))).toContain('LEASE_LEFT_BEHIND');
+    expect(found(failedWith(false))).not.toContain('LEASE_LEFT_BEHIND');
+  });
+
   it('does not mind an unload that ends the work of a lease whose attempt is over', () => {
     const [used] = first['leases'] as readonly { residencyId: string; leaseId: string }[];
     const unload = (endsLease?: string) =>

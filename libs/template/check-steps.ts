@@ -1,13 +1,14 @@
+import { durationMsOf } from '#libs/domain/duration.js';
 import { shown } from './describe-schema.js';
 import { hasExpression } from './expression.js';
-import { FieldChecks } from './field-checks.js';
-import { RETRY_DEFAULT, RETRY_LIMITS, TEMPLATE_LIMITS } from './limits.js';
+import { FieldChecks, type Mapping } from './field-checks.js';
+import { RETRY_DEFAULT, RETRY_LIMITS, STEP_TIME_LIMITS, TEMPLATE_LIMITS } from './limits.js';
 import { STEP_TYPES } from './step-types.js';
 import { RETRY_ON_ACCEPTED, retryCodesOf, whyNotRetried } from '#libs/domain/retry-classes.js';
 import type { TemplateStep } from './compiled-template.js';
 import type { Path, YamlSource } from './yaml-source.js';
 
-const STEP_KEYS = ['id', 'type', 'needs', 'when', 'retry', 'on_failure', 'with'];
+const STEP_KEYS = ['id', 'type', 'needs', 'when', 'retry', 'on_failure', 'timeout', 'no_progress', 'with'];
 const RETRY_KEYS = ['attempts_max', 'backoff_ms', 'on'];
 const STEP_ID = /^[a-z][a-z0-9_-]{0,62}$/;
 const STEP_ID_ACCEPTED = 'a lower-case letter, then up to 62 lower-case letters, digits, _ and -';
@@ -81,7 +82,28 @@ const oneStep = (
     retry,
     ...(when === null ? {} : { when }),
     ...(goesOn ? { on_failure: 'continue' } : {}),
+    ...timesOf(path, fields, source, check),
     with: input ?? {},
+  };
+};
+
+const timesOf = (
+  path: Path,
+  fields: Mapping,
+  source: YamlSource,
+  check: FieldChecks,
+): Pick<TemplateStep, 'timeout' | 'no_progress'> => {
+  const { minMs, maxMs } = STEP_TIME_LIMITS;
+  const timeout = check.duration([...path, 'timeout'], fields['timeout'], minMs, maxMs);
+  const silence = check.duration([...path, 'no_progress'], fields['no_progress'], minMs, maxMs);
+  if (timeout !== null && silence !== null && (durationMsOf(silence) ?? 0) >= (durationMsOf(timeout) ?? 0))
+    source.problem(
+      [...path, 'no_progress'],
+      `${shown(silence)} would never pass before timeout ${shown(timeout)} does; accepted: a shorter one`,
+    );
+  return {
+    ...(timeout === null ? {} : { timeout }),
+    ...(silence === null ? {} : { no_progress: silence }),
   };
 };
 

@@ -74,7 +74,7 @@ const wrong: readonly {
     name: 'an unknown key of a step',
     text: `${GOOD}    wiht: {}\n`,
     at: [5, 5],
-    says: [/steps\[0\]\.wiht/, /id, type, needs, when, retry, on_failure, with/],
+    says: [/steps\[0\]\.wiht/, /id, type, needs, when, retry, on_failure, timeout, no_progress, with/],
   },
   {
     name: 'an unknown step type',
@@ -294,6 +294,30 @@ const wrong: readonly {
     says: [/does not wait for 'a'/],
   },
   {
+    name: 'a timeout without a unit',
+    text: `${GOOD}    timeout: 600\n`,
+    at: [5, 14],
+    says: [/timeout: 600 is not accepted; expected a duration such as 90s, 5m or 2h, from 100ms to 7d/],
+  },
+  {
+    name: 'a timeout that is too short',
+    text: `${GOOD}    timeout: 10ms\n`,
+    at: [5, 14],
+    says: [/'10ms' is not accepted; .* from 100ms to 7d/],
+  },
+  {
+    name: 'a time without progress that is too long',
+    text: `${GOOD}    no_progress: 8d\n`,
+    at: [5, 18],
+    says: [/no_progress: '8d' is not accepted; .* to 7d/],
+  },
+  {
+    name: 'a time without progress that never passes',
+    text: `${GOOD}    timeout: 2m\n    no_progress: 120s\n`,
+    at: [6, 18],
+    says: [/'120s' would never pass before timeout '2m' does; accepted: a shorter one/],
+  },
+  {
     name: 'an unknown way to go on after a failure',
     text: `${GOOD}    on_failure: skip\n`,
     at: [5, 17],
@@ -503,6 +527,10 @@ describe('a step that may be left out or fail', () => {
     expect(steps("    when: '{{ parameters.p }}'\n    on_failure: continue\n")[0]).toMatchObject({
       when: '{{ parameters.p }}',
       on_failure: 'continue',
+    });
+    expect(steps('    timeout: 10m\n    no_progress: 1.5 m\n')[0]).toMatchObject({
+      timeout: '10m',
+      no_progress: '1.5 m',
     });
     const [plain] = steps('    on_failure: fail\n');
     expect(Object.keys(plain ?? {})).toEqual(['id', 'type', 'needs', 'retry', 'with']);

@@ -52,6 +52,9 @@ export type TemplateStep = {
   readonly when?: string;
   /** Absent: the task fails when the step has failed for good. */
   readonly on_failure?: 'continue';
+  /** Durations as the author wrote them: the longest that one attempt may take, and that nothing may be heard of it. */
+  readonly timeout?: string;
+  readonly no_progress?: string;
   /** Input of the step type, with expressions. */
   readonly with: Readonly<Record<string, unknown>>;
 };

@@ -94,6 +94,20 @@ describe('a condition', () => {
     }));
 });
 
+describe('the plan of a template with limits in time', () => {
+  it('has them in milliseconds, and nothing of those that are not there', () => {
+    const template = compiled(
+      'name: t\nsteps:\n  - { id: a, type: noop, timeout: 10m, no_progress: 1.5m }\n  - { id: b, type: noop, timeout: 500ms }\n  - { id: c, type: noop }\n',
+    );
+    const planned = planSteps(template, {}, { numCtx: 4096 });
+    expect(planned).toMatchObject({
+      steps: [{ timeoutMs: 600_000, noProgressMs: 90_000 }, { timeoutMs: 500 }, {}],
+    });
+    const keys = planned.ok ? planned.steps.map((step) => Object.keys(step).slice(5)) : [];
+    expect(keys).toEqual([['timeoutMs', 'noProgressMs'], ['timeoutMs'], []]);
+  });
+});
+
 describe('the plan of a template with conditions', () => {
   it('says which steps are decided about, and without which the task goes on', () => {
     const template = compiled(

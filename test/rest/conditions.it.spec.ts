@@ -15,6 +15,13 @@ steps:
   - { id: rewrite, type: noop, when: '{{ steps.judge.output.score < 3 }}', on_failure: continue, retry: { attempts_max: 1 }, with: { echo: rewritten, fail: '{{ parameters.fail }}' } }
   - { id: tell, type: noop, when: '{{ parameters.last }}', with: { echo: '{{ steps.rewrite.status }} {{ steps.rewrite.output }} {{ steps.rewrite.error.code }}' } }
 `,
+  late: `
+name: late
+steps:
+  - { id: slow, type: noop, timeout: 200ms, no_progress: 0.1s, on_failure: continue, retry: { attempts_max: 2, backoff_ms: 0 }, with: { delay_ms: 60000 } }
+  - { id: slower, type: noop, timeout: 200ms, on_failure: continue, retry: { attempts_max: 1 }, with: { delay_ms: 60000 } }
+  - { id: tell, type: noop, with: { echo: "{% if steps.slower.error.message contains 'its timeout' %}timeoutMs{% endif %}" } }
+`,
   broken: `
 name: broken
 parameters: { words: { type: string, required: true } }
@@ -47,6 +54,39 @@ const submit = async (parameters: object): Promise<string> =>
 const ended = async (parameters: object) => await client.ended(await submit(parameters));
 const statuses = ({ steps }: Awaited<ReturnType<typeof ended>>): object =>
   Object.fromEntries(steps.map(({ id, status }) => [id, status]));
+
+describe('a template with conditions and limits in time', () => {
+  it('is shown as it was written', async () => {
+    for (const [name, step] of [
+      ['choice', { id: 'rewrite', when: '{{ steps.judge.output.score < 3 }}', on_failure: 'continue' }],
+      ['late', { id: 'slow', timeout: '200ms', no_progress: '0.1s' }],
+    ] as const) {
+      const shown = await client.call('GET', `/templates/${name}`);
+      client.fits(shown, 'Template');
+      expect(shown.json).toMatchObject({ steps: expect.arrayContaining([expect.objectContaining(step)]) });
+    }
+  });
+});
+
+describe('a step that takes too long', () => {
+  it('fails with what it ran out of, and is tried again', async () => {
+    const task = await client.ended(await client.submit({ template: 'late' }));
+    expect(task).toMatchObject({ status: 'completed', result: 'timeoutMs' });
+    expect(task.attempts.map(({ outcome, error }) => [outcome, error?.code ?? null])).toEqual([
+      ['failed', 'STEP_TIMED_OUT'],
+      ['failed', 'STEP_TIMED_OUT'],
+      ['failed', 'STEP_TIMED_OUT'],
+      ['completed', null],
+    ]);
+    expect(task.attempts.map(({ error }) => error?.message ?? '')).toEqual([
+      "Attempt 1 of step 'slow' showed no progress for the 100 ms of its no_progress.",
+      "Attempt 2 of step 'slow' showed no progress for the 100 ms of its no_progress.",
+      "Attempt 1 of step 'slower' took longer than the 200 ms of its timeout.",
+      '',
+    ]);
+    expect(task.attempts[2]?.error?.details).toEqual({ limit: 'timeoutMs', limitMs: 200, confirmed: true });
+  });
+});
 
 describe('a step with a condition', () => {
   it('runs where that is true, and is left out where it is not', async () => {

@@ -13,6 +13,7 @@ import {
   time,
   type SchemaObject,
 } from './schema-parts.js';
+import { templates } from './template-schemas.js';
 import { workflows } from './workflow-schemas.js';
 
 /** Schemas of what the API answers. A test holds real answers to them, so they say what is there and nothing else. */
@@ -139,37 +140,6 @@ const tasks = {
     data: { type: 'object' },
   }),
   EventPage: exactly({ items: listOf('Event'), next_after_seq: orNull(count) }),
-} satisfies Record<string, SchemaObject>;
-
-const parameters: SchemaObject = { type: 'object', additionalProperties: { type: 'object' } };
-const templateProblem = exactly({ file: text, line: count, column: count, path: text, message: text });
-
-const templates = {
-  TemplateList: exactly({
-    items: { type: 'array', items: exactly({ name: text, version: text, description: text, parameters }) },
-    problems: { type: 'array', items: templateProblem },
-  }),
-  Template: exactly({
-    name: text,
-    version: text,
-    description: text,
-    parameters,
-    parameters_schema: { type: 'object', description: 'JSON Schema (2020-12).' },
-    steps: {
-      type: 'array',
-      items: exactly({
-        id: text,
-        type: text,
-        needs: texts,
-        retry: exactly({ attempts_max: count, backoff_ms: count, on: texts }, ['on']),
-        with: { type: 'object' },
-      }),
-    },
-    output: anything,
-  }),
-  Validated: exactly({ valid: { const: true }, name: text, version: text, parameters: { type: 'object' } }, [
-    'parameters',
-  ]),
 } satisfies Record<string, SchemaObject>;
 
 /** Its facts depend on its kind. */

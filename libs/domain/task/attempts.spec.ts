@@ -222,6 +222,22 @@ describe('a report of success', () => {
   });
 });
 
+describe('a step with limits in time', () => {
+  it('is dispatched with them', () => {
+    const times = { timeoutMs: 600_000, noProgressMs: 90_000 };
+    given(submitted({ steps: [stepSpec('a', times)] }))
+      .whenTask('t1', dispatch())
+      .then(dispatched('a', 1, times));
+  });
+
+  it('is tried again when it ran out of time, while its retries last', () => {
+    const late: Failure = { code: 'STEP_TIMED_OUT', message: 'late' };
+    given(retried(2), dispatched())
+      .whenTask('t1', take(report(failing(late))))
+      .then(stepFailed(1, late));
+  });
+});
+
 describe('a report that is not current', () => {
   const running = [retried(3), dispatched('a', 1), stepFailed(1, BROKEN), dispatched('a', 2)];
 

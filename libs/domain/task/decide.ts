@@ -160,8 +160,12 @@ export const dispatchStep = (
   if (step.progress.attempts + 1 !== dispatch.attempt || !needsDone(task, step.spec.needs)) return [];
   if (isUndecided(step)) return [];
   if (pauseOfTask(task, pauses) || pauseOfServer(dispatch.lease.serverId, pauses)) return [];
-  const { stepType, requirement } = step.spec;
-  return [{ type: 'step.dispatched', taskId: task.id, stepType, requirement, ...dispatch }];
+  const { stepType, requirement, timeoutMs, noProgressMs } = step.spec;
+  const times = {
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(noProgressMs === undefined ? {} : { noProgressMs }),
+  };
+  return [{ type: 'step.dispatched', taskId: task.id, stepType, requirement, ...times, ...dispatch }];
 };
 
 /** A step that can never run, or whose input cannot be made: the task fails, once what is running has stopped. */

@@ -79,6 +79,14 @@ export type StepSpec = {
   readonly conditional?: true;
   /** The task goes on without it when it has failed for good. Absent: the task fails. */
   readonly onFailure?: 'continue';
+} & StepTimes;
+
+/** What an attempt may take; absent: as long as it gets on. */
+export type StepTimes = {
+  /** Longest that one attempt may take from when it begins. */
+  readonly timeoutMs?: number;
+  /** Longest that nothing may be heard of it: no token and no word of progress, the first included. */
+  readonly noProgressMs?: number;
 };
 
 export type RetrySpec = {
@@ -111,7 +119,7 @@ export type StepDispatched = {
   /** What the executor is to do, with every expression already filled in. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly at: string;
-};
+} & StepTimes;
 
 /** `token` is the sequence of the grant in the `LEASES` stream: the fencing token. */
 export type LeaseRef = { readonly leaseId: LeaseId; readonly token: number; readonly serverId: ServerId };

@@ -96,6 +96,7 @@ export class TaskIndex {
 
   /** Tasks of which a step has all that it needs and a condition to be decided. They are told once, and again while it is not. */
   takeUndecided(): readonly TaskId[] {
+    if (this.#undecided.size === 0) return NOBODY;
     const taskIds = [...this.#undecided];
     this.#undecided.clear();
     return taskIds;
@@ -217,6 +218,8 @@ export class TaskIndex {
     return { isReady: true, againAtMs };
   }
 }
+
+const NOBODY: readonly TaskId[] = [];
 
 /** Why nothing of a task starts: it waits for other tasks or is ending, or somebody has paused it. */
 type Held = { readonly waits: boolean; readonly isPaused: boolean };
