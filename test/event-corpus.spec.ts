@@ -73,6 +73,18 @@ describe('frozen task events', () => {
     expect([changed?.moved, changed?.line, changed?.promise]).toEqual([null, moved?.line, moved?.promise]);
   });
 
+  it('fold a step that is left out, one that may run, and one that the task goes on without', () => {
+    const progress = (...types: readonly string[]) =>
+      foldTasks(...BEGIN, ...types).open.get('t-1')?.steps[0]?.progress;
+    expect(progress('step.skipped')).toEqual({ status: 'skipped' });
+    expect(progress('step.admitted')).toMatchObject({ status: 'pending', attempts: 0, admitted: true });
+    expect(progress('step.dispatched', 'step.abandoned')).toEqual({
+      status: 'failed',
+      attempt: 1,
+      failure: { code: 'MODEL_ERROR', message: 'The server said 500.' },
+    });
+  });
+
   it('fold a pause that is lifted', () => {
     expect(foldTasks(...BEGIN, 'scheduling.paused').pauses.get('workspace:default')).toEqual({
       scope: 'workspace:default',

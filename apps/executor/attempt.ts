@@ -1,11 +1,14 @@
-import type { StepDispatched } from '#libs/domain/task/events.js';
+import type { StepDispatched, StepTimes } from '#libs/domain/task/events.js';
+
+/** The time that an attempt has run out of. */
+export type TimeLimit = keyof StepTimes;
 
 /** One dispatched step in this executor's hands. */
 export type Attempt = {
   readonly dispatch: StepDispatched;
   readonly abort: AbortController;
   /** Why it was aborted, once it was. */
-  ending: 'cancelled' | 'lease-lost' | 'stopping' | null;
+  ending: 'cancelled' | 'lease-lost' | 'stopping' | TimeLimit | null;
   /** The allocator has accepted the token. */
   taken: boolean;
   /** By this time, in milliseconds since 1970, the lease must have been renewed. */

@@ -6,9 +6,10 @@ import type { ServerId } from '#libs/domain/ids.js';
 import { ModelRunnerError } from '#libs/model-runner/model-runner-error.js';
 import type { ModelRunner } from '#libs/model-runner/model-runner.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
-import type { Attempt } from './attempt.js';
+import type { Attempt, TimeLimit } from './attempt.js';
 import { failureOf, StepError } from './step-error.js';
 import type { StepContext, StepResult, StepRunner } from './step-runner.js';
+import { TimeLimits } from './time-limits.js';
 
 export type RunOptions = {
   readonly executorId: string;
@@ -45,12 +46,15 @@ const outcomeOf = async (attempt: Attempt, options: RunOptions): Promise<Attempt
     const known = [...options.steps.keys()].join(', ');
     return failed({ code: 'STEP_TYPE_UNKNOWN', message: `Step type '${stepType}' is not one of ${known}.` });
   }
+  const limits = new TimeLimits(attempt);
   try {
-    const result = await step(contextOf(attempt, options));
+    const result = await step(contextOf(attempt, options, () => limits.heard()));
     const tooLarge = sizeProblem(result, options.outputMaxBytes);
     return tooLarge ? failed(tooLarge) : { kind: 'completed', ...result };
   } catch (error) {
     return ended(attempt, error);
+  } finally {
+    limits.stop();
   }
 };
 
@@ -65,28 +69,51 @@ const ended = (attempt: Attempt, error: unknown): AttemptOutcome | null => {
       return { kind: 'cancelled', confirmed: confirmedFree(error) };
     case 'stopping':
       return failed({ code: 'EXECUTOR_STOPPING', message: 'The executor was shut down during the attempt.' });
+    case 'timeoutMs':
+    case 'noProgressMs':
+      return failed(timedOut(attempt, attempt.ending, confirmedFree(error)));
     case null:
       return failed(failureOf(error));
   }
 };
 
+/** `confirmed`: the server was seen free. Where it was not, the allocator makes sure of it before the slot is used again. */
+const timedOut = ({ dispatch }: Attempt, limit: TimeLimit, confirmed: boolean): Failure => {
+  const { stepId, attempt } = dispatch;
+  const limitMs = dispatch[limit] ?? 0;
+  const what =
+    limit === 'timeoutMs'
+      ? `took longer than the ${limitMs} ms of its timeout`
+      : `showed no progress for the ${limitMs} ms of its no_progress`;
+  return {
+    code: 'STEP_TIMED_OUT',
+    message: `Attempt ${attempt} of step '${stepId}' ${what}.`,
+    details: { limit, limitMs, confirmed },
+  };
+};
+
 const confirmedFree = (error: unknown): boolean =>
   error instanceof ModelRunnerError ? error.details['confirmed'] === true : error instanceof StepError;
 
-const contextOf = (attempt: Attempt, options: RunOptions): StepContext => {
+const contextOf = (attempt: Attempt, options: RunOptions, heard: () => void): StepContext => {
   const { dispatch, abort } = attempt;
   const { taskId, stepId } = dispatch;
   let n = 0;
+  const live = (message: LiveMessage): void => {
+    heard();
+    options.live(message);
+  };
   const head = () => ({ taskId, stepId, attempt: dispatch.attempt, n: n++, atMs: options.clock.nowMs() });
   return {
     input: dispatch.input,
     requirement: dispatch.requirement,
     attempt: dispatch.attempt,
+    ...(dispatch.noProgressMs === undefined ? {} : { noProgressMs: dispatch.noProgressMs }),
     model: () => options.runnerOf(dispatch.lease.serverId),
     token: (text, thinking) =>
-      options.live({ ...head(), kind: 'token', text, ...(thinking === undefined ? {} : { thinking }) }),
+      live({ ...head(), kind: 'token', text, ...(thinking === undefined ? {} : { thinking }) }),
     progress: (message, completed, total) =>
-      options.live({
+      live({
         ...head(),
         kind: 'progress',
         message,

@@ -8,6 +8,8 @@ export type StepContext = {
   readonly requirement: Requirement;
   /** From 1. */
   readonly attempt: number;
+  /** How long nothing may be heard of it, where its step says that. */
+  readonly noProgressMs?: number;
   /** The server that the lease is for; rejects for a CPU step. */
   readonly model: () => Promise<ModelRunner>;
   readonly token: (text: string, thinking?: string) => void;

@@ -13,6 +13,10 @@ export const stepText = (step: StepExplanation): string => {
       return 'is done';
     case 'stopped':
       return 'was stopped';
+    case 'skipped':
+      return 'was left out: its condition is false';
+    case 'failed':
+      return `has failed, and the task goes on without it (${step.failure.code}: ${step.failure.message})`;
     case 'running':
       return `runs on ${step.serverId} since ${clockTime(Date.parse(step.since))} (attempt ${step.attempt})`;
     case 'waiting':
@@ -53,7 +57,7 @@ export const waitText = (wait: Wait, model: string | null): string => {
     case 'tasks':
       return `waits for ${tasksText(wait.taskIds, wait.names)}`;
     case 'steps':
-      return `waits for ${wait.stepIds.map((id) => `'${id}'`).join(', ')}`;
+      return `waits for ${wait.stepIds.map((id) => `'${id}'`).join(', ')}${wait.conditional ? '; then its condition says whether it runs' : ''}`;
     case 'retry':
       return `is tried again (attempt ${wait.attempt}) at ${clockTime(wait.atMs)}`;
     case 'lease':

@@ -79,6 +79,11 @@ describe('an explanation', () => {
       { kind: 'tasks', taskIds: Array.from({ length: 12 }, (_, n) => `t${n}`), names: [] },
       'waits for tasks t0, t1, t2, t3, t4, t5, t6, t7, t8, t9 and 2 more',
     ],
+    [{ kind: 'steps', stepIds: ['b', 'c'] }, "waits for 'b', 'c'"],
+    [
+      { kind: 'steps', stepIds: ['b'], conditional: true },
+      "waits for 'b'; then its condition says whether it runs",
+    ],
     [{ kind: 'retry', attempt: 2, atMs: AT_MS }, 'is tried again (attempt 2) at 03:04:05 UTC'],
     [{ kind: 'lease' }, 'is about to start: a slot was found for it'],
     [
@@ -162,6 +167,18 @@ describe('an explanation', () => {
     expect(
       viewOf(later, { stepId: 'a', model: null, state: 'waiting', wait: { kind: 'lease' } }).summary,
     ).toBe("Step 'a' is about to start: a slot was found for it.");
+  });
+
+  it('says of a step that was left out, or has failed and may, that the task goes on', () => {
+    const failure = { code: 'MODEL_ERROR', message: 'the server said 500' } as const;
+    const { steps } = viewOf(
+      { stepId: 'a', model: null, state: 'skipped' },
+      { stepId: 'b', model: null, state: 'failed', failure },
+    );
+    expect(steps.map(({ state, text }) => [state, text])).toEqual([
+      ['skipped', 'was left out: its condition is false'],
+      ['failed', 'has failed, and the task goes on without it (MODEL_ERROR: the server said 500)'],
+    ]);
   });
 
   it('says by when a step starts at the latest, where it was promised', () => {

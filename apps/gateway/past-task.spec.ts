@@ -18,10 +18,10 @@ describe('a past task', () => {
   it('has its submission, its last priority and the outputs of its steps', () => {
     const past = pastTaskOf(facts);
     expect(past).toMatchObject({ submitted: { taskId: 't1' }, priority: 8 });
-    expect([...past.outputs]).toEqual([
-      ['a', 'A'],
-      ['b', 'B'],
-      ['c', 'C'],
+    expect([...past.over.values()]).toEqual([
+      { stepId: 'a', output: 'A' },
+      { stepId: 'b', output: 'B' },
+      { stepId: 'c', output: 'C' },
     ]);
   });
 

@@ -2,7 +2,7 @@ import { MESSAGE_MAX_BYTES } from '#libs/contracts/streams.js';
 import type { StepId, TaskId } from '#libs/domain/ids.js';
 import type { KeptStep, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import { neededOutside } from '#libs/domain/task/needs.js';
-import { stepsToKeep } from '#libs/domain/task/kept-steps.js';
+import { stepsOver, stepsToKeep } from '#libs/domain/task/kept-steps.js';
 import { ApiError } from './http/problem.js';
 
 /** What the log says of a task, as far as another run of it needs that. */
@@ -10,7 +10,8 @@ export type PastTask = {
   readonly submitted: TaskSubmitted;
   /** As it was changed last. */
   readonly priority: number;
-  readonly outputs: ReadonlyMap<StepId, unknown>;
+  /** Steps that were over, as a run from another step keeps them. */
+  readonly over: ReadonlyMap<StepId, KeptStep>;
 };
 
 /** Throws for events that do not begin with the submission. */
@@ -19,13 +20,8 @@ export const pastTaskOf = (events: readonly TaskEvent[]): PastTask => {
   if (submitted?.type !== 'task.submitted')
     throw new Error(`a task begins with ${submitted?.type ?? 'nothing'}`);
   let { priority } = submitted;
-  const outputs = new Map<StepId, unknown>(submitted.kept?.map(({ stepId, output }) => [stepId, output]));
-  for (const event of events) {
-    if (event.type === 'task.priority-changed') ({ priority } = event);
-    if (event.type === 'step.completed' || event.type === 'task.completed')
-      outputs.set(event.step.stepId, event.step.output);
-  }
-  return { submitted, priority, outputs };
+  for (const event of events) if (event.type === 'task.priority-changed') ({ priority } = event);
+  return { submitted, priority, over: stepsOver(events) };
 };
 
 /** The tasks that another run waits for. Throws where it would need results of a workflow: the scheduler does not keep them. */
@@ -41,11 +37,8 @@ export const dependenciesOf = ({ submitted }: PastTask): readonly TaskId[] => {
   return neededOutside(submitted);
 };
 
-/** The outputs that a run from this step on keeps; none for a run from the start. */
-export const keptOf = (
-  { submitted, outputs }: PastTask,
-  fromStep: StepId | undefined,
-): readonly KeptStep[] => {
+/** The steps that a run from this step on keeps; none for a run from the start. */
+export const keptOf = ({ submitted, over }: PastTask, fromStep: StepId | undefined): readonly KeptStep[] => {
   if (fromStep === undefined) return [];
   const { steps, taskId } = submitted;
   if (!steps.some(({ id }) => id === fromStep)) {
@@ -55,10 +48,7 @@ export const keptOf = (
       { path: 'from_step', value: fromStep, message: 'is not a step of the task', accepted },
     ]);
   }
-  const kept = stepsToKeep(steps, fromStep, new Set(outputs.keys())).map((stepId) => ({
-    stepId,
-    output: outputs.get(stepId),
-  }));
+  const kept = stepsToKeep(steps, fromStep, new Set(over.keys())).flatMap((id) => over.get(id) ?? []);
   const bytes = Buffer.byteLength(JSON.stringify(kept));
   if (bytes <= MESSAGE_MAX_BYTES) return kept;
   throw new ApiError(

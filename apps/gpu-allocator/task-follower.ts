@@ -1,5 +1,5 @@
 import { SUBJECTS, subjectToken } from '#libs/contracts/subjects.js';
-import type { Failure } from '#libs/domain/errors.js';
+import { isUnconfirmed, type Failure } from '#libs/domain/errors.js';
 import type { LeaseId, ServerId } from '#libs/domain/ids.js';
 import type { StepFailure, TaskEvent } from '#libs/domain/task/events.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
@@ -29,7 +29,7 @@ export class TaskFollower {
     const failed = failedAttempt(event);
     // Of an attempt that was closed before, whatever happened there is known.
     if (failed && this.desk.isLive(failed.leaseId)) this.onFailure(failed.serverId, failed.failure);
-    const doubtful = new Set(unconfirmed(event));
+    const doubtful = new Set(unconfirmedLeases(event));
     const ended = endedLeases(event).filter((leaseId) => !doubtful.has(leaseId));
     for (const leaseId of doubtful) void this.settle(leaseId).finally(() => this.desk.release([leaseId]));
     if (ended.length === 0) return;
@@ -51,6 +51,7 @@ export const ENDING_SUBJECTS: readonly string[] = (
     'step.completed',
     'step.failed',
     'step.stopped',
+    'step.abandoned',
     'task.completed',
     'task.failing',
     'task.failed',
@@ -64,8 +65,10 @@ export const endedLeases = (event: TaskEvent): readonly LeaseId[] => {
     case 'step.completed':
     case 'step.failed':
     case 'step.stopped':
-    case 'task.completed':
+    case 'step.abandoned':
       return [event.step.leaseId];
+    case 'task.completed':
+      return [event.step ?? event.abandoned ?? []].flat().map(({ leaseId }) => leaseId);
     case 'task.failing':
       return event.step ? [event.step.leaseId] : [];
     case 'task.failed':
@@ -78,20 +81,25 @@ export const endedLeases = (event: TaskEvent): readonly LeaseId[] => {
 };
 
 /** Leases whose attempt was aborted without the server being seen to stop. */
-const unconfirmed = (event: TaskEvent): readonly LeaseId[] => {
+export const unconfirmedLeases = (event: TaskEvent): readonly LeaseId[] => {
   const stopped =
     event.type === 'step.stopped'
       ? [event.step]
       : event.type === 'task.cancelled' || event.type === 'task.failed'
         ? event.stopped
         : [];
-  return stopped.filter(({ how }) => how === 'unconfirmed').map(({ leaseId }) => leaseId);
+  const leaseIds = stopped.filter(({ how }) => how === 'unconfirmed').map(({ leaseId }) => leaseId);
+  const failed = failedAttempt(event);
+  return failed && isUnconfirmed(failed.failure) ? [...leaseIds, failed.leaseId] : leaseIds;
 };
 
 const failedAttempt = (event: TaskEvent): StepFailure | null => {
   switch (event.type) {
     case 'step.failed':
+    case 'step.abandoned':
       return event.step;
+    case 'task.completed':
+      return event.abandoned ?? null;
     case 'task.failing':
     case 'task.failed':
       return event.step ?? null;

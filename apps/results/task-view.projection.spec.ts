@@ -64,6 +64,10 @@ const cancelAsked: TaskEvent = {
   reason: 'enough',
   at: later(5),
 };
+const mayFail = submitted({
+  steps: [stepSpec('a', { onFailure: 'continue' }), stepSpec('b', { needs: ['a'], conditional: true })],
+});
+const abandoned: TaskEvent = { type: 'step.abandoned', taskId: 't1', step: failureOf('a', 1, REFUSED) };
 const done: TaskEvent = {
   type: 'task.completed',
   taskId: 't1',
@@ -202,6 +206,60 @@ describe('an attempt', () => {
     expect(
       taskAfter(submitted(), dispatched(), retried, dispatched('a', 2, { at: later(2000) })).state.startedAt,
     ).toBe(NOW));
+});
+
+describe('steps that are left out, or fail and may', () => {
+  const statuses = (doc: TaskDoc) => doc.steps.map(({ status }) => status);
+
+  it('show how they ended, and the task goes on', () => {
+    const open = taskAfter(mayFail, dispatched(), abandoned);
+    expect([open.state.status, ...statuses(open)]).toEqual(['running', 'failed', 'pending']);
+    expect(open.attempts).toMatchObject([{ outcome: 'failed', error: JSON.stringify(REFUSED) }]);
+    const skipped: TaskEvent = { type: 'task.completed', taskId: 't1', skipped: 'b', result: 1, at: NOW };
+    const over = taskAfter(mayFail, dispatched(), abandoned, skipped);
+    expect([over.state.status, over.state.error, ...statuses(over)]).toEqual([
+      'completed',
+      null,
+      'failed',
+      'skipped',
+    ]);
+  });
+
+  it('end a task that is completed without its last one', () => {
+    const end: TaskEvent = {
+      type: 'task.completed',
+      taskId: 't1',
+      abandoned: failureOf('a', 1, REFUSED),
+      result: 1,
+      at: NOW,
+    };
+    const { state, steps, attempts } = taskAfter(
+      submitted({ steps: [stepSpec('a', { onFailure: 'continue' })] }),
+      dispatched(),
+      end,
+    );
+    expect([state.status, state.result, steps[0]?.status, attempts[0]?.outcome]).toEqual([
+      'completed',
+      '1',
+      'failed',
+      'failed',
+    ]);
+  });
+
+  it('leave a task queued of which nothing has run', () => {
+    const skipped: TaskEvent = { type: 'step.skipped', taskId: 't1', stepId: 'a', at: NOW };
+    const doc = taskAfter(abreast, { type: 'step.admitted', taskId: 't1', stepId: 'b', at: NOW }, skipped);
+    expect([doc.state.status, ...statuses(doc)]).toEqual(['queued', 'skipped', 'pending']);
+  });
+
+  it('are kept by a task that repeats this one', () => {
+    const kept = [
+      { stepId: 'a', output: null, failure: REFUSED },
+      { stepId: 'b', output: null, skipped: true },
+    ] as const;
+    const doc = taskAfter(submitted({ steps: [...mayFail.steps, stepSpec('c')], rerunOf: 't0', kept }));
+    expect([doc.state.status, ...statuses(doc)]).toEqual(['queued', 'kept', 'skipped', 'pending']);
+  });
 });
 
 describe('a task that fails while another step runs', () => {

@@ -5,6 +5,7 @@ import type {
   StepFailure,
   StepSuccess,
   StoppedAttempt,
+  TaskCompleted,
   TaskEvent,
   TaskMoved,
   TaskSubmitted,
@@ -113,12 +114,15 @@ const handlers: Handlers = {
   'step.completed': (doc, { step }) => succeeded(doc, step),
   'step.failed': (doc, { step }) => withStep(failedAttempt(doc, step), step.stepId, { status: 'pending' }),
   'step.stopped': (doc, { step, at }) => stopped(doc, [step], at),
+  'step.admitted': (doc) => doc,
+  'step.skipped': (doc, { stepId }) => withStep(doc, stepId, { status: 'skipped' }),
+  'step.abandoned': (doc, { step }) => failed(doc, step),
   'task.cancel-requested': (doc, { at }) =>
     withState(doc, { cancelRequestedAt: doc.state.cancelRequestedAt ?? at }),
   'task.failing': (doc, { step, failure }) =>
     withState(step ? failed(doc, step) : doc, { error: json(failure) }),
-  'task.completed': (doc, { step, result, at }) =>
-    ended(succeeded(doc, step), 'completed', at, { result: json(result ?? null) }),
+  'task.completed': (doc, event) =>
+    ended(lastStepOver(doc, event), 'completed', event.at, { result: json(event.result ?? null) }),
   'task.failed': (doc, { step, stopped: last, failure, at }) =>
     ended(stopped(step ? failed(doc, step) : doc, last, at), 'failed', at, { error: json(failure) }),
   'task.cancelled': (doc, { stopped: last, skipped, at }) =>
@@ -148,9 +152,11 @@ const advanced = (doc: TaskDoc, event: Later, seq: number): TaskDoc => {
   return withState(next, { status, lastSeq: seq });
 };
 
-/** `running` once a step has been done or while one runs; a first step that waits for another try is queued again. */
+/** `running` once a step has run to its end or while one runs; a first step that waits for another try is queued again. */
 const statusOf = (steps: readonly StepState[]): TaskStatus =>
-  steps.some(({ status }) => status === 'running' || status === 'completed') ? 'running' : 'queued';
+  steps.some(({ status }) => status === 'running' || status === 'completed' || status === 'failed')
+    ? 'running'
+    : 'queued';
 
 const openedBy = (event: TaskSubmitted, seq: number): TaskDoc => ({
   seq,
@@ -170,9 +176,9 @@ const openedBy = (event: TaskSubmitted, seq: number): TaskDoc => ({
   },
   steps: event.steps.map(({ id }, position): StepState => {
     const kept = event.kept?.find(({ stepId }) => stepId === id);
-    return kept === undefined
-      ? { position, stepId: id, status: 'pending', output: null }
-      : { position, stepId: id, status: 'kept', output: json(kept.output ?? null) };
+    if (kept === undefined) return { position, stepId: id, status: 'pending', output: null };
+    const status = kept.skipped ? 'skipped' : 'kept';
+    return { position, stepId: id, status, output: json(kept.output ?? null) };
   }),
   attempts: [],
 });
@@ -238,6 +244,11 @@ const succeeded = (doc: TaskDoc, step: StepSuccess): TaskDoc =>
     step.stepId,
     { status: 'completed', output: json(step.output ?? null) },
   );
+
+const lastStepOver = (doc: TaskDoc, { step, abandoned, skipped }: TaskCompleted): TaskDoc => {
+  if (step) return succeeded(doc, step);
+  return abandoned ? failed(doc, abandoned) : withStep(doc, skipped, { status: 'skipped' });
+};
 
 const failedAttempt = (doc: TaskDoc, step: StepFailure): TaskDoc =>
   withAttempt(doc, step, {

@@ -35,7 +35,8 @@ const recordedOf = async (...commands: readonly Command[]): Promise<readonly str
   const writer = await log.openWriter(START, opening);
   const book = emptyBook();
   const clock = { nowMs: () => NOW_MS };
-  const recorder = new Recorder(writer, book, new TaskIndex(book, UNKNOWN_COSTS), clock, () => undefined);
+  const nobody = { givenUp: () => undefined, changed: () => undefined };
+  const recorder = new Recorder(writer, book, new TaskIndex(book, UNKNOWN_COSTS), clock, nobody);
   const answers = new Answers(() => undefined);
   const intake = new Intake({
     recorder,

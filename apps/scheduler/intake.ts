@@ -17,15 +17,12 @@ import type { Failure } from '#libs/domain/errors.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
 import { templateKey } from '#libs/domain/task/task-book.js';
-import { isLastStep, outputsOf } from '#libs/domain/task/task.js';
 import { EventTooLargeError } from '#libs/event-log/event-log.js';
 import type { ReceivedMessage } from '#libs/event-log/inbox.js';
-import { renderResult } from '#libs/template/render.js';
-import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Answers } from './answers.js';
 import type { Cause, Recorded, Recorder } from './recorder.js';
-import { parametersOf } from './task-parameters.js';
+import { resultMaker } from './task-result.js';
 
 export type IntakeOptions = {
   readonly recorder: Recorder;
@@ -77,11 +74,10 @@ export class Intake {
     const { recorder, clock, random } = this.options;
     const report = message.data as AttemptReport;
     const task = recorder.book.open.get(report.taskId);
-    const rendered = this.#withResult(report);
-    const given = { at: rfc3339(clock.nowMs()), random: random(), result: () => rendered.result };
+    const given = { at: rfc3339(clock.nowMs()), random: random(), result: resultMaker(task, recorder.book) };
     const cause = causeOf('rpt', message);
     try {
-      recorder.record(recordReport(task, rendered.report, given), cause);
+      recorder.record(recordReport(task, report, given), cause);
     } catch (error) {
       if (!(error instanceof EventTooLargeError)) throw error;
       // Output and result together are more than one event holds. The attempt fails with that; nothing else may stop here.
@@ -163,25 +159,6 @@ export class Intake {
       [{ type: 'template.registered', template, definition, at: rfc3339(clock.nowMs()) }],
       cause,
     );
-  }
-
-  /**
-   * The result belongs to the event that completes the task, so it is made before the decision. A result that cannot be
-   * made fails the attempt: completing without it would lose what the task was for.
-   */
-  #withResult(report: AttemptReport): { readonly report: AttemptReport; readonly result: unknown } {
-    const { book } = this.options.recorder;
-    const task = book.open.get(report.taskId);
-    const { outcome } = report;
-    if (!task || outcome.kind !== 'completed' || !isLastStep(task, report.stepId))
-      return { report, result: null };
-    const template = book.templates.get(templateKey(task.template)) as CompiledTemplate | undefined;
-    if (template === undefined) return { report, result: outcome.output };
-    const steps = { ...outputsOf(task), [report.stepId]: { output: outcome.output } };
-    const given = parametersOf(task, template, book);
-    const rendered = given.ok ? renderResult(template, { parameters: given.parameters, steps }) : given;
-    if (rendered.ok) return { report, result: rendered.result };
-    return { report: { ...report, outcome: { kind: 'failed', failure: rendered.failure } }, result: null };
   }
 
   /**

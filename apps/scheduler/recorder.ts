@@ -32,8 +32,12 @@ export class Recorder {
     readonly book: TaskBook,
     readonly index: TaskIndex,
     private readonly clock: Clock,
-    /** Called after a task has failed or was cancelled. */
-    private readonly onGivenUp: (taskId: string) => void,
+    private readonly on: {
+      /** A task has failed or was cancelled. */
+      readonly givenUp: (taskId: string) => void;
+      /** Facts were recorded. */
+      readonly changed: () => void;
+    },
   ) {
     this.#last = { seq: book.seq, acknowledged: () => Promise.resolve() };
   }
@@ -71,8 +75,9 @@ export class Recorder {
     const recorded = { seq: this.book.seq, acknowledged };
     this.#last = recorded;
     for (const event of events) {
-      if (event.type === 'task.failed' || event.type === 'task.cancelled') this.onGivenUp(event.taskId);
+      if (event.type === 'task.failed' || event.type === 'task.cancelled') this.on.givenUp(event.taskId);
     }
+    this.on.changed();
     return recorded;
   }
 

@@ -16,13 +16,15 @@ import { plan } from '#libs/domain/policy/plan.js';
 import { snapshotOf } from '#libs/domain/policy/snapshot-of.js';
 import { slotPlace, type LoadWish, type Placement, type Snapshot } from '#libs/domain/policy/snapshot.js';
 import { templateKey } from '#libs/domain/task/task-book.js';
-import { outputsOf, type OpenTask } from '#libs/domain/task/task.js';
+import { stepOutcomes } from '#libs/domain/task/step-outcomes.js';
+import type { OpenTask } from '#libs/domain/task/task.js';
 import type { LeaseRef, TaskEvent } from '#libs/domain/task/events.js';
 import { EventTooLargeError } from '#libs/event-log/event-log.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
 import { renderStep } from '#libs/template/render.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';
+import type { Conditions } from './conditions.js';
 import type { Recorder } from './recorder.js';
 import { Foresight } from './foresight.js';
 import { parametersOf } from './task-parameters.js';
@@ -36,6 +38,7 @@ export type Allocator = {
 
 export type CycleOptions = {
   readonly recorder: Recorder;
+  readonly conditions: Conditions;
   readonly ledger: Ledger;
   readonly allocator: Allocator;
   readonly clock: Clock;
@@ -120,6 +123,8 @@ export class ScheduleCycle {
     const nowMs = clock.nowMs();
     this.expire(nowMs);
     recorder.index.wake(nowMs);
+    // Of tasks whose time has come.
+    this.options.conditions.decide();
     if (recorder.index.isIdle || recorder.book.pauses.has('queue')) return;
     // 2. Decide.
     const { placements, loads, impossible } = plan(this.snapshot(nowMs));
@@ -219,7 +224,7 @@ export class ScheduleCycle {
     if (!given.ok) return failTask(task, given.failure, at);
     const rendered = renderStep(template, step.stepId, {
       parameters: given.parameters,
-      steps: outputsOf(task),
+      steps: stepOutcomes(task),
     });
     if (!rendered.ok) return failTask(task, rendered.failure, at);
     const { stepId, attempt } = step;

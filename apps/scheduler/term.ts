@@ -20,10 +20,12 @@ import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
 import type { Answers } from './answers.js';
 import { foldLease } from '#libs/event-log/state-folds.js';
+import { Conditions } from './conditions.js';
 import { Intake } from './intake.js';
 import { Recorder } from './recorder.js';
 import { ScheduleCycle, type Allocator } from './schedule-cycle.js';
 import type { SchedulerConfig } from './scheduler.config.js';
+import { resultMaker } from './task-result.js';
 
 export type TermOptions = {
   readonly book: TaskBook;
@@ -65,6 +67,7 @@ export class Term {
   });
   readonly #ledger: Ledger;
   readonly recorder: Recorder;
+  readonly conditions: Conditions;
   readonly cycle: ScheduleCycle;
   readonly #intake: Intake;
   #ticker: ReturnType<typeof setInterval> | undefined;
@@ -81,7 +84,11 @@ export class Term {
     index.rebuild(clock.nowMs());
     // What was ready before this term was predicted by another one, or never.
     index.predictions.skip();
-    this.recorder = new Recorder(writer, book, index, clock, (taskId) => this.#closeDependents(taskId));
+    this.recorder = new Recorder(writer, book, index, clock, {
+      givenUp: (taskId) => this.#closeDependents(taskId),
+      changed: () => this.conditions.decide(),
+    });
+    this.conditions = new Conditions(this.recorder, clock);
     this.#intake = new Intake({
       ...options,
       recorder: this.recorder,
@@ -90,6 +97,7 @@ export class Term {
     });
     this.cycle = new ScheduleCycle({
       recorder: this.recorder,
+      conditions: this.conditions,
       ledger,
       allocator: options.allocator,
       clock,
@@ -108,6 +116,7 @@ export class Term {
     this.#reconcile();
     this.#failOrphans();
     this.cycle.expire(this.options.clock.nowMs());
+    this.conditions.decide();
     const failed = new Promise<Error>((resolve) => {
       this.#streams = [
         this.#each(leases.follow(leasesAt, { signal }), (stored) => this.#lease(stored)),
@@ -245,8 +254,9 @@ export class Term {
 
   #loseLease(taskId: string, lease: { readonly leaseId: string; readonly token: number }): void {
     const { book, clock, random } = this.options;
-    const given = { at: rfc3339(clock.nowMs()), random: random(), result: () => null };
-    const events = loseLease(book.open.get(taskId), lease, given);
+    const task = book.open.get(taskId);
+    const given = { at: rfc3339(clock.nowMs()), random: random(), result: resultMaker(task, book) };
+    const events = loseLease(task, lease, given);
     if (events.length === 0) return;
     this.options.logger.warn({ taskId, leaseId: lease.leaseId }, 'lease lost');
     this.recorder.record(events);
@@ -274,7 +284,10 @@ export class Term {
     const events = dependencyEnded(task, dependency, book, rfc3339(nowMs));
     if (events.length > 0) this.recorder.record(events);
     // It goes on without what it waited for.
-    else this.recorder.index.refresh(taskId, nowMs);
+    else {
+      this.recorder.index.refresh(taskId, nowMs);
+      this.conditions.decide();
+    }
   }
 }
 

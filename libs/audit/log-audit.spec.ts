@@ -119,6 +119,23 @@ const step33 = at(lines('tasks'), 33).data['step'] as object;
 const sim = at(lines('leases'), 3).data['server'] as object;
 const first = at(lines('leases'), 7).data;
 
+/** Its attempt has failed. */
+const failed =
+  (failure: object) =>
+  (record: AuditRecord): AuditRecord =>
+    data({ failure, step: { ...(record.data['step'] as object), failure }, stopped: [] })(record);
+const BROKEN = { code: 'MODEL_ERROR', message: 'broken' };
+
+const stepsWith = ({ data: { steps } }: AuditRecord, more: object): readonly object[] =>
+  (steps as readonly object[]).map((step) => ({ ...step, ...more }));
+
+/** About the first step of the task that begins at 5. */
+const decided = (type: string): AuditRecord => {
+  const begun = at(lines('tasks'), 5);
+  const [step] = begun.data['steps'] as readonly { id: string }[];
+  return { ...begun, type, data: { taskId: begun.taskId, stepId: step?.id, at: begun.time } };
+};
+
 const swapped = (stream: AuditedStream, one: number, other: number): Log => {
   const found = log();
   const records = [...found[stream]];
@@ -218,9 +235,7 @@ const PLANTS: readonly Plant[] = [
       const found = changed('tasks', 9, data({ queueTtlMs: 1 }));
       found.tasks = written(
         found.tasks.map((record) =>
-          record.seq === 11
-            ? expired({ ...record, type: 'task.failed', data: { ...record.data, stopped: [] } })
-            : record,
+          record.seq === 11 ? expired({ ...failed(BROKEN)(record), type: 'task.failed' }) : record,
         ),
       );
       return found;
@@ -230,6 +245,39 @@ const PLANTS: readonly Plant[] = [
     'STARTED_TOO_EARLY',
     'an attempt before the time that was asked for',
     () => changed('tasks', 9, data({ runAt: new Date(anHourLater).toISOString() })),
+  ],
+  [
+    'CONDITION_PASSED_OVER',
+    'a step that starts before it was decided whether it runs',
+    () => changed('tasks', 9, (record) => data({ steps: stepsWith(record, { conditional: true }) })(record)),
+  ],
+  [
+    'CONDITION_DECIDED_WRONGLY',
+    'a decision about a step that always runs',
+    () => changed('tasks', 8, () => decided('step.admitted')),
+  ],
+  [
+    'CONDITION_DECIDED_WRONGLY',
+    'a step that is left out though it has no condition, and starts all the same',
+    () => {
+      const found = changed('tasks', 11, (record) =>
+        data({ step: undefined, skipped: (record.data['step'] as { stepId: string }).stepId })(record),
+      );
+      return found;
+    },
+  ],
+  [
+    'ABANDONED_WRONGLY',
+    'a task that goes on without a step that must not fail',
+    () => changed('tasks', 24, (record) => ({ ...failed(BROKEN)(record), type: 'step.abandoned' })),
+  ],
+  [
+    'ABANDONED_WRONGLY',
+    'a task that is complete without a step that must not fail',
+    () =>
+      changed('tasks', 11, (record) =>
+        data({ step: undefined, abandoned: failed(BROKEN)(record).data['step'] })(record),
+      ),
   ],
   ['STILL_OPEN', 'a task without an end, in a log at rest', () => without('tasks', 33), { settled: true }],
   [
@@ -510,6 +558,19 @@ const PLANTS: readonly Plant[] = [
 ];
 
 describe('the audit of a log', () => {
+  it('does not mind that a slot is freed later whose attempt ran out of time without being seen to stop', () => {
+    const failedWith = (confirmed: boolean): Log => ({
+      tasks: changed('tasks', 11, (record) => ({
+        ...failed({ code: 'STEP_TIMED_OUT', message: 'late', details: { confirmed } })(record),
+        type: 'task.failed',
+      })).tasks,
+      leases: without('leases', 9).leases,
+    });
+    const found = (planted: Log) => audited(planted).findings.map(({ rule }) => rule);
+    expect(found(failedWith(true))).toContain('LEASE_LEFT_BEHIND');
+    expect(found(failedWith(false))).not.toContain('LEASE_LEFT_BEHIND');
+  });
+
   it('does not mind an unload that ends the work of a lease whose attempt is over', () => {
     const [used] = first['leases'] as readonly { residencyId: string; leaseId: string }[];
     const unload = (endsLease?: string) =>

@@ -1,5 +1,5 @@
 import type { LeaseId, StepId } from '#libs/domain/ids.js';
-import type { StoppedAttempt, TaskEvent } from '#libs/domain/task/events.js';
+import type { StepFailure, StoppedAttempt, TaskEvent } from '#libs/domain/task/events.js';
 
 /** How an event says that an attempt ended. */
 export type AttemptOutcome = {
@@ -20,6 +20,12 @@ const outcome = ({ stepId, attempt, leaseId }: Named, succeeded: boolean): Attem
   unconfirmed: false,
 });
 
+/** One that ran out of time was aborted, like one that was stopped. */
+const failed = (attempt: StepFailure): AttemptOutcome => ({
+  ...outcome(attempt, false),
+  unconfirmed: attempt.failure.code === 'STEP_TIMED_OUT' && attempt.failure.details?.['confirmed'] === false,
+});
+
 const stopped = (attempt: StoppedAttempt): AttemptOutcome => ({
   ...outcome(attempt, false),
   unconfirmed: attempt.how === 'unconfirmed',
@@ -29,22 +35,27 @@ const stopped = (attempt: StoppedAttempt): AttemptOutcome => ({
 export const outcomesOf = (event: TaskEvent): readonly AttemptOutcome[] => {
   switch (event.type) {
     case 'step.completed':
-    case 'task.completed':
       return [outcome(event.step, true)];
+    case 'task.completed':
+      if (event.step) return [outcome(event.step, true)];
+      return event.abandoned ? [failed(event.abandoned)] : [];
     case 'step.failed':
-      return [outcome(event.step, false)];
+    case 'step.abandoned':
+      return [failed(event.step)];
     case 'step.stopped':
       return [stopped(event.step)];
     case 'task.failing':
-      return event.step ? [outcome(event.step, false)] : [];
+      return event.step ? [failed(event.step)] : [];
     case 'task.failed':
-      return [...(event.step ? [outcome(event.step, false)] : []), ...event.stopped.map(stopped)];
+      return [...(event.step ? [failed(event.step)] : []), ...event.stopped.map(stopped)];
     case 'task.cancelled':
       return event.stopped.map(stopped);
     case 'task.submitted':
     case 'task.priority-changed':
     case 'task.moved':
     case 'step.dispatched':
+    case 'step.admitted':
+    case 'step.skipped':
     case 'task.cancel-requested':
       return [];
   }

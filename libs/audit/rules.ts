@@ -26,11 +26,23 @@ export const RULES = {
   SUBMITTED_TWICE: { promise: 1, says: 'A task began twice.' },
   NOT_SUBMITTED: { promise: 1, says: 'An event is about a task that never began.' },
   ENDED_TWICE: { promise: 1, says: 'An event came after the end of its task.' },
-  ENDED_TOO_EARLY: { promise: 1, says: 'A task was completed before all of its steps were done.' },
+  ENDED_TOO_EARLY: { promise: 1, says: 'A task was completed before all of its steps were over.' },
   STILL_OPEN: { promise: 1, says: 'A task has not ended. Looked for with `--settled` only.' },
   RERUN_WRONGLY: {
     promise: 2,
-    says: 'A task repeats one that was not over, or keeps a step that was not done there.',
+    says: 'A task repeats one that was not over, or keeps a step that did not end so there.',
+  },
+  CONDITION_PASSED_OVER: {
+    promise: 2,
+    says: 'A step with a condition started before it was found true, or though it was left out.',
+  },
+  CONDITION_DECIDED_WRONGLY: {
+    promise: 2,
+    says: 'It was decided whether a step runs that has no condition, was decided about before, or needs something that was not over.',
+  },
+  ABANDONED_WRONGLY: {
+    promise: 1,
+    says: 'A task went on without a step that failed, and its template does not say that it may.',
   },
   NEEDS_NOT_DONE: {
     promise: 2,

@@ -1,5 +1,6 @@
 import type { LeaseId, StepId, TaskId } from '#libs/domain/ids.js';
 import type {
+  KeptStep,
   MoveTo,
   StepDispatched,
   TaskEvent,
@@ -34,14 +35,21 @@ type AuditedTask = {
 
 type AuditedStep = {
   readonly needs: readonly StepId[];
+  /** Whether the task may go on without it. */
+  readonly isDispensable: boolean;
+  /** Whether it is still to be decided if it runs. */
+  isOpen: boolean;
   attempts: number;
   token: number;
-  done: boolean;
+  over: StepEnd | null;
   /** Lease of the attempt under way. */
   current: LeaseId | null;
   /** Lease of the attempt that `task.failing` ended: the end of the task names it again. */
   blamed: LeaseId | null;
 };
+
+/** How a step ended that holds up nothing of its task any more. */
+type StepEnd = 'done' | 'skipped' | 'failed';
 
 type AuditedEvent = TaskEvent | Extract<SchedulerEvent, { readonly type: `scheduling.${string}` }>;
 
@@ -51,7 +59,7 @@ const OVER: ReadonlySet<string> = new Set<Over>(['task.completed', 'task.failed'
 /** What each task and each of its attempts may do next, as the promises say it and not as the scheduler decides it. */
 export class TaskAudit {
   readonly #open = new Map<TaskId, AuditedTask>();
-  readonly #over = new Map<TaskId, { readonly how: Over; readonly done: readonly StepId[] }>();
+  readonly #over = new Map<TaskId, { readonly how: Over; readonly steps: ReadonlyMap<StepId, StepEnd> }>();
   readonly #paused = new Set<string>();
   /** Every attempt so far by its lease: no two have the same. */
   readonly attempts = new Map<LeaseId, Attempt>();
@@ -99,6 +107,7 @@ export class TaskAudit {
     if (event.type === 'step.dispatched') this.#started(task, event, record.seq);
     if (event.type === 'task.moved') this.#moved(task, event, at);
     for (const outcome of outcomesOf(event)) this.#ended(task, outcome, record, taskId);
+    this.#overWithout(task, event, at);
     if (event.type === 'task.failed' && event.failure.code === 'QUEUE_TTL_EXPIRED')
       this.#expired(task, event.at, at);
     if (event.type === 'task.cancel-requested' || event.type === 'task.failing') task.ending = true;
@@ -111,9 +120,9 @@ export class TaskAudit {
     for (const { taskId: id } of needs)
       if (!this.isKnown(id))
         this.#found('NEEDS_NOT_DONE', { seq, taskId }, `task ${taskId} needs ${id}, which never began`);
-    const kept = new Set(event.kept?.map(({ stepId }) => stepId));
+    const kept = new Map(event.kept?.map((one) => [one.stepId, endOf(one)]));
     this.#rerun(event, kept, { seq, taskId });
-    const fresh = { attempts: 0, token: 0, done: false, current: null, blamed: null };
+    const fresh = { attempts: 0, token: 0, current: null, blamed: null };
     return {
       submittedSeq: seq,
       needs,
@@ -124,15 +133,21 @@ export class TaskAudit {
         queueTtlMs === undefined
           ? null
           : Math.max(Date.parse(event.submittedAt), Date.parse(runAt ?? event.submittedAt)) + queueTtlMs,
-      steps: new Map(steps.map(({ id, needs }) => [id, { needs, ...fresh, done: kept.has(id) }])),
+      steps: new Map(
+        steps.map(({ id, needs, conditional = false, onFailure }) => {
+          const over = kept.get(id) ?? null;
+          const isDispensable = onFailure === 'continue';
+          return [id, { needs, ...fresh, isDispensable, isOpen: conditional && over === null, over }];
+        }),
+      ),
       ending: false,
     };
   }
 
-  #rerun({ rerunOf }: TaskSubmitted, kept: ReadonlySet<StepId>, at: Place): void {
+  #rerun({ rerunOf }: TaskSubmitted, kept: ReadonlyMap<StepId, StepEnd>, at: Place): void {
     if (rerunOf === undefined && kept.size === 0) return;
     const past = this.#over.get(rerunOf ?? '');
-    const missing = [...kept].filter((id) => past?.done.includes(id) !== true);
+    const missing = [...kept].flatMap(([id, end]) => (past?.steps.get(id) === end ? [] : id));
     if (past === undefined)
       this.#found(
         'RERUN_WRONGLY',
@@ -143,7 +158,7 @@ export class TaskAudit {
       this.#found(
         'RERUN_WRONGLY',
         at,
-        `task ${at.taskId} keeps ${missing.join(', ')}, not done in ${rerunOf}`,
+        `task ${at.taskId} keeps ${missing.join(', ')}, which did not end so in ${rerunOf}`,
       );
   }
 
@@ -157,18 +172,24 @@ export class TaskAudit {
       return;
     }
     const missing = [
-      ...step.needs.filter((id) => task.steps.get(id)?.done !== true),
+      ...unmetOf(task, step),
       ...task.needs.flatMap((need) => (this.#isMet(need) ? [] : need.taskId)),
     ];
     if (missing.length > 0)
       this.#found('NEEDS_NOT_DONE', at, `${what} started before ${missing.join(', ')} was done`);
+    if (step.isOpen || step.over === 'skipped')
+      this.#found(
+        'CONDITION_PASSED_OVER',
+        at,
+        `${what} started ${step.isOpen ? 'before it was decided whether it runs' : 'though it was left out'}`,
+      );
     if (Date.parse(event.at) < task.runAtMs)
       this.#found('STARTED_TOO_EARLY', at, `${what} started at ${event.at}, before its time`);
     const paused = [...task.scopes, `server:${lease.serverId}`].find((scope) => this.#paused.has(scope));
     if (paused !== undefined)
       this.#found('STARTED_WHILE_PAUSED', at, `${what} started though ${paused} is paused`);
     if (task.ending) this.#found('STARTED_WHILE_ENDING', at, `${what} started though the task is ending`);
-    if (step.current !== null || step.done)
+    if (step.current !== null || step.over === 'done' || step.over === 'failed')
       this.#found('STARTED_TWICE', at, `${what} started while attempt ${step.attempts} counts`);
     if (attempt !== step.attempts + 1 || lease.token <= step.token)
       this.#found(
@@ -217,8 +238,44 @@ export class TaskAudit {
     const ended = { seq: record.seq, atMs: Date.parse(record.time), unconfirmed: outcome.unconfirmed };
     this.attempts.set(attempt.leaseId, { ...attempt, ended });
     step.current = null;
-    if (outcome.succeeded) step.done = true;
+    if (outcome.succeeded) step.over = 'done';
     if (record.type === 'task.failing') step.blamed = attempt.leaseId;
+  }
+
+  /** A step that ends without having succeeded, or of which it was decided that it runs. */
+  #overWithout(task: AuditedTask, event: Exclude<AuditedEvent, { readonly scope: string }>, at: Place): void {
+    const isCompleted = event.type === 'task.completed';
+    if (event.type === 'step.admitted' || event.type === 'step.skipped')
+      this.#decided(task, event.stepId, at);
+    if (isCompleted && event.skipped !== undefined) this.#decided(task, event.skipped, at);
+    const skipped = isCompleted ? event.skipped : event.type === 'step.skipped' ? event.stepId : undefined;
+    const abandoned = isCompleted
+      ? event.abandoned
+      : event.type === 'step.abandoned'
+        ? event.step
+        : undefined;
+    const left = task.steps.get(skipped ?? '');
+    if (left) left.over = 'skipped';
+    const failed = task.steps.get(abandoned?.stepId ?? '');
+    if (!failed) return;
+    failed.over = 'failed';
+    if (failed.isDispensable) return;
+    const text = `${event.type}: the task went on without step '${abandoned?.stepId}', which it may not`;
+    this.#found('ABANDONED_WRONGLY', at, text);
+  }
+
+  #decided(task: AuditedTask, stepId: StepId, at: Place): void {
+    const step = task.steps.get(stepId);
+    const missing = step ? unmetOf(task, step) : [];
+    missing.push(...task.needs.flatMap((need) => (this.#isMet(need) ? [] : need.taskId)));
+    const why = !step?.isOpen
+      ? 'is none to decide about'
+      : missing.length > 0
+        ? `needs ${missing.join(', ')}`
+        : null;
+    if (why !== null)
+      this.#found('CONDITION_DECIDED_WRONGLY', at, `it was decided about step '${stepId}', which ${why}`);
+    if (step) step.isOpen = false;
   }
 
   #expired(task: AuditedTask, when: string, at: Place): void {
@@ -234,11 +291,12 @@ export class TaskAudit {
     const running = steps.filter(([, { current }]) => current !== null).map(([id]) => id);
     if (running.length > 0)
       this.#found('ENDED_WHILE_RUNNING', at, `${how} while ${running.join(', ')} was under way`);
-    const left = steps.filter(([, { done }]) => !done).map(([id]) => id);
+    const left = steps.filter(([, { over }]) => over === null).map(([id]) => id);
     if (how === 'task.completed' && left.length > 0)
-      this.#found('ENDED_TOO_EARLY', at, `${how} though ${left.join(', ')} was not done`);
+      this.#found('ENDED_TOO_EARLY', at, `${how} though ${left.join(', ')} was not over`);
     this.#open.delete(at.taskId);
-    this.#over.set(at.taskId, { how, done: steps.filter(([, { done }]) => done).map(([id]) => id) });
+    const ends = steps.flatMap(([id, { over }]) => (over === null ? [] : [[id, over] as const]));
+    this.#over.set(at.taskId, { how, steps: new Map(ends) });
   }
 
   #found(rule: RuleName, at: Place, message: string): void {
@@ -250,11 +308,18 @@ export class TaskAudit {
 const whyNotQueued = (task: AuditedTask, when: string): string | null => {
   if (task.ending) return 'it was ending';
   if (Date.parse(when) < task.runAtMs) return 'its time had not come';
-  const waits = [...task.steps.values()].some(({ done, current }) => !done && current === null);
+  const waits = [...task.steps.values()].some(({ over, current }) => over === null && current === null);
   return waits ? null : 'nothing waited';
 };
 
 const isOver = (type: string): type is Over => OVER.has(type);
+
+const endOf = ({ skipped, failure }: KeptStep): StepEnd =>
+  skipped ? 'skipped' : failure === undefined ? 'done' : 'failed';
+
+/** What a step needs of its own task and is not over. */
+const unmetOf = (task: AuditedTask, { needs }: AuditedStep): StepId[] =>
+  needs.filter((id) => (task.steps.get(id)?.over ?? null) === null);
 
 const neededBy = ({ dependsOn, workflow }: TaskSubmitted): AuditedTask['needs'] => {
   const edges = new Map<TaskId, OnFailure>(workflow?.needs.map((need) => [need.taskId, need.onFailure]));

@@ -46,9 +46,15 @@ export const EVENT_CATALOGUE: readonly EventEntry[] = [
   task('step.completed', 'A step is done and its task goes on.'),
   task('step.failed', 'An attempt failed; another one follows, not before `retryAt`.'),
   task('step.stopped', 'One of several running attempts of an ending task has stopped.'),
+  task('step.admitted', 'The condition of a step is true; it may run.'),
+  task('step.skipped', 'The condition of a step is false; it does not run, and its task goes on.'),
+  task('step.abandoned', 'A step failed for good, and its task goes on without it.'),
   task('task.cancel-requested', 'A running task was asked to stop; its slot is not free yet.'),
   task('task.failing', 'A step failed for good while others run; they are being stopped.'),
-  task('task.completed', 'The last step is done: its outcome and the result of the task.'),
+  task(
+    'task.completed',
+    'All steps are over: the result of the task, and how the last one ended: done (`step`), failed (`abandoned`) or left out (`skipped`).',
+  ),
   task('task.failed', 'The task is over without a result, and why.'),
   task(
     'task.cancelled',

@@ -57,8 +57,8 @@ export type StepView = {
   readonly id: string;
   readonly type: string;
   readonly needs: readonly string[];
-  /** `kept`: done in the task that this one repeats. */
-  readonly status: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'kept';
+  /** `skipped`: its condition was false. `kept`: as it ended in the task that this one repeats. */
+  readonly status: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'skipped' | 'kept';
   readonly output: unknown;
 };
 

@@ -135,3 +135,7 @@ const INTERRUPTIONS: ReadonlySet<ErrorCode> = new Set([
   'EXECUTOR_STOPPING',
   'SERVER_UNREACHABLE',
 ]);
+
+/** An attempt that ran out of time was aborted, and its server was not seen to stop: it may still work for it. */
+export const isUnconfirmed = ({ code, details }: Failure): boolean =>
+  code === 'STEP_TIMED_OUT' && details?.['confirmed'] === false;

@@ -67,6 +67,8 @@ export type SamplingOptions = Readonly<Record<string, number | string | boolean 
 type RequestBase = {
   readonly profile: ModelProfile;
   readonly sampling?: SamplingOptions;
+  /** The caller watches over progress and allows for so much silence: the watchdog waits at least as long. */
+  readonly noProgressMs?: number;
 };
 
 export type GenerateRequest = RequestBase & {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { DEFAULT_POLICY } from '#libs/domain/policy/settings.js';
 import { POLICY_FIELDS } from '#libs/policy-file/policy-fields.js';
-import { parsePolicyFile, textOf } from '#libs/policy-file/policy-file.js';
+import { durationTextOf } from '#libs/domain/duration.js';
+import { parsePolicyFile } from '#libs/policy-file/policy-file.js';
 
 const problemsOf = (source: string): readonly string[] => {
   const read = parsePolicyFile(source, 'policy.yaml');
@@ -50,7 +51,7 @@ describe('a policy file', () => {
     expect(named.toSorted()).toEqual(Object.keys(DEFAULT_POLICY).toSorted());
     const lines = POLICY_FIELDS.map(({ name, key, unit }) => {
       const value = DEFAULT_POLICY[key];
-      return `${name}: ${unit === 'duration' ? textOf(value) : value}`;
+      return `${name}: ${unit === 'duration' ? durationTextOf(value) : value}`;
     });
     expect(parsePolicyFile(lines.join('\n'), 'policy.yaml')).toEqual({ ok: true, policy: DEFAULT_POLICY });
   });

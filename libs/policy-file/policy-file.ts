@@ -1,4 +1,5 @@
 import { isMap, isScalar, LineCounter, parseDocument, type Pair } from 'yaml';
+import { durationMsOf, durationTextOf } from '#libs/domain/duration.js';
 import { isId } from '#libs/domain/ids.js';
 import { DEFAULT_POLICY, type PolicySettings } from '#libs/domain/policy/settings.js';
 import { POLICY_FIELDS, type PolicyField } from './policy-fields.js';
@@ -58,7 +59,7 @@ const readPair = ({ key, value }: Pair): Read => {
 
 const expectedOf = ({ unit, min, max }: PolicyField): string =>
   unit === 'duration'
-    ? `a duration such as 90s, 5m or 2h, from ${textOf(min)} to ${textOf(max)}`
+    ? `a duration such as 90s, 5m or 2h, from ${durationTextOf(min)} to ${durationTextOf(max)}`
     : `a ${unit === 'count' ? 'whole number' : 'number'} from ${min} to ${max}`;
 
 const readWeights = (value: unknown): Read => {
@@ -74,20 +75,8 @@ const readWeights = (value: unknown): Read => {
   return { key: 'weights', value: weights };
 };
 
-const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
 const numberOf = ({ unit }: PolicyField, value: unknown): number | null => {
   if (unit === 'share') return typeof value === 'number' ? value : null;
   if (unit === 'count') return Number.isInteger(value) ? Number(value) : null;
-  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(String(value).trim());
-  return match ? Number(match[1]) * UNITS_MS[match[2] as keyof typeof UNITS_MS] : null;
-};
-
-/** `90s` for 90,000: the largest unit that gives a whole number. */
-export const textOf = (ms: number): string => {
-  const [unit, unitMs] = Object.entries(UNITS_MS).findLast(([, of]) => ms >= of && ms % of === 0) ?? [
-    'ms',
-    1,
-  ];
-  return `${ms / unitMs}${unit}`;
+  return durationMsOf(String(value));
 };

@@ -1,7 +1,7 @@
 import { authoredCheck } from './authored-schema.js';
 import type { JsonSchema, ParameterSpec } from './compiled-template.js';
 import type { CheckedStep } from './check-steps.js';
-import { describeSchema } from './describe-schema.js';
+import { describeSchema, shown } from './describe-schema.js';
 import type { Reference } from './expression.js';
 import { RUNNER_OPTION_NAMES } from './ollama-options.schema.js';
 import { pathText, schemaCheck, startsWith, type SchemaCheck } from './schema-check.js';
@@ -20,7 +20,8 @@ export class InputChecks {
   ) {}
 
   step({ step, path, ancestors }: CheckedStep): void {
-    const { with: input, type } = step;
+    const { with: input, type, when } = step;
+    if (when !== undefined) this.#condition([...path, 'when'], when, ancestors);
     const at: Path = [...path, 'with'];
     const places = this.#expressions(at, input, ancestors);
     const stepType = STEP_TYPES.get(type);
@@ -35,6 +36,16 @@ export class InputChecks {
     this.#expressions(['output'], value, new Set(this.stepIds));
   }
 
+  /** Text around an expression makes text of it, which is true whatever it says. */
+  #condition(at: Path, when: string, ancestors: ReadonlySet<string>): void {
+    const [place] = this.#expressions(at, when, ancestors);
+    if (place && place.expression.holds === null)
+      this.source.problem(
+        at,
+        `${shown(when)} gives text, which is always true; expected one {{ expression }} and nothing around it`,
+      );
+  }
+
   #expressions(at: Path, value: unknown, readable: ReadonlySet<string>): readonly ExpressionPlace[] {
     const tree = valueTree(value, (path, message) => this.source.problem([...at, ...path], message));
     const places = expressionsOf(tree);
@@ -45,7 +56,7 @@ export class InputChecks {
   }
 
   #reference(at: Path, reference: Reference, readable: ReadonlySet<string>): void {
-    const [root, name, field] = reference;
+    const [root, name, ...fields] = reference;
     const text = referenceText(reference);
     if (root === 'parameters') {
       if (name === undefined || (name !== null && Object.hasOwn(this.parameters, name))) return;
@@ -54,7 +65,7 @@ export class InputChecks {
     } else if (root !== 'steps') {
       this.source.problem(
         at,
-        `${text}: there is no such name; accepted: parameters.<name>, steps.<id>.output`,
+        `${text}: there is no such name; accepted: parameters.<name>, steps.<id>.output, steps.<id>.status, steps.<id>.error`,
       );
     } else if (name === undefined || name === null || !this.stepIds.includes(name)) {
       this.source.problem(
@@ -64,9 +75,23 @@ export class InputChecks {
     } else if (!readable.has(name)) {
       const accepted = [...readable].join(', ') || `none; put '${name}' into needs`;
       this.source.problem(at, `${text}: this step does not wait for '${name}'; accepted: ${accepted}`);
-    } else if (field !== 'output') {
-      this.source.problem(at, `${text}: a step only has its output; accepted: steps.${name}.output`);
+    } else {
+      this.#field(at, text, name, fields);
     }
+  }
+
+  #field(at: Path, text: string, name: string, [field, deeper]: Reference): void {
+    const step = `steps.${name}`;
+    if (field === 'error' && deeper !== undefined && deeper !== 'code' && deeper !== 'message')
+      this.source.problem(
+        at,
+        `${text}: an error only has its code and message; accepted: ${step}.error.code, ${step}.error.message`,
+      );
+    if (field === 'output' || field === 'status' || field === 'error') return;
+    this.source.problem(
+      at,
+      `${text}: a step only has its output, status and error; accepted: ${step}.output, ${step}.status, ${step}.error`,
+    );
   }
 
   /** What Ajv says about the input, less what only looks wrong because it is not filled in yet. */

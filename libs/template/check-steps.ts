@@ -1,12 +1,14 @@
+import { durationMsOf } from '#libs/domain/duration.js';
 import { shown } from './describe-schema.js';
-import { FieldChecks } from './field-checks.js';
-import { RETRY_DEFAULT, RETRY_LIMITS, TEMPLATE_LIMITS } from './limits.js';
+import { hasExpression } from './expression.js';
+import { FieldChecks, type Mapping } from './field-checks.js';
+import { RETRY_DEFAULT, RETRY_LIMITS, STEP_TIME_LIMITS, TEMPLATE_LIMITS } from './limits.js';
 import { STEP_TYPES } from './step-types.js';
 import { RETRY_ON_ACCEPTED, retryCodesOf, whyNotRetried } from '#libs/domain/retry-classes.js';
 import type { TemplateStep } from './compiled-template.js';
 import type { Path, YamlSource } from './yaml-source.js';
 
-const STEP_KEYS = ['id', 'type', 'needs', 'retry', 'with'];
+const STEP_KEYS = ['id', 'type', 'needs', 'when', 'retry', 'on_failure', 'timeout', 'no_progress', 'with'];
 const RETRY_KEYS = ['attempts_max', 'backoff_ms', 'on'];
 const STEP_ID = /^[a-z][a-z0-9_-]{0,62}$/;
 const STEP_ID_ACCEPTED = 'a lower-case letter, then up to 62 lower-case letters, digits, _ and -';
@@ -70,8 +72,54 @@ const oneStep = (
       ? {}
       : check.mapping([...path, 'with'], fields['with'], 'the input of the step, as an object');
   const retry = retryOf([...path, 'retry'], fields['retry'], source, check);
+  const when = conditionOf([...path, 'when'], fields['when'], source);
+  const goesOn = goesOnAfter([...path, 'on_failure'], fields['on_failure'], source);
   if (id === null) return null;
-  return { id, type: String(type), needs: (list ?? []) as readonly string[], retry, with: input ?? {} };
+  return {
+    id,
+    type: String(type),
+    needs: (list ?? []) as readonly string[],
+    retry,
+    ...(when === null ? {} : { when }),
+    ...(goesOn ? { on_failure: 'continue' } : {}),
+    ...timesOf(path, fields, source, check),
+    with: input ?? {},
+  };
+};
+
+const timesOf = (
+  path: Path,
+  fields: Mapping,
+  source: YamlSource,
+  check: FieldChecks,
+): Pick<TemplateStep, 'timeout' | 'no_progress'> => {
+  const { minMs, maxMs } = STEP_TIME_LIMITS;
+  const timeout = check.duration([...path, 'timeout'], fields['timeout'], minMs, maxMs);
+  const silence = check.duration([...path, 'no_progress'], fields['no_progress'], minMs, maxMs);
+  if (timeout !== null && silence !== null && (durationMsOf(silence) ?? 0) >= (durationMsOf(timeout) ?? 0))
+    source.problem(
+      [...path, 'no_progress'],
+      `${shown(silence)} would never pass before timeout ${shown(timeout)} does; accepted: a shorter one`,
+    );
+  return {
+    ...(timeout === null ? {} : { timeout }),
+    ...(silence === null ? {} : { no_progress: silence }),
+  };
+};
+
+const CONDITION_ACCEPTED = `one expression in quotes, such as "{{ steps.draft.status == 'completed' }}"`;
+
+/** What the expression reads is checked with those of the input. */
+const conditionOf = (path: Path, value: unknown, source: YamlSource): string | null => {
+  if (value === undefined || (typeof value === 'string' && hasExpression(value))) return value ?? null;
+  source.problem(path, `${shown(value)} is not accepted; expected ${CONDITION_ACCEPTED}`);
+  return null;
+};
+
+const goesOnAfter = (path: Path, value: unknown, source: YamlSource): boolean => {
+  if (value !== undefined && value !== 'fail' && value !== 'continue')
+    source.problem(path, `${shown(value)} is not accepted; expected fail or continue`);
+  return value === 'continue';
 };
 
 const retryOf = (

@@ -74,7 +74,7 @@ const wrong: readonly {
     name: 'an unknown key of a step',
     text: `${GOOD}    wiht: {}\n`,
     at: [5, 5],
-    says: [/steps\[0\]\.wiht/, /id, type, needs, retry, with/],
+    says: [/steps\[0\]\.wiht/, /id, type, needs, when, retry, on_failure, timeout, no_progress, with/],
   },
   {
     name: 'an unknown step type',
@@ -260,7 +260,101 @@ const wrong: readonly {
     name: 'something else than the output of a step',
     text: `${HEAD}  - { id: a, type: noop }\n  - id: b\n    type: noop\n    with: { echo: '{{ steps.a.text }}' }\n`,
     at: [6, 19],
-    says: [/accepted: steps\.a\.output/],
+    says: [/accepted: steps\.a\.output, steps\.a\.status, steps\.a\.error/],
+  },
+  {
+    name: 'a field that no error has',
+    text: `${HEAD}  - { id: a, type: noop }\n  - id: b\n    type: noop\n    with: { echo: '{{ steps.a.error.details }}' }\n`,
+    at: [6, 19],
+    says: [
+      /steps\.a\.error\.details: an error only has its code and message; accepted: steps\.a\.error\.code/,
+    ],
+  },
+  {
+    name: 'a condition that is no expression',
+    text: `${GOOD}    when: always\n`,
+    at: [5, 11],
+    says: [
+      /steps\[0\]\.when: 'always' is not accepted; expected one expression in quotes, such as "\{\{ steps/,
+    ],
+  },
+  {
+    name: 'a condition that is a literal',
+    text: `${GOOD}    when: true\n`,
+    at: [5, 11],
+    says: [/true is not accepted; expected one expression in quotes/],
+  },
+  {
+    name: 'a condition without quotes, which YAML takes for an object',
+    text: `${GOOD}    when: { { parameters.p }: }\n`,
+    at: [5, 13],
+    says: [/./],
+  },
+  {
+    name: 'a condition with text around it',
+    text: `parameters: { p: { type: string } }\n${GOOD}    when: "{{ parameters.p }} == 'x'"\n`,
+    at: [6, 11],
+    says: [/gives text, which is always true; expected one \{\{ expression \}\} and nothing around it/],
+  },
+  {
+    name: 'a condition that is a tag',
+    text: `${GOOD}    when: '{% if true %}yes{% endif %}'\n`,
+    at: [5, 11],
+    says: [/gives text, which is always true/],
+  },
+  {
+    name: 'a condition that does not parse',
+    text: `${GOOD}    when: '{{ parameters.a'\n`,
+    at: [5, 11],
+    says: [/when: .*not closed/],
+  },
+  {
+    name: 'a condition about an unknown parameter',
+    text: `${GOOD}    when: '{{ parameters.mode }}'\n`,
+    at: [5, 11],
+    says: [/parameters\.mode: there is no such parameter; accepted: none are declared/],
+  },
+  {
+    name: 'a condition about a step that it does not wait for',
+    text: `${HEAD}  - { id: a, type: noop }\n  - id: b\n    type: noop\n    needs: []\n    when: '{{ steps.a.output }}'\n`,
+    at: [7, 11],
+    says: [/does not wait for 'a'; accepted: none; put 'a' into needs/],
+  },
+  {
+    name: 'a condition about the step itself',
+    text: `${GOOD}    when: "{{ steps.a.status == 'failed' }}"\n`,
+    at: [5, 11],
+    says: [/does not wait for 'a'/],
+  },
+  {
+    name: 'a timeout without a unit',
+    text: `${GOOD}    timeout: 600\n`,
+    at: [5, 14],
+    says: [/timeout: 600 is not accepted; expected a duration such as 90s, 5m or 2h, from 100ms to 7d/],
+  },
+  {
+    name: 'a timeout that is too short',
+    text: `${GOOD}    timeout: 10ms\n`,
+    at: [5, 14],
+    says: [/'10ms' is not accepted; .* from 100ms to 7d/],
+  },
+  {
+    name: 'a time without progress that is too long',
+    text: `${GOOD}    no_progress: 8d\n`,
+    at: [5, 18],
+    says: [/no_progress: '8d' is not accepted; .* to 7d/],
+  },
+  {
+    name: 'a time without progress that never passes',
+    text: `${GOOD}    timeout: 2m\n    no_progress: 120s\n`,
+    at: [6, 18],
+    says: [/'120s' would never pass before timeout '2m' does; accepted: a shorter one/],
+  },
+  {
+    name: 'an unknown way to go on after a failure',
+    text: `${GOOD}    on_failure: skip\n`,
+    at: [5, 17],
+    says: [/on_failure: 'skip' is not accepted; expected fail or continue/],
   },
   {
     name: 'an unknown reference in output',
@@ -456,6 +550,23 @@ describe('a compiled template', () => {
     );
     expect(steps.map(({ needs }) => needs)).toEqual([[], ['a'], ['a']]);
     expect(steps.map(({ retry }) => retry.attempts_max)).toEqual([3, 3, 1]);
+  });
+});
+
+describe('a step that may be left out or fail', () => {
+  const steps = (more: string) => compiled(`parameters: { p: { type: any } }\n${GOOD}${more}`).steps;
+
+  it('says so in the compiled template, and one that may not says nothing of it', () => {
+    expect(steps("    when: '{{ parameters.p }}'\n    on_failure: continue\n")[0]).toMatchObject({
+      when: '{{ parameters.p }}',
+      on_failure: 'continue',
+    });
+    expect(steps('    timeout: 10m\n    no_progress: 1.5 m\n')[0]).toMatchObject({
+      timeout: '10m',
+      no_progress: '1.5 m',
+    });
+    const [plain] = steps('    on_failure: fail\n');
+    expect(Object.keys(plain ?? {})).toEqual(['id', 'type', 'needs', 'retry', 'with']);
   });
 });
 

@@ -48,6 +48,13 @@ export type TemplateStep = {
     /** Classes and codes of errors, as the author wrote them. */
     readonly on?: readonly string[];
   };
+  /** One expression; the step is left out where it is false or null when all that it needs is over. */
+  readonly when?: string;
+  /** Absent: the task fails when the step has failed for good. */
+  readonly on_failure?: 'continue';
+  /** Durations as the author wrote them: the longest that one attempt may take, and that nothing may be heard of it. */
+  readonly timeout?: string;
+  readonly no_progress?: string;
   /** Input of the step type, with expressions. */
   readonly with: Readonly<Record<string, unknown>>;
 };

@@ -1,6 +1,7 @@
 import {
   Context,
   Drop,
+  isTruthy,
   Liquid,
   Output,
   Tokenizer,
@@ -9,6 +10,7 @@ import {
   type Template,
   type Value,
 } from 'liquidjs';
+import type { StepOutcomes } from '#libs/domain/task/step-outcomes.js';
 import { TEMPLATE_LIMITS } from './limits.js';
 
 /**
@@ -25,13 +27,18 @@ export type Expression = {
   readonly plain: Reference | null;
   /** Throws what Liquid says when a name is not there or a limit is reached. */
   readonly evaluate: (scope: Scope) => unknown;
+  /**
+   * Whether it holds, as `{% if %}` has it: null and false do not, all else does, 0 and an empty text included, and what is not there
+   * is null. Null for a text with more than one `{{ expression }}` in it. Throws when a limit is reached.
+   */
+  readonly holds: ((scope: Scope) => boolean) | null;
 };
 
 export type Reference = readonly (string | null)[];
 
 export type Scope = {
   readonly parameters: Readonly<Record<string, unknown>>;
-  readonly steps: Readonly<Record<string, { readonly output: unknown }>>;
+  readonly steps: StepOutcomes;
   /** Other tasks of the workflow, for its parameters only. */
   readonly tasks?: TasksScope;
 };
@@ -74,7 +81,8 @@ export const parseExpression = (source: string): Expression => {
     .map((segments) => segments.map((segment) => (Array.isArray(segment) ? null : String(segment))));
   const [only] = templates;
   if (templates.length !== 1 || !(only instanceof Output)) {
-    return { source, references, plain: null, evaluate: (scope) => renderText(templates, scope) };
+    const evaluate = (scope: Scope): unknown => renderText(templates, scope);
+    return { source, references, plain: null, evaluate, holds: null };
   }
   const { value } = only;
   // The last filter is the one that turns values into text for the middle of a text; here the raw value is wanted.
@@ -88,13 +96,15 @@ export const parseExpression = (source: string): Expression => {
     !first.includes(null)
       ? first
       : null;
-  if (plain === null) return { source, references, plain, evaluate: (scope) => rawValue(value, scope, true) };
+  const holds = (scope: Scope): boolean => isTrue(value, scope);
+  if (plain === null)
+    return { source, references, plain, evaluate: (scope) => rawValue(value, scope, true), holds };
   // Most expressions are plain, and going there directly is ten times as fast as asking Liquid.
   const evaluate = (scope: Scope): unknown => {
     const found = read(scope, plain);
     return found === undefined ? rawValue(value, scope, false) : found;
   };
-  return { source, references, plain, evaluate };
+  return { source, references, plain, evaluate, holds };
 };
 
 const parsed = (source: string): Template[] => {
@@ -147,6 +157,15 @@ const read = (scope: Scope, reference: Reference): unknown => {
     value = (value as Readonly<Record<string, unknown>>)[name];
   }
   return value;
+};
+
+const isTrue = (value: Value, scope: Scope): boolean => {
+  try {
+    const context = new Context({ ...scope }, engine.options, { sync: true }, { liquid: engine });
+    return isTruthy(toValueSync(value.value(context, true) as IterableIterator<unknown>), context);
+  } catch (error) {
+    throw new ExpressionError(firstLine(error));
+  }
 };
 
 const rawValue = (value: Value, scope: Scope, made: boolean): unknown => {

@@ -1,3 +1,4 @@
+import { durationMsOf, durationTextOf } from '#libs/domain/duration.js';
 import { shown } from './describe-schema.js';
 import { TEMPLATE_LIMITS } from './limits.js';
 import type { Path, YamlSource } from './yaml-source.js';
@@ -48,6 +49,21 @@ export class FieldChecks {
       `${shown(value)} is not accepted; expected a whole number from ${min} to ${max}`,
     );
     return fallback;
+  }
+
+  /** A duration in the range, as it was written; null when there is none. */
+  duration(path: Path, value: unknown, minMs: number, maxMs: number): string | null {
+    if (value === undefined) return null;
+    if (typeof value === 'string') {
+      const ms = durationMsOf(value);
+      if (ms !== null && ms >= minMs && ms <= maxMs) return value;
+    }
+    const range = `from ${durationTextOf(minMs)} to ${durationTextOf(maxMs)}`;
+    this.source.problem(
+      path,
+      `${shown(value)} is not accepted; expected a duration such as 90s, 5m or 2h, ${range}`,
+    );
+    return null;
   }
 
   /**

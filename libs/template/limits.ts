@@ -25,4 +25,6 @@ export const TEMPLATE_LIMITS = {
 
 /** Retries unless the step says otherwise: two more tries, the first after a second. */
 export const RETRY_DEFAULT = { attempts_max: 3, backoff_ms: 1000 } as const;
+/** Shorter ones are mistakes; a week is longer than anything that is waited for. */
+export const STEP_TIME_LIMITS = { minMs: 100, maxMs: 7 * 86_400_000 } as const;
 export const RETRY_LIMITS = { attemptsMax: 20, backoffMs: 60_000 } as const;

@@ -1,4 +1,5 @@
 import type { ErrorCode, Failure } from '#libs/domain/errors.js';
+import { durationMsOf } from '#libs/domain/duration.js';
 import type { ModelProfile, RunnerOptions } from '#libs/domain/gpu/profile.js';
 import { retryCodesOf } from '#libs/domain/retry-classes.js';
 import type { Requirement } from '#libs/domain/task/requirement.js';
@@ -37,7 +38,16 @@ export const planSteps = (
   for (const prepared of preparedTemplate(template).steps.values()) {
     const requirement = requirementOf(template, prepared, { parameters, late }, defaults);
     if ('failure' in requirement) return { ok: false, failure: requirement.failure };
-    const { id, type, needs, retry } = prepared.step;
+    const {
+      id,
+      type,
+      needs,
+      retry,
+      when,
+      on_failure: onFailure,
+      timeout,
+      no_progress: silence,
+    } = prepared.step;
     steps.push({
       id,
       stepType: type,
@@ -48,10 +58,24 @@ export const planSteps = (
         backoffMs: retry.backoff_ms,
         ...(retry.on === undefined ? {} : { on: codesOf(retry.on) }),
       },
+      ...(when === undefined ? {} : { conditional: true }),
+      ...(onFailure === undefined ? {} : { onFailure }),
+      ...timesOf({ timeoutMs: timeout, noProgressMs: silence }),
     });
   }
   return { ok: true, steps };
 };
+
+/** Those that are there; they were checked when the template was compiled. */
+const timesOf = (
+  written: Readonly<Record<'timeoutMs' | 'noProgressMs', string | undefined>>,
+): Pick<StepSpec, 'timeoutMs' | 'noProgressMs'> =>
+  Object.fromEntries(
+    Object.entries(written).flatMap(([name, text = '']) => {
+      const ms = durationMsOf(text);
+      return ms === null ? [] : [[name, Math.round(ms)]];
+    }),
+  );
 
 /** In the order of the catalogue, each once: a class and a code of it may both be named. */
 const codesOf = (names: readonly string[]): readonly ErrorCode[] => {

@@ -1,5 +1,6 @@
 import type { CompiledTemplate, TemplateStep } from './compiled-template.js';
 import { checkOf } from './check-inputs.js';
+import { parseExpression, type Expression } from './expression.js';
 import { schemaCheck, type SchemaCheck } from './schema-check.js';
 import { STEP_TYPES, type StepType } from './step-types.js';
 import { expressionsOf, valueTree, type ValueTree } from './value-tree.js';
@@ -17,6 +18,8 @@ export type PreparedStep = {
   readonly step: TemplateStep;
   /** Null for a type that this build does not know; the log may be older or newer than it. */
   readonly type: StepType | null;
+  /** Whether the step runs; null for one that always does. */
+  readonly condition: Expression | null;
   readonly input: ValueTree;
   readonly check: SchemaCheck | null;
   /** Nothing of the input depends on another step, so it can be judged when the task is submitted. */
@@ -45,6 +48,7 @@ const preparedStep = (step: TemplateStep): PreparedStep => {
   return {
     step,
     type,
+    condition: step.when === undefined ? null : parseExpression(step.when),
     input,
     check: type && checkOf(type),
     earlyInput: expressionsOf(input).every(({ expression }) =>

@@ -11,6 +11,8 @@ const compiled = (text: string): CompiledTemplate => {
   return result.template;
 };
 
+const completed = (output: unknown) => ({ status: 'completed', output, error: null }) as const;
+
 const echo = (value: string, parameters = '{ p: { type: any } }'): CompiledTemplate =>
   compiled(
     `name: t\nparameters: ${parameters}\nsteps:\n  - id: a\n    type: noop\n    with:\n      echo: ${value}\n`,
@@ -124,7 +126,7 @@ describe('a step that reads another one', () => {
   const parameters = { model: 'm:1', options: {} };
 
   it('gets its output', () => {
-    const steps = { one: { output: { text: 'rain', seed: 4 } } };
+    const steps = { one: completed({ text: 'rain', seed: 4 }) };
     expect(renderStep(template, 'two', { parameters, steps })).toEqual({
       ok: true,
       input: { model: 'm:1', prompt: 'Say more about rain', options: { num_ctx: 1024, seed: 4 } },
@@ -132,7 +134,7 @@ describe('a step that reads another one', () => {
   });
 
   it('fails with the path of the field when the output is not what the step type takes', () => {
-    const steps = { one: { output: { text: 'rain', seed: 'four' } } };
+    const steps = { one: completed({ text: 'rain', seed: 'four' }) };
     expect(renderStep(template, 'two', { parameters, steps })).toMatchObject({
       failure: {
         code: 'STEP_INPUT_INVALID',
@@ -144,7 +146,7 @@ describe('a step that reads another one', () => {
   });
 
   it('makes the result', () => {
-    const steps = { two: { output: { text: 'more' } }, three: { output: 3 } };
+    const steps = { two: completed({ text: 'more' }), three: completed(3) };
     expect(renderResult(template, { parameters, steps })).toEqual({
       ok: true,
       result: { text: 'more', length: 4 },
@@ -153,7 +155,7 @@ describe('a step that reads another one', () => {
       ok: true,
       result: 3,
     });
-    expect(renderResult(template, { parameters, steps: { two: { output: {} } } })).toMatchObject({
+    expect(renderResult(template, { parameters, steps: { two: completed({}) } })).toMatchObject({
       failure: { code: 'TEMPLATE_RENDER_FAILED', message: expect.stringMatching(/output\.text/) },
     });
   });

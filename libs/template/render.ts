@@ -1,12 +1,12 @@
 import type { Failure } from '#libs/domain/errors.js';
 import type { CompiledTemplate, ValueProblem } from './compiled-template.js';
-import type { Scope } from './expression.js';
+import { ExpressionError, type Scope } from './expression.js';
 import { TEMPLATE_LIMITS } from './limits.js';
 import { preparedTemplate, type PreparedStep } from './prepared-template.js';
 import { pathText, problemAt, type SchemaProblem } from './schema-check.js';
 import { expressionsOf, fill, FillError, type ValueTree } from './value-tree.js';
 
-/** What expressions can read: the parameters of the task and the outputs of its finished steps. */
+/** What expressions can read: the parameters of the task, and how its steps ended that are over. */
 export type RenderContext = Scope;
 
 export type RenderedStep =
@@ -35,11 +35,33 @@ export const renderStep = (
   return renderPrepared(template, step, context);
 };
 
-/** Makes the result of a task whose last step is done. */
+export type DecidedCondition =
+  | { readonly ok: true; readonly holds: boolean }
+  | { readonly ok: false; readonly failure: Failure };
+
+/** Whether a step of which all needs are over is to run. The same whenever it is asked for. */
+export const decideCondition = (
+  template: CompiledTemplate,
+  stepId: string,
+  context: RenderContext,
+): DecidedCondition => {
+  const { steps, notGiven } = preparedTemplate(template);
+  const condition = steps.get(stepId)?.condition;
+  if (!condition?.holds) return { ok: true, holds: true };
+  try {
+    return { ok: true, holds: condition.holds(withMissing(notGiven, context)) };
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error;
+    const unfilled = new FillError([], condition.source, error.message);
+    return failed('TEMPLATE_RENDER_FAILED', fillMessage(template.name, `steps.${stepId}.when`, unfilled));
+  }
+};
+
+/** Makes the result of a task whose steps are over. Without `output` in its template it is what the last one gave that completed. */
 export const renderResult = (template: CompiledTemplate, context: RenderContext): RenderedResult => {
   const { output, notGiven } = preparedTemplate(template);
   if (template.output === null) {
-    const last = template.steps.at(-1);
+    const last = template.steps.findLast(({ id }) => context.steps[id]?.status === 'completed');
     return { ok: true, result: (last && context.steps[last.id]?.output) ?? null };
   }
   try {

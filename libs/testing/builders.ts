@@ -186,7 +186,7 @@ export const report = (outcome: Outcome, stepId = 'a', attempt = 1, more: Partia
 export const circumstances = (more: Partial<Circumstances> = {}): Circumstances => ({
   at: NOW,
   random: 0.5,
-  result: () => 'the result',
+  result: () => ({ ok: true, result: 'the result' }),
   ...more,
 });
 

@@ -5,7 +5,7 @@ import type { StepSpec } from '#libs/domain/task/events.js';
 import { ON_FAILURE } from '#libs/domain/task/workflow.js';
 import { stepSpec } from './builders.js';
 
-/** Every way in which steps can hang together: alone, in a row, side by side, and a diamond. */
+/** Every way in which steps can hang together: alone, in a row, side by side, and a diamond; with conditions, and such as may fail. */
 export const SHAPES: readonly (readonly StepSpec[])[] = [
   [stepSpec('a')],
   [stepSpec('a', { retry: { attemptsMax: 3, backoffMs: 100 } }), stepSpec('b', { needs: ['a'] })],
@@ -15,6 +15,17 @@ export const SHAPES: readonly (readonly StepSpec[])[] = [
     stepSpec('b', { needs: ['a'], retry: { attemptsMax: 2, backoffMs: 100 } }),
     stepSpec('c', { needs: ['a'] }),
     stepSpec('d', { needs: ['b', 'c'] }),
+  ],
+  [
+    stepSpec('a', { conditional: true, onFailure: 'continue' }),
+    stepSpec('b', { needs: ['a'], conditional: true, onFailure: 'continue' }),
+  ],
+  [stepSpec('a', { onFailure: 'continue' }), stepSpec('b', { onFailure: 'continue' }), stepSpec('c')],
+  [
+    stepSpec('a', { onFailure: 'continue', retry: { attemptsMax: 2, backoffMs: 100 } }),
+    stepSpec('b', { needs: ['a'], conditional: true, onFailure: 'continue' }),
+    stepSpec('c', { onFailure: 'continue' }),
+    stepSpec('d', { needs: ['b', 'c'], conditional: true }),
   ],
 ];
 export const OUTCOMES: readonly Outcome[] = [
@@ -51,6 +62,8 @@ const anything = fc.oneof(
       task: single,
       shape: fc.nat(SHAPES.length - 1),
       dependsOn: fc.uniqueArray(single, { maxLength: 2 }),
+      /** Steps whose condition is false. */
+      skip: fc.subarray([...STEP_IDS]),
       key: fc.option(fc.constantFrom('k1', 'k2')),
       // Facts are a second apart here, so that some expire and some start before.
       ttlMs: fc.constantFrom(null, null, null, 2_000, 6_000),
@@ -87,6 +100,11 @@ const anything = fc.oneof(
       outcome: fc.constantFrom(...OUTCOMES),
       forged: fc.constantFrom(false, false, false, true),
     }),
+  },
+  {
+    // Step by step, each of which ends like this: without it few histories come to the later steps of a task.
+    weight: 8,
+    arbitrary: fc.record({ do: fc.constant('work' as const), task, outcome: fc.constantFrom(...OUTCOMES) }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), back: fc.nat(5) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel' as const), task }) },

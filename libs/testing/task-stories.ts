@@ -121,6 +121,7 @@ type Teller = {
 
 const A = [stepSpec('a')];
 const A_THEN_B = [stepSpec('a'), stepSpec('b', { needs: ['a'] })];
+const A_OR_B = [stepSpec('a', { onFailure: 'continue' }), stepSpec('b', { needs: ['a'], conditional: true })];
 const A_AND_B = [stepSpec('a'), stepSpec('b')];
 const A_B_AND_C = [stepSpec('a'), stepSpec('b'), stepSpec('c')];
 const BUSY = { code: 'SERVER_BUSY', message: "gpu1 is 'busy'" } as const;
@@ -225,5 +226,23 @@ const TELLINGS: readonly ((teller: Teller) => readonly TaskEvent[])[] = [
     { type: 'step.completed', taskId: t.taskId, step: succeeded(t, 'c') },
     { type: 'task.failing', taskId: t.taskId, failure: BUSY, step: failed(t, 'a'), at: t.at },
     { type: 'task.priority-changed', taskId: t.taskId, priority: 9, at: t.at },
+  ],
+  (t) => [
+    t.opening(A_OR_B),
+    t.dispatch('a'),
+    { type: 'step.abandoned', taskId: t.taskId, step: failed(t, 'a') },
+    { type: 'step.admitted', taskId: t.taskId, stepId: 'b', at: t.at },
+    t.dispatch('b'),
+    completed(t, 'b'),
+  ],
+  (t) => [
+    t.opening(A_OR_B),
+    t.dispatch('a'),
+    { type: 'step.completed', taskId: t.taskId, step: succeeded(t, 'a') },
+    { type: 'task.completed', taskId: t.taskId, skipped: 'b', result: null, at: t.at },
+  ],
+  (t) => [
+    t.opening([stepSpec('a', { conditional: true }), ...A_AND_B.slice(1)]),
+    { type: 'step.skipped', taskId: t.taskId, stepId: 'a', at: t.at },
   ],
 ];

@@ -13,16 +13,19 @@ import {
   recordReport,
   type Outcome,
   type Report,
+  type ResultMaker,
 } from '#libs/domain/task/outcome.js';
 import { neededOutside, needsMet } from '#libs/domain/task/needs.js';
 import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
 import type { PauseScope } from '#libs/domain/task/pauses.js';
-import { stepsToKeep } from '#libs/domain/task/kept-steps.js';
+import { decideStep } from '#libs/domain/task/conditions.js';
+import { stepsOver, stepsToKeep } from '#libs/domain/task/kept-steps.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
 import { expireTask, plainPlaceOf } from '#libs/domain/task/queue-time.js';
 import { msOf, rfc3339Of } from '#libs/domain/time.js';
 import type { MoveTo, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
+import type { Progress } from '#libs/domain/task/task.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { submitWorkflow } from '#libs/domain/task/decide-workflow.js';
 import { later, submission, templateRegistered, workflowOf } from './builders.js';
@@ -32,6 +35,14 @@ import { SHAPES, STEP_IDS, type TaskAction } from './task-actions.js';
 export const OPEN_MAX = 8;
 
 export type WorldAttempt = { readonly taskId: string; readonly report: Omit<Report, 'outcome'> };
+
+const made =
+  (taskId: string): ResultMaker =>
+  () => ({ ok: true, result: { result: taskId } });
+
+/** The attempt that is due, or the one that was made last. */
+const nextOf = (progress: Exclude<Progress, { readonly status: 'skipped' }>): number =>
+  progress.status === 'pending' ? progress.attempts + 1 : progress.attempt;
 
 /** The shell around the deciders, without its streams: it keeps the log and folds what it appends. */
 export class TaskWorld {
@@ -58,13 +69,26 @@ export class TaskWorld {
       const record = { seq: this.log.length + 1, event };
       this.log.push(record);
       applyToBook(this.book, record);
+      if ('taskId' in event) this.#decideSteps(event.taskId);
       if (event.type !== 'task.completed' && event.type !== 'task.failed' && event.type !== 'task.cancelled')
         continue;
       for (const open of this.book.open.values()) {
         if (open.dependsOn.includes(event.taskId)) {
           this.append(dependencyEnded(open, event.taskId, this.book, this.#at));
+          this.#decideSteps(open.id);
         }
       }
+    }
+  }
+
+  /** As the scheduler does at once: what the parameter `skip` names is left out. */
+  #decideSteps(taskId: string): void {
+    for (const stepId of STEP_IDS) {
+      const open = this.book.open.get(taskId);
+      if (!open || !needsMet(open, this.book.closed)) return;
+      const { skip = [] } = open.parameters as { readonly skip?: readonly string[] };
+      const given = { at: this.#at, result: made(taskId) };
+      this.append(decideStep(open, { stepId, holds: !skip.includes(stepId) }, given));
     }
   }
 
@@ -85,8 +109,7 @@ export class TaskWorld {
     const open = this.book.open.get(taskId);
     if (!open || !needsMet(open, this.book.closed)) return [];
     const progress = open.steps.find(({ spec }) => spec.id === stepId)?.progress;
-    const due =
-      progress === undefined ? 1 : progress.status === 'pending' ? progress.attempts + 1 : progress.attempt;
+    const due = progress === undefined || progress.status === 'skipped' ? 1 : nextOf(progress);
     const attempt = due + attemptOff;
     this.#leases += 1;
     const lease = { leaseId: `lease-${this.#leases}`, token: 1000 + this.#leases, serverId: 'gpu1' };
@@ -107,28 +130,27 @@ export class TaskWorld {
       ({ event }) => event.type === 'task.submitted' && event.taskId === past,
     )?.event;
     if (begun?.type !== 'task.submitted' || (begun.workflow?.uses.length ?? 0) > 0) return;
-    const outputs = new Map(begun.kept?.map(({ stepId, output }) => [stepId, output]));
-    for (const { event } of this.log)
-      if ((event.type === 'step.completed' || event.type === 'task.completed') && event.taskId === past)
-        outputs.set(event.step.stepId, event.step.output);
-    const kept = stepsToKeep(begun.steps, from, new Set(outputs.keys())).map((stepId) => ({
-      stepId,
-      output: outputs.get(stepId),
-    }));
-    const { steps } = begun;
+    const facts = this.log.flatMap(({ event }) =>
+      'taskId' in event && event.taskId === past ? [event] : [],
+    );
+    const over = stepsOver(facts);
+    const kept = stepsToKeep(begun.steps, from, new Set(over.keys())).flatMap((id) => over.get(id) ?? []);
+    const { steps, parameters } = begun;
     const dependsOn = neededOutside(begun);
-    this.submit(submission({ taskId, steps, dependsOn, submittedAt: this.#at, rerunOf: past, kept }));
+    this.submit(
+      submission({ taskId, steps, parameters, dependsOn, submittedAt: this.#at, rerunOf: past, kept }),
+    );
   }
 
   report({ taskId, report }: WorldAttempt, outcome: Outcome): readonly TaskEvent[] {
-    const given = { at: this.#at, random: 0.5, result: () => ({ result: taskId }) };
+    const given = { at: this.#at, random: 0.5, result: made(taskId) };
     const events = recordReport(this.book.open.get(taskId), { ...report, outcome }, given);
     this.append(events);
     return events;
   }
 
   lose({ taskId, report }: WorldAttempt): readonly TaskEvent[] {
-    const given = { at: this.#at, random: 0.5, result: () => null };
+    const given = { at: this.#at, random: 0.5, result: made(taskId) };
     const events = loseLease(this.book.open.get(taskId), report, given);
     this.append(events);
     return events;
@@ -151,6 +173,14 @@ export class TaskWorld {
     this.#decided(decision);
   }
 
+  #work(taskId: string, outcome: Outcome): void {
+    for (const stepId of STEP_IDS) {
+      const [begun] = this.dispatch(taskId, stepId);
+      const attempt = this.attempts.at(-1);
+      if (begun && attempt) this.report(attempt, outcome);
+    }
+  }
+
   #pause(wanted: PauseScope): void {
     const given = { at: this.#at, isServerKnown: () => true };
     const decision = pauseScheduling({ scope: wanted, reason: 'x', by: 'ada' }, this.book.pauses, given);
@@ -164,23 +194,25 @@ export class TaskWorld {
     }
   }
 
+  #submitAs(action: Extract<TaskAction, { readonly do: 'submit' }>): void {
+    this.submit(
+      submission({
+        taskId: action.task,
+        steps: SHAPES[action.shape] ?? [],
+        parameters: { skip: action.skip },
+        dependsOn: action.dependsOn,
+        submittedAt: this.#at,
+        ...(action.ttlMs === null ? {} : { queueTtlMs: action.ttlMs }),
+        ...(action.dueInMs === null ? {} : { deadlineAt: rfc3339Of(this.nowMs + action.dueInMs) }),
+        ...(action.key === null ? {} : { idempotency: { key: action.key, requestHash: `h${action.shape}` } }),
+      }),
+    );
+  }
+
   act(action: TaskAction): void {
     switch (action.do) {
       case 'submit':
-        this.submit(
-          submission({
-            taskId: action.task,
-            steps: SHAPES[action.shape] ?? [],
-            dependsOn: action.dependsOn,
-            submittedAt: this.#at,
-            ...(action.ttlMs === null ? {} : { queueTtlMs: action.ttlMs }),
-            ...(action.dueInMs === null ? {} : { deadlineAt: rfc3339Of(this.nowMs + action.dueInMs) }),
-            ...(action.key === null
-              ? {}
-              : { idempotency: { key: action.key, requestHash: `h${action.shape}` } }),
-          }),
-        );
-        return;
+        return this.#submitAs(action);
       case 'workflow': {
         const { workflow, size, edges: wanted, key } = action;
         const submittedAt = this.#at;
@@ -208,6 +240,8 @@ export class TaskWorld {
         this.report({ ...attempt, report }, action.outcome);
         return;
       }
+      case 'work':
+        return this.#work(action.task, action.outcome);
       case 'lose': {
         const attempt = this.attempts.at(-1 - action.back);
         if (attempt) this.lose(attempt);

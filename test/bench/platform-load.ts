@@ -59,7 +59,7 @@ class Completions {
       callback: (error, message) => {
         if (error) throw error;
         const { taskId, step } = message.json<TaskCompleted>();
-        completions.#seen(taskId, Date.parse(step.startedAt));
+        completions.#seen(taskId, Date.parse(step?.startedAt ?? ''));
       },
     });
     await connection.flush();

@@ -3,9 +3,9 @@ import { EVENT_CATALOGUE } from '#libs/contracts/event-catalogue.js';
 import { DEFAULT_POLICY } from '#libs/domain/policy/settings.js';
 import { ERRORS } from '#libs/domain/errors.js';
 import { POLICY_FIELDS } from '#libs/policy-file/policy-fields.js';
-import { textOf } from '#libs/policy-file/policy-file.js';
 import type { JsonSchema } from '#libs/template/compiled-template.js';
 import { STEP_TYPES } from '#libs/template/step-types.js';
+import { durationTextOf } from '#libs/domain/duration.js';
 import type { Settings } from '#libs/runtime/settings.js';
 
 /** The README's tables, made from the code that they describe. `npm run docs` writes them, a test compares them. */
@@ -45,7 +45,7 @@ export const readmeTables = (services: Readonly<Record<string, Settings>>): Tabl
     ['setting', 'default', 'meaning'],
     POLICY_FIELDS.map(({ name, key, unit, meaning }) => {
       const value = DEFAULT_POLICY[key];
-      return [`\`${name}\``, `\`${unit === 'duration' ? textOf(value) : value}\``, cell(meaning)];
+      return [`\`${name}\``, `\`${unit === 'duration' ? durationTextOf(value) : value}\``, cell(meaning)];
     }),
   ),
   'step-types': table(

@@ -46,7 +46,9 @@ const run = async (context: StepContext, request: ModelRequest): Promise<ModelAn
   const model = await context.model();
   const onToken = ({ text, thinking }: { text: string; thinking?: string }): void =>
     context.token(text, thinking);
-  return await model.run(request, { onToken }, context.signal);
+  const { noProgressMs } = context;
+  const patient = noProgressMs === undefined ? request : { ...request, noProgressMs };
+  return await model.run(patient, { onToken }, context.signal);
 };
 
 const textOutput = (answer: ModelAnswer, more: object): StepResult => ({

@@ -14,6 +14,7 @@ import {
   type SchemaObject,
 } from './schema-parts.js';
 import { explanations } from './explanation-schemas.js';
+import { templates } from './template-schemas.js';
 import { workflows } from './workflow-schemas.js';
 
 /** Schemas of what the API answers. A test holds real answers to them, so they say what is there and nothing else. */
@@ -107,8 +108,9 @@ const tasks = {
     needs: texts,
     status: {
       type: 'string',
-      enum: ['pending', 'running', 'completed', 'failed', 'cancelled', 'kept'],
-      description: '`kept`: done in the task that this one repeats.',
+      enum: ['pending', 'running', 'completed', 'failed', 'cancelled', 'skipped', 'kept'],
+      description:
+        '`skipped`: its condition was false. `kept`: as it ended in the task that this one repeats.',
     },
     output: anything,
   }),
@@ -150,37 +152,6 @@ const tasks = {
     data: { type: 'object' },
   }),
   EventPage: exactly({ items: listOf('Event'), next_after_seq: orNull(count) }),
-} satisfies Record<string, SchemaObject>;
-
-const parameters: SchemaObject = { type: 'object', additionalProperties: { type: 'object' } };
-const templateProblem = exactly({ file: text, line: count, column: count, path: text, message: text });
-
-const templates = {
-  TemplateList: exactly({
-    items: { type: 'array', items: exactly({ name: text, version: text, description: text, parameters }) },
-    problems: { type: 'array', items: templateProblem },
-  }),
-  Template: exactly({
-    name: text,
-    version: text,
-    description: text,
-    parameters,
-    parameters_schema: { type: 'object', description: 'JSON Schema (2020-12).' },
-    steps: {
-      type: 'array',
-      items: exactly({
-        id: text,
-        type: text,
-        needs: texts,
-        retry: exactly({ attempts_max: count, backoff_ms: count, on: texts }, ['on']),
-        with: { type: 'object' },
-      }),
-    },
-    output: anything,
-  }),
-  Validated: exactly({ valid: { const: true }, name: text, version: text, parameters: { type: 'object' } }, [
-    'parameters',
-  ]),
 } satisfies Record<string, SchemaObject>;
 
 const operations = {

@@ -39,10 +39,15 @@ const detailOf = (event: TaskEvent | SchedulerEvent): string => {
     case 'step.dispatched':
       return `${event.stepId} #${event.attempt} on ${event.lease.serverId}, lease token ${event.lease.token}`;
     case 'step.completed':
-    case 'task.completed': {
-      const { stepId, attempt, startedAt, endedAt } = event.step;
-      return `${stepId} #${attempt} in ${durationText(Date.parse(endedAt) - Date.parse(startedAt))}`;
-    }
+      return successText(event.step);
+    case 'task.completed':
+      if (event.step) return successText(event.step);
+      return event.abandoned ? `without ${failureText(event.abandoned)}` : `${event.skipped} left out`;
+    case 'step.admitted':
+    case 'step.skipped':
+      return event.stepId;
+    case 'step.abandoned':
+      return `${failureText(event.step)}; the task goes on`;
     case 'step.failed':
       return `${failureText(event.step)}, next attempt at ${event.retryAt.slice(11, 23)}`;
     case 'task.failing':
@@ -68,6 +73,11 @@ const timesText = ({ runAt, deadlineAt }: Extract<TaskEvent, { readonly type: 't
 const rerunText = ({ rerunOf, kept = [] }: Extract<TaskEvent, { readonly type: 'task.submitted' }>): string =>
   (rerunOf === undefined ? '' : `, repeats ${rerunOf}`) +
   (kept.length === 0 ? '' : `, keeps ${kept.map(({ stepId }) => stepId).join(', ')}`);
+
+type Done = Extract<TaskEvent, { readonly type: 'step.completed' }>['step'];
+
+const successText = ({ stepId, attempt, startedAt, endedAt }: Done): string =>
+  `${stepId} #${attempt} in ${durationText(Date.parse(endedAt) - Date.parse(startedAt))}`;
 
 type Failed = Extract<TaskEvent, { readonly type: 'step.failed' }>['step'];
 

@@ -111,6 +111,28 @@ describe('a step', () => {
     ]);
   });
 
+  it('that was left out, that has failed and may, and of which it is not decided whether it runs', () => {
+    const failure = { code: 'MODEL_ERROR', message: 'broken' } as const;
+    const steps = [
+      stepSpec('a', { conditional: true }),
+      stepSpec('b', { onFailure: 'continue' }),
+      stepSpec('c', { needs: ['a', 'b'] }),
+      stepSpec('d', { needs: ['c'], conditional: true }),
+    ];
+    const tasks: readonly TaskFact[] = [
+      submitted({ steps }),
+      { type: 'step.skipped', taskId: 't1', stepId: 'a', at: NOW },
+      dispatched('b'),
+      { type: 'step.abandoned', taskId: 't1', step: failureOf('b', 1, failure) },
+    ];
+    expect(explained({ tasks })).toMatchObject([
+      { stepId: 'a', state: 'skipped' },
+      { stepId: 'b', state: 'failed', failure },
+      { stepId: 'c', state: 'waiting', wait: { kind: 'slot' } },
+      { stepId: 'd', state: 'waiting', wait: { kind: 'steps', stepIds: ['c'], conditional: true } },
+    ]);
+  });
+
   it('of a task that is ending', () => {
     const steps = [stepSpec('a'), stepSpec('b')];
     const cancel: TaskFact = { type: 'task.cancel-requested', taskId: 't1', reason: 'enough', at: NOW };

@@ -1,3 +1,4 @@
+import type { Failure } from '../errors.js';
 import type { ServerId, StepId, TaskId } from '../ids.js';
 import type { Ledger } from '../gpu/gpu.js';
 import { unmetNeeds } from '../task/needs.js';
@@ -5,7 +6,7 @@ import { pauseOfServer, pauseOfTask, type Pause, type Pauses } from '../task/pau
 import type { Requirement } from '../task/requirement.js';
 import type { TaskBook } from '../task/task-book.js';
 import type { TaskIndex } from '../task/task-index.js';
-import type { OpenTask, Step } from '../task/task.js';
+import { needsDone, type OpenTask, type Step } from '../task/task.js';
 import { msOf } from '../time.js';
 import type { Forecast } from './forecast.js';
 import { ProbableStarts, type ProbableStart } from './probable-starts.js';
@@ -17,7 +18,9 @@ export type StepExplanation = {
   readonly stepId: StepId;
   readonly model: string | null;
 } & (
-  | { readonly state: 'done' | 'stopped' }
+  | { readonly state: 'done' | 'stopped' | 'skipped' }
+  /** For good, and the task goes on without it. */
+  | { readonly state: 'failed'; readonly failure: Failure }
   | {
       readonly state: 'running';
       readonly attempt: number;
@@ -46,7 +49,8 @@ export type Wait =
   | { readonly kind: 'run-at'; readonly atMs: number }
   /** `names` are those that the tasks have in the workflow, in the same order; empty for plain dependencies. */
   | { readonly kind: 'tasks'; readonly taskIds: readonly TaskId[]; readonly names: readonly string[] }
-  | { readonly kind: 'steps'; readonly stepIds: readonly StepId[] }
+  /** `conditional`: whether it runs at all is decided then. */
+  | { readonly kind: 'steps'; readonly stepIds: readonly StepId[]; readonly conditional?: true }
   /** The pause before the next attempt. */
   | { readonly kind: 'retry'; readonly attempt: number; readonly atMs: number }
   /** A slot was found and its lease is on its way. */
@@ -75,7 +79,10 @@ const explainStep = (task: OpenTask, step: Step, moment: Moment, starts: Probabl
   switch (progress.status) {
     case 'done':
     case 'stopped':
+    case 'skipped':
       return { ...named, state: progress.status };
+    case 'failed':
+      return { ...named, state: 'failed', failure: progress.failure };
     case 'active': {
       const { attempt, lease, at } = progress;
       return { ...named, state: 'running', attempt, serverId: lease.serverId, since: at };
@@ -125,10 +132,9 @@ const waitOf = (
     const names = needed.flatMap(({ name }) => name ?? []);
     return { kind: 'tasks', taskIds: needed.map(({ taskId }) => taskId), names };
   }
-  const stepIds = spec.needs.filter(
-    (id) => task.steps.find((other) => other.spec.id === id)?.progress.status !== 'done',
-  );
-  if (stepIds.length > 0) return { kind: 'steps', stepIds };
+  const stepIds = spec.needs.filter((id) => !needsDone(task, [id]));
+  if (stepIds.length > 0)
+    return { kind: 'steps', stepIds, ...(spec.conditional ? { conditional: true } : {}) };
   const atMs = notBefore === null ? 0 : msOf(notBefore);
   if (atMs > snapshot.nowMs) return { kind: 'retry', attempt: attempts + 1, atMs };
   const step = index.ready.find(task.id, spec.id);

@@ -97,6 +97,8 @@ export class ProbableStarts {
     const tookMs = meanMsOf(paces.get(requirementKey(step.spec.requirement)));
     switch (step.progress.status) {
       case 'done':
+      case 'skipped':
+      case 'failed':
       case 'stopped':
         return nowMs;
       case 'active':

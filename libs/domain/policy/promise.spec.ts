@@ -30,6 +30,12 @@ describe('the promise of a start', () => {
     expect(promised(modelOnly, { steps, kept })?.aheadMs).toBe(0);
   });
 
+  it('is none where it is to be decided whether a first step runs, and not changed by a later one', () => {
+    expect(promised([], { steps: [stepSpec('a', { conditional: true }), stepSpec('b')] })).toBeNull();
+    const later = [stepSpec('a'), stepSpec('b', { needs: ['a'], conditional: true })];
+    expect(promised([], { steps: later })).not.toBeNull();
+  });
+
   it('does not count the work of kept steps ahead of others, nor what they would need', () => {
     const wanted = { steps: [stepSpec('c', { requirement: needsModel('qwen') })] };
     expect(promised([{ steps, kept }], wanted)).toEqual(promised([], wanted));

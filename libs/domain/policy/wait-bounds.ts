@@ -209,7 +209,10 @@ const latestOf = ({ readyAtMs, allowanceMs: allowed, aheadMs }: WaitBound): numb
 /** What the log says was promised at the submission, or when it was moved, as long as nothing of the task has started. */
 const promisedOf = ({ promise, steps, submittedAt, line }: OpenTask): WaitBound | null => {
   const isFirst = steps.every(
-    ({ progress }) => isKept(progress) || (progress.status === 'pending' && progress.attempts === 0),
+    ({ progress }) =>
+      isKept(progress) ||
+      progress.status === 'skipped' ||
+      (progress.status === 'pending' && progress.attempts === 0),
   );
   if (promise === null || !isFirst) return null;
   const { startBy, ...told } = promise;

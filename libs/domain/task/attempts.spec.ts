@@ -11,7 +11,8 @@ import {
 } from '#libs/domain/task/outcome.js';
 import type { StepFailed, TaskEvent, TaskFailing } from '#libs/domain/task/events.js';
 import { msOf } from '#libs/domain/time.js';
-import { outputsOf, type OpenTask } from '#libs/domain/task/task.js';
+import { stepOutcomes } from '#libs/domain/task/step-outcomes.js';
+import type { OpenTask } from '#libs/domain/task/task.js';
 import {
   attemptOf,
   circumstances,
@@ -215,7 +216,25 @@ describe('a report of success', () => {
 
   it('shows its output to later steps under the name of the step', () => {
     const task = bookOf([sequence, dispatched(), stepDone('a')]).open.get('t1');
-    expect(task && outputsOf(task)).toEqual({ a: { output: 'a done' } });
+    expect(task && stepOutcomes(task)).toEqual({
+      a: { status: 'completed', output: 'a done', error: null },
+    });
+  });
+});
+
+describe('a step with limits in time', () => {
+  it('is dispatched with them', () => {
+    const times = { timeoutMs: 600_000, noProgressMs: 90_000 };
+    given(submitted({ steps: [stepSpec('a', times)] }))
+      .whenTask('t1', dispatch())
+      .then(dispatched('a', 1, times));
+  });
+
+  it('is tried again when it ran out of time, while its retries last', () => {
+    const late: Failure = { code: 'STEP_TIMED_OUT', message: 'late' };
+    given(retried(2), dispatched())
+      .whenTask('t1', take(report(failing(late))))
+      .then(stepFailed(1, late));
   });
 });
 

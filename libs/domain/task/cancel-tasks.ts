@@ -50,10 +50,12 @@ export const cancelTasks = (
   return { events, cancelled, stopping, more: false };
 };
 
-/** As clients see it: running while an attempt is under way and once one has succeeded, queued otherwise. */
+/** As clients see it: running while an attempt is under way and once a step has run to its end, queued otherwise. */
 export const openStatusOf = (task: OpenTask): OpenStatus =>
   task.steps.some(
-    ({ progress }) => progress.status === 'active' || (progress.status === 'done' && !isKept(progress)),
+    ({ progress }) =>
+      progress.status === 'active' ||
+      ((progress.status === 'done' || progress.status === 'failed') && !isKept(progress)),
   )
     ? 'running'
     : 'queued';

@@ -8,7 +8,7 @@ import type { LeaseRef, TaskEvent, TaskSubmitted, TemplateRef } from './events.j
 import { keptProblem } from './kept-steps.js';
 import { pauseOfServer, pauseOfTask, type Pauses } from './pauses.js';
 import { IDEMPOTENCY_KEPT_MS, idempotencyKey, templateKey, type TaskBook } from './task-book.js';
-import { activeSteps, needsDone, type OpenTask } from './task.js';
+import { activeSteps, isUndecided, needsDone, type OpenTask } from './task.js';
 
 /** Facts to append (none: nothing new, such as a repeated request), or why not. */
 export type Decision = readonly TaskEvent[] | Refused;
@@ -162,9 +162,14 @@ export const dispatchStep = (
   const step = task?.steps.find(({ spec }) => spec.id === dispatch.stepId);
   if (!task || !step || task.ending || step.progress.status !== 'pending') return [];
   if (step.progress.attempts + 1 !== dispatch.attempt || !needsDone(task, step.spec.needs)) return [];
+  if (isUndecided(step)) return [];
   if (pauseOfTask(task, pauses) || pauseOfServer(dispatch.lease.serverId, pauses)) return [];
-  const { stepType, requirement } = step.spec;
-  return [{ type: 'step.dispatched', taskId: task.id, stepType, requirement, ...dispatch }];
+  const { stepType, requirement, timeoutMs, noProgressMs } = step.spec;
+  const times = {
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(noProgressMs === undefined ? {} : { noProgressMs }),
+  };
+  return [{ type: 'step.dispatched', taskId: task.id, stepType, requirement, ...times, ...dispatch }];
 };
 
 /** A step that can never run, or whose input cannot be made: the task fails, once what is running has stopped. */

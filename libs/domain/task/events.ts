@@ -20,6 +20,9 @@ export type TaskEvent =
   | StepCompleted
   | StepFailed
   | StepStopped
+  | StepAdmitted
+  | StepSkipped
+  | StepAbandoned
   | CancelRequested
   | TaskFailing
   | TaskCompleted
@@ -55,7 +58,13 @@ export type TaskSubmitted = {
   readonly workflow?: WorkflowPart;
 };
 
-export type KeptStep = { readonly stepId: StepId; readonly output: unknown };
+/** Done, unless it says that it was left out or had failed. */
+export type KeptStep = {
+  readonly stepId: StepId;
+  readonly output: unknown;
+  readonly skipped?: true;
+  readonly failure?: Failure;
+};
 
 /** `version` is the hash of the template's content: a task keeps the one it was submitted with. */
 export type TemplateRef = { readonly name: string; readonly version: string };
@@ -64,10 +73,22 @@ export type StepSpec = {
   readonly id: StepId;
   /** Such as `ollama_generate`. */
   readonly stepType: string;
-  /** Steps of the same task that must be done first. */
+  /** Steps of the same task that must be over first. */
   readonly needs: readonly StepId[];
   readonly requirement: Requirement;
   readonly retry: RetrySpec;
+  /** Whether it runs at all is decided when all that it needs is over. */
+  readonly conditional?: true;
+  /** The task goes on without it when it has failed for good. Absent: the task fails. */
+  readonly onFailure?: 'continue';
+} & StepTimes;
+
+/** What an attempt may take; absent: as long as it gets on. */
+export type StepTimes = {
+  /** Longest that one attempt may take from when it begins. */
+  readonly timeoutMs?: number;
+  /** Longest that nothing may be heard of it: no token and no word of progress, the first included. */
+  readonly noProgressMs?: number;
 };
 
 export type RetrySpec = {
@@ -123,7 +144,7 @@ export type StepDispatched = {
   /** What the executor is to do, with every expression already filled in. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly at: string;
-};
+} & StepTimes;
 
 /** `token` is the sequence of the grant in the `LEASES` stream: the fencing token. */
 export type LeaseRef = { readonly leaseId: LeaseId; readonly token: number; readonly serverId: ServerId };
@@ -165,6 +186,29 @@ export type StepFailed = {
   readonly retryAt: string;
 };
 
+/** The condition of a step was found true when all that it needs was over: it may run. */
+export type StepAdmitted = {
+  readonly type: 'step.admitted';
+  readonly taskId: TaskId;
+  readonly stepId: StepId;
+  readonly at: string;
+};
+
+/** The condition was found false: the step does not run, and the task goes on. That of the step that ends the task is in `task.completed`. */
+export type StepSkipped = {
+  readonly type: 'step.skipped';
+  readonly taskId: TaskId;
+  readonly stepId: StepId;
+  readonly at: string;
+};
+
+/** A step failed for good and its task goes on without it. The one that ends the task is in `task.completed`. */
+export type StepAbandoned = {
+  readonly type: 'step.abandoned';
+  readonly taskId: TaskId;
+  readonly step: StepFailure;
+};
+
 export type CancelRequested = {
   readonly type: 'task.cancel-requested';
   readonly taskId: TaskId;
@@ -189,13 +233,18 @@ export type StepStopped = {
   readonly at: string;
 };
 
+/** All steps are over. The last of them is in here: done (`step`), failed without an end of the task (`abandoned`), or left out (`skipped`). */
 export type TaskCompleted = {
   readonly type: 'task.completed';
   readonly taskId: TaskId;
-  readonly step: StepSuccess;
   readonly result: unknown;
   readonly at: string;
-};
+} & LastStep;
+
+export type LastStep =
+  | { readonly step: StepSuccess; readonly abandoned?: never; readonly skipped?: never }
+  | { readonly step?: never; readonly abandoned: StepFailure; readonly skipped?: never }
+  | { readonly step?: never; readonly abandoned?: never; readonly skipped: StepId };
 
 export type TaskFailed = {
   readonly type: 'task.failed';

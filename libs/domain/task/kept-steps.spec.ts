@@ -2,15 +2,18 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { hasBegun } from '#libs/domain/task/queue-time.js';
 import { submitTask } from '#libs/domain/task/decide.js';
-import type { StepSpec, TaskSubmitted } from '#libs/domain/task/events.js';
-import { keptProblem, stepsToKeep } from '#libs/domain/task/kept-steps.js';
-import { isLastStep, needsDone, outputsOf } from '#libs/domain/task/task.js';
+import type { LastStep, StepSpec, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import { keptProblem, stepsOver, stepsToKeep } from '#libs/domain/task/kept-steps.js';
+import { stepOutcomes } from '#libs/domain/task/step-outcomes.js';
+import { isLastStep, needsDone } from '#libs/domain/task/task.js';
 import {
   dispatched,
+  failureOf,
   NOW,
   stepSpec,
   submission,
   submitted,
+  success,
   templateRegistered,
 } from '#libs/testing/builders.js';
 import { bookOf, given } from '#libs/testing/spec.js';
@@ -36,6 +39,48 @@ describe('a rerun from a step', () => {
   ])('from %s keeps what does not depend on it', (from, kept) => expect(keep(from)).toEqual(kept));
 
   it('keeps only what was done', () => expect(keep('c', ['a'])).toEqual(['a']));
+
+  it('keeps as it ended what was left out or had failed, from events and into the new task', () => {
+    const failure = { code: 'MODEL_ERROR', message: 'broken' } as const;
+    const steps = [
+      stepSpec('a', { onFailure: 'continue' }),
+      stepSpec('b', { needs: ['a'], conditional: true }),
+      stepSpec('c', { needs: ['b'] }),
+    ];
+    const facts: readonly TaskEvent[] = [
+      submitted({ steps }),
+      dispatched('a'),
+      { type: 'step.abandoned', taskId: 't1', step: failureOf('a', 1, failure) },
+      { type: 'step.skipped', taskId: 't1', stepId: 'b', at: NOW },
+      dispatched('c'),
+      { type: 'task.completed', taskId: 't1', step: success('c', 1, 'C'), result: null, at: NOW },
+    ];
+    const over = stepsOver(facts);
+    expect([...over.values()]).toEqual([
+      { stepId: 'a', output: null, failure },
+      { stepId: 'b', output: null, skipped: true },
+      { stepId: 'c', output: 'C' },
+    ]);
+    const kept = stepsToKeep(steps, 'c', new Set(over.keys())).flatMap((id) => over.get(id) ?? []);
+    const task = bookOf([submitted({ taskId: 't2', steps, kept })]).open.get('t2');
+    if (task === undefined) throw new Error('t2 is not open');
+    expect(stepOutcomes(task)).toEqual({
+      a: { status: 'failed', output: null, error: failure },
+      b: { status: 'skipped', output: null, error: null },
+    });
+    expect([needsDone(task, ['b']), isLastStep(task, 'c'), hasBegun(task)]).toEqual([true, true, false]);
+    // What was kept is handed on, and how the last step ended stands in the end of the task.
+    expect([...stepsOver([submitted({ steps, kept })]).values()]).toEqual(kept);
+    const ended = (last: LastStep): TaskEvent => ({
+      type: 'task.completed',
+      taskId: 't1',
+      result: null,
+      at: NOW,
+      ...last,
+    });
+    expect([...stepsOver([ended({ skipped: 'b' })]).values()]).toEqual([kept[1]]);
+    expect([...stepsOver([ended({ abandoned: failureOf('a', 1, failure) })]).values()]).toEqual([kept[0]]);
+  });
 
   it('never keeps a step without what it needs, whatever the steps and wherever it begins', () =>
     fc.assert(
@@ -104,7 +149,9 @@ describe('a submission that repeats a task', () => {
   it('begins with the kept steps done, and has not begun', () => {
     const task = bookOf([submitted({ ...again, taskId: 't2' })]).open.get('t2');
     if (task === undefined) throw new Error('t2 is not open');
-    expect(outputsOf(task)).toEqual({ a: { output: { text: 'old' } } });
+    expect(stepOutcomes(task)).toEqual({
+      a: { status: 'completed', output: { text: 'old' }, error: null },
+    });
     expect([needsDone(task, ['a']), isLastStep(task, 'b'), hasBegun(task)]).toEqual([true, true, false]);
     const running = bookOf([submitted(again), dispatched('b', 1, { taskId: 't2' })]).open.get('t2');
     expect(running && hasBegun(running)).toBe(true);

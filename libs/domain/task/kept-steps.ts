@@ -1,15 +1,34 @@
 import type { Failure } from '../errors.js';
 import type { StepId } from '../ids.js';
-import type { KeptStep, StepSpec } from './events.js';
+import type { KeptStep, StepFailure, StepSpec, StepSuccess, TaskEvent } from './events.js';
+
+/** How each step ended that was over, by the events of its task. */
+export const stepsOver = (events: readonly TaskEvent[]): ReadonlyMap<StepId, KeptStep> => {
+  const over = new Map<StepId, KeptStep>();
+  const done = ({ stepId, output }: StepSuccess) => over.set(stepId, { stepId, output });
+  const failed = ({ stepId, failure }: StepFailure) => over.set(stepId, { stepId, output: null, failure });
+  const skipped = (stepId: StepId) => over.set(stepId, { stepId, output: null, skipped: true });
+  for (const event of events) {
+    if (event.type === 'task.submitted') for (const kept of event.kept ?? []) over.set(kept.stepId, kept);
+    if (event.type === 'step.skipped') skipped(event.stepId);
+    if (event.type === 'step.abandoned') failed(event.step);
+    if (event.type === 'step.completed') done(event.step);
+    if (event.type !== 'task.completed') continue;
+    if (event.step) done(event.step);
+    else if (event.abandoned) failed(event.abandoned);
+    else skipped(event.skipped);
+  }
+  return over;
+};
 
 /**
- * Of the steps that are done, those that a rerun from this step may keep: all that do not depend on it, directly or through
- * others. What a kept step needs is kept too, because it was done before.
+ * Of the steps that are over, those that a rerun from this step may keep as they ended: all that do not depend on it, directly or
+ * through others. What a kept step needs is kept too, because it was over before. `over`: done, left out, or abandoned.
  */
 export const stepsToKeep = (
   steps: readonly StepSpec[],
   from: StepId,
-  done: ReadonlySet<StepId>,
+  over: ReadonlySet<StepId>,
 ): readonly StepId[] => {
   const again = new Set([from]);
   // A template may list a step before those that it needs, so one pass is not enough.
@@ -17,7 +36,7 @@ export const stepsToKeep = (
     size = again.size;
     for (const { id, needs } of steps) if (needs.some((need) => again.has(need))) again.add(id);
   }
-  return steps.map(({ id }) => id).filter((id) => done.has(id) && !again.has(id));
+  return steps.map(({ id }) => id).filter((id) => over.has(id) && !again.has(id));
 };
 
 /** What is wrong with what a submission keeps; null where nothing is. */

@@ -55,6 +55,30 @@ describe('work that is about to be ready', () => {
 
   it('is none while what it waits for does not run', () => expect(soonAt(25_000, chain)).toEqual([]));
 
+  it('is none of which it is to be decided whether it runs, until it is', () => {
+    const may = submitted({
+      taskId: 't1',
+      steps: [
+        stepSpec('a', { requirement: A }),
+        stepSpec('b', { requirement: B, needs: ['a'], conditional: true }),
+        stepSpec('c', { requirement: B, needs: ['b'] }),
+      ],
+    });
+    const past = [may, runs('t1', 'a')];
+    expect(soonAt(25_000, ...past)).toEqual([]);
+    const skipped = { type: 'step.skipped', taskId: 't1', stepId: 'b', at: NOW } as const;
+    const beside = submitted({
+      taskId: 't1',
+      steps: [
+        stepSpec('a', { requirement: A }),
+        ...may.steps.slice(1, 2).map((b) => ({ ...b, needs: [] })),
+        stepSpec('c', { requirement: B, needs: ['a', 'b'] }),
+      ],
+    });
+    expect(soonAt(25_000, beside, runs('t1', 'a'))).toEqual([]);
+    expect(soonAt(25_000, beside, runs('t1', 'a'), skipped)).toEqual(['t1/c']);
+  });
+
   it('waits for all that it needs', () => {
     const joined = submitted({
       taskId: 't1',

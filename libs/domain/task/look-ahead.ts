@@ -4,7 +4,7 @@ import { msOf } from '../time.js';
 import { unmetNeeds } from './needs.js';
 import { needOf } from './requirement.js';
 import type { TaskBook } from './task-book.js';
-import { activeSteps, type OpenTask, type Step } from './task.js';
+import { activeSteps, isOver, isUndecided, type OpenTask, type Step } from './task.js';
 import { RELATED_MAX, type TaskLinks } from './task-links.js';
 
 /** A step that waits for nothing but running attempts, and when those will have ended if they take what is usual. */
@@ -58,6 +58,8 @@ export class LookAhead {
     const endsAtMs = this.#endsOf(task, nowMs);
     const pending = task.steps.filter(({ progress }) => progress.status === 'pending');
     for (const step of pending) {
+      // It may never run, and a load for nothing would take somebody's place.
+      if (isUndecided(step)) continue;
       const readyAtMs = readyAt(task, step.spec.needs, endsAtMs);
       if (readyAtMs !== null) yield { task, step, readyAtMs };
     }
@@ -70,7 +72,7 @@ export class LookAhead {
       const waiting = this.book.open.get(id);
       if (waiting === undefined || !this.#waitsOnlyFor(waiting, task.id)) continue;
       for (const step of waiting.steps)
-        if (step.progress.status === 'pending' && step.spec.needs.length === 0)
+        if (step.progress.status === 'pending' && step.spec.needs.length === 0 && !isUndecided(step))
           yield { task: waiting, step, readyAtMs };
     }
   }
@@ -91,7 +93,7 @@ export class LookAhead {
   }
 }
 
-/** When the last of these steps has ended; null where they are done, or one of them does not run yet. */
+/** When the last of these steps has ended; null where they are over, or one of them does not run yet. */
 const readyAt = (
   task: OpenTask,
   needs: readonly string[],
@@ -99,7 +101,7 @@ const readyAt = (
 ): number | null => {
   let lastMs: number | null = null;
   for (const { spec, progress } of task.steps) {
-    if (!needs.includes(spec.id) || progress.status === 'done') continue;
+    if (!needs.includes(spec.id) || isOver(progress)) continue;
     const endsMs = endsAtMs.get(spec.id);
     if (endsMs === undefined) return null;
     lastMs = Math.max(lastMs ?? 0, endsMs);

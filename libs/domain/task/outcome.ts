@@ -1,12 +1,21 @@
-import { isInterruption, isRetryable, type ErrorCode, type Failure } from '../errors.js';
+import type { Failure } from '../errors.js';
 import type { LeaseId, StepId, TaskId } from '../ids.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { ModelUsage } from '../usage.js';
 import { failTask } from './decide.js';
 import { needOf } from './needs.js';
-import type { RetrySpec, StepFailure, StepSuccess, StoppedAttempt, TaskEvent } from './events.js';
+import type { StepFailure, StepSuccess, StoppedAttempt, TaskEvent } from './events.js';
+import { backoffMs, mayRetry } from './retries.js';
+import { stepOutcomes, type StepOutcomes } from './step-outcomes.js';
 import type { TaskBook } from './task-book.js';
-import { activeSteps, isLastStep, type ActiveStep, type Ending, type OpenTask } from './task.js';
+import {
+  activeSteps,
+  isLastStep,
+  withProgress,
+  type ActiveStep,
+  type Ending,
+  type OpenTask,
+} from './task.js';
 
 export type Outcome =
   | { readonly kind: 'completed'; readonly output: unknown; readonly usage?: ModelUsage }
@@ -23,8 +32,14 @@ export type Report = {
   readonly outcome: Outcome;
 };
 
-/** What the shell adds: the time, chance for the jitter (0 to 1), and the task's result, made only for its last step. */
-export type Circumstances = { readonly at: string; readonly random: number; readonly result: () => unknown };
+/** What the shell adds: the time, chance for the jitter (0 to 1), and the task's result, made only when its last step is over. */
+export type Circumstances = { readonly at: string; readonly random: number; readonly result: ResultMaker };
+
+/** Makes the result of a task from how its steps ended. */
+export type ResultMaker = (steps: StepOutcomes) => MadeResult;
+export type MadeResult =
+  | { readonly ok: true; readonly result: unknown }
+  | { readonly ok: false; readonly failure: Failure };
 
 /**
  * Takes an executor's report. One whose attempt or token is not current is dropped without a fact: its attempt
@@ -122,7 +137,14 @@ const completed = (
     endedAt: ended.endedAt,
   };
   if (!last) return [{ type: 'step.completed', taskId: task.id, step }];
-  return [{ type: 'task.completed', taskId: task.id, step, result: given.result(), at: given.at }];
+  const { attempt, output } = step;
+  const made = given.result(
+    stepOutcomes(withProgress(task, step.stepId, { status: 'done', attempt, output })),
+  );
+  if (made.ok) return [{ type: 'task.completed', taskId: task.id, step, result: made.result, at: given.at }];
+  // Completing without its result would lose what the task was for.
+  if (task.ending) return stopped(task, task.ending, active, 'ended-first', given.at);
+  return failedForGood(task, failureOf(active, { ...ended, failure: made.failure }), made.failure, given.at);
 };
 
 const failed = (
@@ -132,21 +154,35 @@ const failed = (
   given: Circumstances,
 ): readonly TaskEvent[] => {
   if (task.ending) return stopped(task, task.ending, active, 'ended-first', given.at);
-  const step: StepFailure = {
-    ...attemptOf(active),
-    failure: ended.failure,
-    ...(ended.startedAt === undefined ? {} : { startedAt: ended.startedAt }),
-    endedAt: ended.endedAt,
-  };
+  const step = failureOf(active, ended);
   if (mayRetry(active, ended.failure.code)) {
     const waitMs = backoffMs(active.spec.retry, active.attempt, given.random);
     return [{ type: 'step.failed', taskId: task.id, step, retryAt: rfc3339Of(msOf(given.at) + waitMs) }];
   }
-  const alone = activeSteps(task).length === 1;
-  return alone
-    ? [{ type: 'task.failed', taskId: task.id, failure: ended.failure, step, stopped: [], at: given.at }]
-    : [{ type: 'task.failing', taskId: task.id, failure: ended.failure, step, at: given.at }];
+  return active.spec.onFailure === 'continue'
+    ? abandoned(task, step, given)
+    : failedForGood(task, step, ended.failure, given.at);
 };
+
+/** The task goes on without the step, or is complete without it. */
+const abandoned = (task: OpenTask, step: StepFailure, given: Circumstances): readonly TaskEvent[] => {
+  const { stepId, attempt, failure } = step;
+  if (!isLastStep(task, stepId)) return [{ type: 'step.abandoned', taskId: task.id, step }];
+  const made = given.result(stepOutcomes(withProgress(task, stepId, { status: 'failed', attempt, failure })));
+  return made.ok
+    ? [{ type: 'task.completed', taskId: task.id, abandoned: step, result: made.result, at: given.at }]
+    : failedForGood(task, step, made.failure, given.at);
+};
+
+const failedForGood = (
+  task: OpenTask,
+  step: StepFailure,
+  failure: Failure,
+  at: string,
+): readonly TaskEvent[] =>
+  activeSteps(task).length === 1
+    ? [{ type: 'task.failed', taskId: task.id, failure, step, stopped: [], at }]
+    : [{ type: 'task.failing', taskId: task.id, failure, step, at }];
 
 const stopped = (
   task: OpenTask,
@@ -165,28 +201,19 @@ const stopped = (
   return [{ type: 'task.cancelled', taskId: task.id, reason: ending.reason, stopped: [step], at }];
 };
 
+const failureOf = (
+  active: ActiveStep,
+  ended: { readonly startedAt?: string; readonly endedAt: string; readonly failure: Failure },
+): StepFailure => ({
+  ...attemptOf(active),
+  failure: ended.failure,
+  ...(ended.startedAt === undefined ? {} : { startedAt: ended.startedAt }),
+  endedAt: ended.endedAt,
+});
+
 const attemptOf = (active: ActiveStep) => ({
   stepId: active.spec.id,
   attempt: active.attempt,
   leaseId: active.lease.leaseId,
   serverId: active.lease.serverId,
 });
-
-/**
- * An interruption is not the task's fault: it has retries of its own and takes none of the template's. Not without
- * end, though: a task may be what kills its executor.
- */
-const mayRetry = ({ spec, attempt, interruptions }: ActiveStep, code: ErrorCode): boolean =>
-  isInterruption(code)
-    ? interruptions < INTERRUPTIONS_MAX
-    : isRetryable(code) &&
-      spec.retry.on?.includes(code) !== false &&
-      attempt - interruptions < spec.retry.attemptsMax;
-const INTERRUPTIONS_MAX = 5;
-
-/** Doubling from the template's first wait, a minute at most, with up to half of it as jitter so that retries spread. */
-const BACKOFF_MAX_MS = 60_000;
-const backoffMs = (retry: RetrySpec, attempt: number, random: number): number => {
-  const fullMs = Math.min(BACKOFF_MAX_MS, retry.backoffMs * 2 ** (attempt - 1));
-  return Math.round(fullMs * (0.5 + random / 2));
-};

@@ -25,8 +25,10 @@ export const expiresAtMs = (task: OpenTask): number | null =>
 export const hasBegun = (task: OpenTask): boolean =>
   task.steps.some(({ progress }) => attemptsOf(progress) > 0);
 
-const attemptsOf = (progress: Progress): number =>
-  progress.status === 'pending' ? progress.attempts : progress.attempt;
+const attemptsOf = (progress: Progress): number => {
+  if (progress.status === 'skipped') return 0;
+  return progress.status === 'pending' ? progress.attempts : progress.attempt;
+};
 
 /** A task of which nothing has started when its time in the queue is over fails; asking too early or too late adds nothing. */
 export const expireTask = (task: OpenTask, nowMs: number): readonly TaskEvent[] => {

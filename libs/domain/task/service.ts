@@ -63,7 +63,7 @@ export const countEnded = (
     const together = Math.max(1, book.atWork.get(lease.serverId)?.size ?? 1);
     countAttempt(book.atWork, lease.serverId, key, -1);
     const isSuccess = event.type === 'step.completed' || event.type === 'task.completed';
-    if (!isSuccess || event.step.stepId !== spec.id) continue;
+    if (!isSuccess || event.step?.stepId !== spec.id) continue;
     setLatest(book.paces, key, paceAfter(book.paces.get(key), tookMs, together), PROFILES_MAX);
   }
 };

@@ -16,7 +16,7 @@ import type { TaskBook } from './task-book.js';
 import { readyStepOf } from './ready-step-of.js';
 import type { Requirement } from './requirement.js';
 import { RunningCharges } from './running-charges.js';
-import { needsDone, type OpenTask, type Step } from './task.js';
+import { isUndecided, needsDone, type OpenTask, type Step } from './task.js';
 import { TaskLinks } from './task-links.js';
 import { urgencyOf, type Urgency } from './urgency.js';
 import { Timetable } from './timetable.js';
@@ -32,6 +32,8 @@ export class TaskIndex {
   readonly #links = new TaskLinks();
   /** Steps under way to a lease: neither ready nor dispatched yet. */
   readonly #held = new Set<string>();
+  /** Tasks with a step of which it is to be decided now whether it runs. */
+  readonly #undecided = new Set<TaskId>();
   /** Tasks of which a step becomes ready, or urgent, or late, at a time. */
   readonly #turning = new Timetable<TaskId>();
   /** Tasks that fail when nothing of them has started by then. */
@@ -74,14 +76,12 @@ export class TaskIndex {
     const expiryMs = expiresAtMs(task);
     if (expiryMs === null) this.#expiring.delete(taskId);
     else this.#expiring.set(taskId, expiryMs);
-    const blocked =
-      task.ending !== null ||
-      !needsMet(task, this.#book.closed) ||
-      pauseOfGroup(task, this.#book.pauses) !== undefined;
+    const waits = task.ending !== null || !needsMet(task, this.#book.closed);
+    const isPaused = pauseOfGroup(task, this.#book.pauses) !== undefined;
     const waiting = new Set<StepId>();
     let nextMs = Infinity;
     for (const step of task.steps) {
-      const { isReady, againAtMs } = this.#place(task, step, blocked, nowMs);
+      const { isReady, againAtMs } = this.#place(task, step, { waits, isPaused }, nowMs);
       if (isReady) waiting.add(step.spec.id);
       nextMs = Math.min(nextMs, againAtMs);
     }
@@ -106,6 +106,14 @@ export class TaskIndex {
   /** Tasks that waited for this one, which will never complete. They are told once; one that goes on is refreshed then. */
   takeDependents(taskId: TaskId): readonly TaskId[] {
     return this.#links.takeDependents(taskId);
+  }
+
+  /** Tasks of which a step has all that it needs and a condition to be decided. They are told once, and again while it is not. */
+  takeUndecided(): readonly TaskId[] {
+    if (this.#undecided.size === 0) return NOBODY;
+    const taskIds = [...this.#undecided];
+    this.#undecided.clear();
+    return taskIds;
   }
 
   /** Makes steps ready whose time has come, and those urgent whose deadline is near. */
@@ -174,6 +182,7 @@ export class TaskIndex {
     for (const stepId of this.#known.get(taskId) ?? []) this.#remove(taskId, stepId);
     this.#turning.delete(taskId);
     this.#expiring.delete(taskId);
+    this.#undecided.delete(taskId);
     this.bounds.forget(taskId);
     this.#running.forget(taskId);
     this.#ahead.forget(taskId);
@@ -191,11 +200,17 @@ export class TaskIndex {
     return urgencyOf(task, dueTimesOf(task, { open, links: this.#links }, costs), { nowMs, costs, policy });
   }
 
-  #place(task: OpenTask, step: Step, blocked: boolean, nowMs: number): Placed {
+  #place(task: OpenTask, step: Step, held: Held, nowMs: number): Placed {
     const { spec, progress } = step;
     const key = `${task.id}/${spec.id}`;
+    const toDecide = isUndecided(step);
     const waits =
-      blocked || progress.status !== 'pending' || this.#held.has(key) || !needsDone(task, spec.needs);
+      held.waits ||
+      // Nothing starts by a decision whether it is to run.
+      (held.isPaused && !toDecide) ||
+      progress.status !== 'pending' ||
+      this.#held.has(key) ||
+      !needsDone(task, spec.needs);
     if (waits) {
       if (this.#held.has(key)) this.ready.remove(task.id, spec.id);
       else this.#remove(task.id, spec.id);
@@ -208,6 +223,10 @@ export class TaskIndex {
     if (notBeforeMs > nowMs) {
       this.#remove(task.id, spec.id);
       return { isReady: false, againAtMs: notBeforeMs };
+    }
+    if (toDecide) {
+      this.#undecided.add(task.id);
+      return { isReady: false, againAtMs: Infinity };
     }
     const { urgentByMs, againAtMs } = this.#urgencyOf(task, nowMs);
     this.ready.put(readyStepOf(task, step, { priority: this.#inherited.of(task), urgentByMs }));
@@ -222,6 +241,11 @@ export class TaskIndex {
 }
 
 const byTurn = (a: OpenTask, b: OpenTask): number => (a.line?.seq ?? a.seq) - (b.line?.seq ?? b.seq);
+
+const NOBODY: readonly TaskId[] = [];
+
+/** Why nothing of a task starts: it waits for other tasks or is ending, or somebody has paused it. */
+type Held = { readonly waits: boolean; readonly isPaused: boolean };
 
 /** Whether a step could run now, and when to look at it again. */
 type Placed = { readonly isReady: boolean; readonly againAtMs: number };

@@ -34,8 +34,28 @@ const ends = ({ event: { type } }: TaskRecord): boolean =>
 const stoppedIn = ({ event }: TaskRecord): readonly string[] => {
   const leases: string[] = [];
   if ('step' in event && event.step) leases.push(event.step.leaseId);
+  if ('abandoned' in event && event.abandoned) leases.push(event.abandoned.leaseId);
   if ('stopped' in event) leases.push(...event.stopped.map(({ leaseId }) => leaseId));
   return leases;
+};
+
+/** The steps that an event says are over, and how. */
+const overIn = ({ event }: TaskRecord): readonly (readonly [stepId: string, how: string])[] => {
+  switch (event.type) {
+    case 'task.submitted':
+      return (event.kept ?? []).map(({ stepId }) => [stepId, 'kept'] as const);
+    case 'step.completed':
+      return [[event.step.stepId, 'done']];
+    case 'step.abandoned':
+      return [[event.step.stepId, 'abandoned']];
+    case 'step.skipped':
+      return [[event.stepId, 'skipped']];
+    case 'task.completed':
+      if (event.step) return [[event.step.stepId, 'done']];
+      return event.abandoned ? [[event.abandoned.stepId, 'abandoned']] : [[event.skipped, 'skipped']];
+    default:
+      return [];
+  }
 };
 
 const law = (runs: number, check: (world: TaskWorld, extra: number) => void): void =>
@@ -120,21 +140,62 @@ describe('in any history', () => {
       }
     }));
 
-  it('a step starts only when all that it needs is done', () =>
+  it('a step starts, or is decided about, only when all that it needs is over', () =>
     law(600, ({ log }) => {
-      const done = new Set<string>();
+      const over = new Set<string>();
       const specs = new Map<string, readonly StepSpec[]>();
-      for (const { event } of log) {
-        if (event.type === 'task.submitted') {
-          specs.set(event.taskId, event.steps);
-          for (const { stepId } of event.kept ?? []) done.add(`${event.taskId}/${stepId}`);
+      for (const record of log) {
+        const { event } = record;
+        if (event.type === 'task.submitted') specs.set(event.taskId, event.steps);
+        const begun = 'stepId' in event ? event.stepId : 'skipped' in event ? event.skipped : undefined;
+        if ('taskId' in event && begun !== undefined) {
+          const spec = specs.get(event.taskId)?.find(({ id }) => id === begun);
+          for (const need of spec?.needs ?? []) expect(over).toContain(`${event.taskId}/${need}`);
         }
-        if (event.type === 'step.completed') done.add(`${event.taskId}/${event.step.stepId}`);
-        if (event.type !== 'step.dispatched') continue;
-        const spec = specs.get(event.taskId)?.find(({ id }) => id === event.stepId);
-        for (const need of spec?.needs ?? []) expect(done).toContain(`${event.taskId}/${need}`);
+        for (const [stepId] of overIn(record)) over.add(`${taskIdOf(record)}/${stepId}`);
       }
     }));
+
+  it('a step with a condition starts once it was admitted, is decided about once, and never when it was left out', () => {
+    const seen = { admitted: 0, skipped: 0 };
+    law(600, ({ log }) => {
+      const decided = new Map<string, string>();
+      const conditional = new Set<string>();
+      const decide = (key: string, how: 'admitted' | 'skipped'): void => {
+        expect([key, conditional.has(key), decided.get(key)]).toEqual([key, true, undefined]);
+        decided.set(key, how);
+        seen[how] += 1;
+      };
+      for (const { event } of log) {
+        if (event.type === 'task.submitted')
+          for (const spec of event.steps) if (spec.conditional) conditional.add(`${event.taskId}/${spec.id}`);
+        if (event.type === 'step.admitted') decide(`${event.taskId}/${event.stepId}`, 'admitted');
+        if (event.type === 'step.skipped') decide(`${event.taskId}/${event.stepId}`, 'skipped');
+        if (event.type === 'task.completed' && event.skipped)
+          decide(`${event.taskId}/${event.skipped}`, 'skipped');
+        const started = event.type === 'step.dispatched' ? `${event.taskId}/${event.stepId}` : '';
+        if (conditional.has(started)) expect(decided.get(started)).toBe('admitted');
+      }
+    });
+    expect(Math.min(...Object.values(seen))).toBeGreaterThan(10);
+  });
+
+  it('a task goes on without a step that failed only where its template says that it may', () => {
+    let abandoned = 0;
+    law(600, ({ log }) => {
+      const specs = new Map<string, readonly StepSpec[]>();
+      for (const record of log) {
+        if (record.event.type === 'task.submitted') specs.set(record.event.taskId, record.event.steps);
+        for (const [stepId, how] of overIn(record)) {
+          if (how !== 'abandoned') continue;
+          abandoned += 1;
+          const spec = specs.get(taskIdOf(record) ?? '')?.find(({ id }) => id === stepId);
+          expect(spec?.onFailure).toBe('continue');
+        }
+      }
+    });
+    expect(abandoned).toBeGreaterThan(0);
+  });
 
   it('a task of a workflow starts only when its edges allow it, and all that it reads is over', () =>
     law(800, ({ log }) => {
@@ -193,20 +254,22 @@ describe('in any history', () => {
       }
     }));
 
-  it('a completed task has all its steps done', () =>
+  it('a completed task has all its steps over', () =>
     law(500, ({ log }) => {
-      const done = new Map<string, Set<string>>();
+      const over = new Map<string, Set<string>>();
       const all = new Map<string, readonly string[]>();
-      for (const { event } of log) {
+      for (const record of log) {
+        const { event } = record;
         if (event.type === 'task.submitted')
           all.set(
             event.taskId,
             event.steps.map(({ id }) => id),
           );
-        if (event.type !== 'step.completed' && event.type !== 'task.completed') continue;
-        const steps = done.get(event.taskId) ?? new Set();
-        done.set(event.taskId, steps.add(event.step.stepId));
-        if (event.type === 'task.completed') expect([...steps].toSorted()).toEqual(all.get(event.taskId));
+        const taskId = taskIdOf(record) ?? '';
+        const steps = over.get(taskId) ?? new Set();
+        over.set(taskId, steps);
+        for (const [stepId] of overIn(record)) steps.add(stepId);
+        if (event.type === 'task.completed') expect([...steps].toSorted()).toEqual(all.get(taskId));
       }
     }));
 

@@ -63,12 +63,16 @@ export type Ending =
 export type Step = { readonly spec: StepSpec; readonly progress: Progress };
 
 export type Progress =
-  /** `attempts` so far, of which `interruptions` were cut short from outside; not to be tried before `notBefore`. */
+  /**
+   * `attempts` so far, of which `interruptions` were cut short from outside; not to be tried before `notBefore`. `admitted`: its
+   * condition was found true.
+   */
   | {
       readonly status: 'pending';
       readonly attempts: number;
       readonly interruptions: number;
       readonly notBefore: string | null;
+      readonly admitted?: true;
     }
   | {
       readonly status: 'active';
@@ -80,7 +84,11 @@ export type Progress =
     }
   /** Attempt 0: kept from the task that this one repeats. */
   | { readonly status: 'done'; readonly attempt: number; readonly output: unknown }
-  | { readonly status: 'stopped'; readonly attempt: number };
+  | { readonly status: 'stopped'; readonly attempt: number }
+  /** Its condition was found false. */
+  | { readonly status: 'skipped' }
+  /** For good, and the task goes on without it. Attempt 0: kept from the task that this one repeats. */
+  | { readonly status: 'failed'; readonly attempt: number; readonly failure: Failure };
 
 /** Copies the fact into the state; never refuses. `seq` is the event's place in the stream. */
 export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number): Task => {
@@ -117,6 +125,14 @@ export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number
       });
     case 'step.stopped':
       return withProgress(task, event.step.stepId, { status: 'stopped', attempt: event.step.attempt });
+    case 'step.admitted':
+      return withProgress(task, event.stepId, { ...FRESH, admitted: true });
+    case 'step.skipped':
+      return withProgress(task, event.stepId, { status: 'skipped' });
+    case 'step.abandoned': {
+      const { stepId, attempt, failure } = event.step;
+      return withProgress(task, stepId, { status: 'failed', attempt, failure });
+    }
     case 'task.cancel-requested':
       return { ...task, ending: task.ending ?? { kind: 'cancelled', reason: event.reason } };
     case 'task.failing':
@@ -171,18 +187,23 @@ const failing = (task: OpenTask, { failure, step }: TaskFailing): OpenTask => ({
   ending: { kind: 'failed', failure, ...(step ? { step } : {}) },
 });
 
-const FRESH: Progress = { status: 'pending', attempts: 0, interruptions: 0, notBefore: null };
+const FRESH = { status: 'pending', attempts: 0, interruptions: 0, notBefore: null } as const;
 
-/** A step that is kept is done without an attempt: its number is 0. */
+/** A step that is kept is over without an attempt: its number is 0. */
 const firstProgress = (id: StepId, keptSteps: readonly KeptStep[]): Progress => {
   const kept = keptSteps.find(({ stepId }) => stepId === id);
-  return kept === undefined ? FRESH : { status: 'done', attempt: 0, output: kept.output };
+  if (kept === undefined) return FRESH;
+  if (kept.skipped) return { status: 'skipped' };
+  return kept.failure === undefined
+    ? { status: 'done', attempt: 0, output: kept.output }
+    : { status: 'failed', attempt: 0, failure: kept.failure };
 };
 
-/** Whether a step was done in the task that this one repeats, and not here. */
-export const isKept = (progress: Progress): boolean => progress.status === 'done' && progress.attempt === 0;
+/** Whether a step ran in the task that this one repeats, and not here. */
+export const isKept = (progress: Progress): boolean =>
+  (progress.status === 'done' || progress.status === 'failed') && progress.attempt === 0;
 
-const withProgress = (task: OpenTask, stepId: string, progress: Progress): OpenTask => ({
+export const withProgress = (task: OpenTask, stepId: string, progress: Progress): OpenTask => ({
   ...task,
   steps: task.steps.map((step) => (step.spec.id === stepId ? { ...step, progress } : step)),
 });
@@ -202,19 +223,21 @@ export const activeSteps = (task: OpenTask): readonly ActiveStep[] => {
 
 export type ActiveStep = { readonly spec: StepSpec } & Extract<Progress, { status: 'active' }>;
 
-/** Outputs by step, as expressions of later steps see them. */
-export const outputsOf = (task: OpenTask): Readonly<Record<string, { readonly output: unknown }>> => {
-  const outputs: Record<string, { output: unknown }> = {};
-  for (const { spec, progress } of task.steps) {
-    if (progress.status === 'done') outputs[spec.id] = { output: progress.output };
-  }
-  return outputs;
-};
+/** Whether a step holds up nothing of its task any more: it is done, was left out, or the task goes on without it. */
+export const isOver = ({ status }: Progress): boolean =>
+  status === 'done' || status === 'skipped' || status === 'failed';
 
-/** Would the task be complete if this step were done? */
+/** Whether it is still to be decided if a step runs at all. */
+export const isUndecided = ({ spec, progress }: Step): boolean =>
+  spec.conditional === true &&
+  progress.status === 'pending' &&
+  progress.admitted !== true &&
+  progress.attempts === 0;
+
+/** Would the task be complete if this step were over? */
 export const isLastStep = (task: OpenTask, stepId: string): boolean =>
-  task.steps.every(({ spec, progress }) => spec.id === stepId || progress.status === 'done');
+  task.steps.every(({ spec, progress }) => spec.id === stepId || isOver(progress));
 
-/** Are all of these steps of the task done? */
+/** Are all of these steps of the task over? */
 export const needsDone = (task: OpenTask, needs: readonly StepId[]): boolean =>
-  needs.every((id) => task.steps.some(({ spec, progress }) => spec.id === id && progress.status === 'done'));
+  needs.every((id) => task.steps.some(({ spec, progress }) => spec.id === id && isOver(progress)));

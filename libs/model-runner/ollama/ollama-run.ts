@@ -26,7 +26,7 @@ export class OllamaRuns {
     const { path, body } = runRequest(request);
     const { model } = request.profile;
     const progress = { sent: false, answering: false };
-    const exchange = longCall(this.settings, path, body, () => {
+    const exchange = longCall(asPatientAs(request, this.settings), path, body, () => {
       progress.sent = true;
       hooks.onStarted?.();
     });
@@ -95,6 +95,12 @@ export class OllamaRuns {
     else this.#running.set(model, count);
   }
 }
+
+const asPatientAs = ({ noProgressMs = 0 }: ModelRequest, settings: OllamaSettings): OllamaSettings => ({
+  ...settings,
+  firstTokenTimeoutMs: Math.max(settings.firstTokenTimeoutMs, noProgressMs),
+  watchdogNoProgressMs: Math.max(settings.watchdogNoProgressMs, noProgressMs),
+});
 
 /** Between the abort and the end of the connection tokens may still arrive; nobody wants them any more. */
 const quietAfter = (signal: AbortSignal | undefined, hooks: RunHooks): RunHooks => ({

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'http';
 import type { AddressInfo } from 'net';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import type { ModelRunnerError } from '../model-runner-error.js';
 import type { ModelRequest } from '../model-runner.js';
 import { OllamaModelRunner } from './ollama.model-runner.js';
 import type { OllamaOptions } from './ollama-options.js';
@@ -141,6 +142,13 @@ describe('the Ollama adapter against a server that misbehaves', () => {
       details: { waitedMs: 100 },
     });
     await closed;
+  });
+
+  it('waits longer where its caller watches over progress and allows for that, and never less', async () => {
+    const tested = await runner(() => undefined, { firstTokenTimeoutMs: 50 });
+    const waited = async (noProgressMs: number): Promise<unknown> =>
+      await tested.run({ ...generate, noProgressMs }, {}).catch((error: ModelRunnerError) => error.details);
+    expect([await waited(150), await waited(10)]).toEqual([{ waitedMs: 150 }, { waitedMs: 50 }]);
   });
 
   it('calls a small question that is not answered an unreachable server', async () => {

@@ -1,7 +1,7 @@
 import { LEASE_STREAM_TYPES } from '#libs/domain/gpu/events.js';
 import { applyToLedger, emptyLedger, type GpuRecord } from '#libs/domain/gpu/gpu.js';
 import { ledgerLines } from '#libs/domain/gpu/ledger-state.js';
-import type { TaskId } from '#libs/domain/ids.js';
+import type { StepId, TaskId } from '#libs/domain/ids.js';
 import { bookLines } from '#libs/domain/task/book-state.js';
 import { TASK_STREAM_TYPES } from '#libs/domain/task/stream-types.js';
 import { applyToBook, emptyBook, type TaskRecord } from '#libs/domain/task/task-book.js';
@@ -28,6 +28,8 @@ export type Recording = {
   readonly swaps: SwapRecord;
   /** How long a task that was asked to stop needed for it. */
   readonly stopMs: ReadonlyMap<TaskId, number>;
+  /** Steps whose condition was false. */
+  readonly skipped: ReadonlyMap<TaskId, readonly StepId[]>;
   readonly history: SiteHistory;
   readonly tasks: number;
 };
@@ -101,7 +103,7 @@ export class LogRecording {
   end(nowMs?: number): Recording {
     this.#startTasks();
     this.#startLeases();
-    const { tasks, stopMs } = this.#inputs;
+    const { tasks, stopMs, skipped } = this.#inputs;
     if (tasks === 0)
       throw new BacktestRefusedError(
         'No task was open at the start of the window, and none was submitted in it: there is nothing to replay.',
@@ -120,6 +122,7 @@ export class LogRecording {
       work: new WorkRecord(this.#history.attempts, span, this.#book.paces),
       swaps: this.#swaps,
       stopMs,
+      skipped,
       history: this.#history,
       tasks,
     };

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '#libs/domain/errors.js';
 import type { GpuRecord } from '#libs/domain/gpu/gpu.js';
-import type { TaskId } from '#libs/domain/ids.js';
+import type { StepId, TaskId } from '#libs/domain/ids.js';
 import type { TaskRecord } from '#libs/domain/task/task-book.js';
 
 type TaskFact = TaskRecord['event'];
@@ -15,6 +15,8 @@ export type Input =
 export class OutsideInputs {
   /** How long a task that was asked to stop needed for it, from the start of the window at the earliest. */
   readonly stopMs = new Map<TaskId, number>();
+  /** Steps whose condition was false: a replay has no outputs to decide by. */
+  readonly skipped = new Map<TaskId, StepId[]>();
   readonly #inputs: Input[] = [];
   readonly #tasks = new Set<TaskId>();
   readonly #stopAskedMs = new Map<TaskId, number>();
@@ -54,6 +56,7 @@ export class OutsideInputs {
     if (atMs < this.fromMs) return;
     if (event.type === 'task.submitted' && atMs < this.toMs) this.#tasks.add(event.taskId);
     if ('taskId' in event && !this.#tasks.has(event.taskId)) return;
+    if (event.type === 'step.skipped') this.#skip(event.taskId, event.stepId);
     switch (event.type) {
       case 'task.submitted':
         return this.#keep(withoutText(event), atMs);
@@ -69,6 +72,7 @@ export class OutsideInputs {
         if (event.skipped === undefined && !this.stopMs.has(event.taskId)) this.#keep(event, atMs);
         return;
       case 'task.completed':
+        if (event.skipped !== undefined) this.#skip(event.taskId, event.skipped);
         return this.#stopped(event.taskId, atMs + 1);
       case 'task.failed':
       case 'task.failing':
@@ -91,6 +95,10 @@ export class OutsideInputs {
   #stopped(taskId: TaskId, atMs: number): void {
     const askedMs = this.#stopAskedMs.get(taskId);
     if (askedMs !== undefined) this.stopMs.set(taskId, atMs - askedMs);
+  }
+
+  #skip(taskId: TaskId, stepId: StepId): void {
+    this.skipped.set(taskId, [...(this.skipped.get(taskId) ?? []), stepId]);
   }
 
   #keep(event: TaskFact, atMs: number): void {

@@ -63,6 +63,7 @@ export class ReplaySite {
         lease: ({ event }) => this.history.lease(event, this.#nowMs),
       },
       folds,
+      ({ id }) => recording.skipped.get(id) ?? [],
     );
     const onChange = (): void => this.#wake();
     const at = (): string => this.#at;

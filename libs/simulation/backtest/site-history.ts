@@ -219,8 +219,12 @@ export class SiteHistory {
     const { taskId } = event;
     switch (event.type) {
       case 'step.completed':
-      case 'task.completed':
         return this.#succeeded(taskId, event.step, atMs);
+      case 'task.completed':
+        if (event.step) this.#succeeded(taskId, event.step, atMs);
+        if (event.abandoned) this.#end(taskId, event.abandoned.stepId, atMs, endOf(event.abandoned));
+        return;
+      case 'step.abandoned':
       case 'step.failed':
       case 'task.failing':
         if (event.step) this.#end(taskId, event.step.stepId, atMs, endOf(event.step));

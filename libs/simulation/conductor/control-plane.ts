@@ -23,10 +23,19 @@ import {
 } from '#libs/domain/task/decide.js';
 import type { MoveTo, TaskSubmitted } from '#libs/domain/task/events.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
-import { dependencyEnded, loseLease, recordReport, type Outcome } from '#libs/domain/task/outcome.js';
+import { decideStep } from '#libs/domain/task/conditions.js';
+import {
+  dependencyEnded,
+  loseLease,
+  recordReport,
+  type Outcome,
+  type ResultMaker,
+} from '#libs/domain/task/outcome.js';
 import { isOfGroup } from '#libs/domain/task/pauses.js';
 import { expireTask } from '#libs/domain/task/queue-time.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
+import type { OpenTask } from '#libs/domain/task/task.js';
+import type { StepId } from '#libs/domain/ids.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
 import { rfc3339Of } from '#libs/domain/time.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
@@ -54,8 +63,16 @@ export type Submission = Omit<TaskSubmitted, 'type' | 'template'>;
 
 const TEMPLATE = { name: 'request', version: 'sha256-simulated' };
 
+const NO_RESULT: ResultMaker = () => ({ ok: true, result: null });
+
 /** Nobody reads it. */
 const BEGIN = rfc3339Of(0);
+
+type SkippedSteps = (task: OpenTask) => readonly StepId[];
+
+/** A simulated template leaves out the steps that the parameter `skip` names. */
+const skippedByParameter: SkippedSteps = ({ parameters }) =>
+  (parameters as { readonly skip?: readonly StepId[] }).skip ?? [];
 
 /**
  * Scheduler and allocator without their shells: the folds, the deciders and the policy that run in production, in one process. Whoever
@@ -67,15 +84,18 @@ export class ControlPlane {
   readonly index: TaskIndex;
   readonly #onTask: (record: TaskRecord) => void;
   readonly #onLease: (record: GpuRecord) => void;
+  readonly #skips: SkippedSteps;
   #leases: number;
   #residencies: number;
 
-  /** `folded`: where it takes up; the start of both logs without it. */
+  /** `folded`: where it takes up; the start of both logs without it. `skips`: conditions that are false. */
   constructor(
     private readonly knownBytes: ReadonlyMap<string, number>,
     heard: Heard = {},
     folded: Folds = { book: emptyBook(), ledger: emptyLedger() },
+    skips: SkippedSteps = skippedByParameter,
   ) {
+    this.#skips = skips;
     this.#onTask = heard.task ?? (() => {});
     this.#onLease = heard.lease ?? (() => {});
     this.book = folded.book;
@@ -104,8 +124,21 @@ export class ControlPlane {
       if ('taskId' in event) this.index.refresh(event.taskId, nowMs);
       else if ('scope' in event && isOfGroup(event.scope)) this.index.rebuild(nowMs);
       this.#onTask(record);
+      this.#decideConditions(nowMs);
       if (event.type === 'task.failed' || event.type === 'task.cancelled')
         this.#endDependents(event.taskId, event.at, nowMs);
+    }
+  }
+
+  /** Leaves out the steps that `skips` names. */
+  #decideConditions(nowMs: number): void {
+    for (const taskId of this.index.takeUndecided()) {
+      for (const { spec } of this.book.open.get(taskId)?.steps ?? []) {
+        const task = this.book.open.get(taskId);
+        const given = { at: rfc3339Of(Math.floor(nowMs)), result: NO_RESULT };
+        const holds = task !== undefined && !this.#skips(task).includes(spec.id);
+        this.tell(decideStep(task, { stepId: spec.id, holds }, given), nowMs);
+      }
     }
   }
 
@@ -116,7 +149,10 @@ export class ControlPlane {
       const events = dependencyEnded(task, taskId, this.book, at);
       if (events.length > 0) this.tell(events, nowMs);
       // It goes on without what it waited for.
-      else this.index.refresh(dependent, nowMs);
+      else {
+        this.index.refresh(dependent, nowMs);
+        this.#decideConditions(nowMs);
+      }
     }
   }
 
@@ -164,6 +200,7 @@ export class ControlPlane {
   /** `busy`: servers whose load or unload does not show in the ledger yet. */
   decide(nowMs: number, busy: ReadonlySet<string>): Plan {
     this.index.wake(nowMs);
+    this.#decideConditions(nowMs);
     const asked = { asked: new Map<string, number>(), loadsAsked: busy, knownBytes: this.knownBytes };
     return plan(snapshotOf(this, asked, nowMs));
   }
@@ -229,7 +266,7 @@ export class ControlPlane {
       endedAt: at,
       outcome,
     };
-    const given = { at, random: 0.5, result: () => null };
+    const given = { at, random: 0.5, result: NO_RESULT };
     this.tell(recordReport(this.book.open.get(step.taskId), report, given), nowMs);
     this.allocate(closeLeases(this.ledger, [leaseId], { type: 'lease.released' }, at));
   }
@@ -237,7 +274,7 @@ export class ControlPlane {
   /** The lease was not renewed: the attempt counts no more. */
   expire({ step, leaseId, token }: UnderWay, nowMs: number, at: string): void {
     this.allocate(closeLeases(this.ledger, [leaseId], { type: 'lease.expired', ttlMs: 0 }, at));
-    const given = { at, random: 0.5, result: () => null };
+    const given = { at, random: 0.5, result: NO_RESULT };
     this.tell(loseLease(this.book.open.get(step.taskId), { leaseId, token }, given), nowMs);
   }
 
