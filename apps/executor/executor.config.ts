@@ -1,8 +1,10 @@
-import { COMMON_SETTINGS } from '#libs/runtime/common.settings.js';
+import { COMMON_SETTINGS, DATA_DIR } from '#libs/runtime/common.settings.js';
 import { integer, loadSettings, type Loaded } from '#libs/runtime/settings.js';
+import { PROGRAM_SETTINGS } from './program.settings.js';
 
 export const EXECUTOR_SETTINGS = {
   ...COMMON_SETTINGS,
+  dataDir: DATA_DIR,
   noProgressMs: integer({
     env: 'ORCHESTRA_NO_PROGRESS_MS',
     meaning:
@@ -29,6 +31,7 @@ export const EXECUTOR_SETTINGS = {
     max: 900 * 1024,
     unit: 'bytes',
   }),
+  ...PROGRAM_SETTINGS,
 };
 
 export type ExecutorConfig = Loaded<typeof EXECUTOR_SETTINGS>;

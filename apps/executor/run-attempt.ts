@@ -3,17 +3,21 @@
 import type { AttemptOutcome, AttemptReport, LiveMessage } from '#libs/contracts/reports.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { ServerId } from '#libs/domain/ids.js';
+import type { StepDispatched } from '#libs/domain/task/events.js';
 import { ModelRunnerError } from '#libs/model-runner/model-runner-error.js';
 import type { ModelRunner } from '#libs/model-runner/model-runner.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Attempt } from './attempt.js';
 import { failureOf, StepError } from './step-error.js';
 import type { StepContext, StepResult, StepRunner } from './step-runner.js';
+import type { OpenWorkspace } from './workspace/task-workspaces.js';
+import { WorkspaceOnDemand } from './workspace/workspace-on-demand.js';
 
 export type RunOptions = {
   readonly executorId: string;
   readonly steps: ReadonlyMap<string, StepRunner>;
   readonly runnerOf: (serverId: ServerId) => Promise<ModelRunner>;
+  readonly openWorkspace: (dispatch: StepDispatched) => Promise<OpenWorkspace>;
   readonly live: (message: LiveMessage) => void;
   readonly clock: Clock;
   readonly outputMaxBytes: number;
@@ -45,8 +49,9 @@ const outcomeOf = async (attempt: Attempt, options: RunOptions): Promise<Attempt
     const known = [...options.steps.keys()].join(', ');
     return failed({ code: 'STEP_TYPE_UNKNOWN', message: `Step type '${stepType}' is not one of ${known}.` });
   }
+  const workspace = new WorkspaceOnDemand(() => options.openWorkspace(attempt.dispatch));
   try {
-    const result = await step(contextOf(attempt, options));
+    const result = await workspace.during(() => step(contextOf(attempt, options, workspace)));
     const tooLarge = sizeProblem(result, options.outputMaxBytes);
     return tooLarge ? failed(tooLarge) : { kind: 'completed', ...result };
   } catch (error) {
@@ -73,7 +78,7 @@ const ended = (attempt: Attempt, error: unknown): AttemptOutcome | null => {
 const confirmedFree = (error: unknown): boolean =>
   error instanceof ModelRunnerError ? error.details['confirmed'] === true : error instanceof StepError;
 
-const contextOf = (attempt: Attempt, options: RunOptions): StepContext => {
+const contextOf = (attempt: Attempt, options: RunOptions, workspace: WorkspaceOnDemand): StepContext => {
   const { dispatch, abort } = attempt;
   const { taskId, stepId } = dispatch;
   let n = 0;
@@ -83,6 +88,7 @@ const contextOf = (attempt: Attempt, options: RunOptions): StepContext => {
     requirement: dispatch.requirement,
     attempt: dispatch.attempt,
     model: () => options.runnerOf(dispatch.lease.serverId),
+    workspace: () => workspace.get(),
     token: (text, thinking) =>
       options.live({ ...head(), kind: 'token', text, ...(thinking === undefined ? {} : { thinking }) }),
     progress: (message, completed, total) =>

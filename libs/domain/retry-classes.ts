@@ -8,6 +8,8 @@ export const RETRY_CLASSES = {
   server: ['SERVER_BUSY', 'UNLOAD_STUCK'],
   model: ['MODEL_LOAD_FAILED', 'MODEL_STREAM_BROKEN', 'MODEL_ERROR', 'PULL_FAILED'],
   timeout: ['NO_PROGRESS', 'STEP_TIMED_OUT'],
+  program: ['SCRIPT_FAILED', 'GIT_FAILED'],
+  files: ['WORKSPACE_ELSEWHERE'],
 } as const satisfies Readonly<Record<string, readonly ErrorCode[]>>;
 
 /** Every code of every class: what is retried where a step names none. */

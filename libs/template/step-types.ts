@@ -1,4 +1,5 @@
 import type { JsonSchema } from './compiled-template.js';
+import { FILE_STEP_TYPES } from './file-step-types.js';
 import { OLLAMA_OPTIONS_SCHEMA } from './ollama-options.schema.js';
 
 /** A kind of step: what it needs to run, and what may stand under its `with`. */
@@ -120,6 +121,7 @@ const ALL: readonly StepType[] = [
     }),
     output: '{embeddings: number[][], count}',
   },
+  ...FILE_STEP_TYPES,
 ];
 
 export const STEP_TYPES: ReadonlyMap<string, StepType> = new Map(ALL.map((type) => [type.name, type]));

@@ -5,6 +5,7 @@ import { ERRORS } from '#libs/domain/errors.js';
 import { POLICY_FIELDS } from '#libs/policy-file/policy-fields.js';
 import { textOf } from '#libs/policy-file/policy-file.js';
 import type { Settings } from '#libs/runtime/settings.js';
+import { STEP_TYPES } from '#libs/template/step-types.js';
 
 /** The README's tables, made from the code that they describe. `npm run docs` writes them, a test compares them. */
 export type Tables = Readonly<Record<string, string>>;
@@ -49,6 +50,35 @@ export const readmeTables = (services: Readonly<Record<string, Settings>>): Tabl
   settings: table(['variable', 'default', 'accepted', 'meaning', 'read by'], settingRows(services)),
 });
 
+/** The table of `templates/README.md`. */
+export const templateTables = (): Tables => ({
+  steps: table(
+    ['type', '`with`, what must be there first', 'output', 'does'],
+    [...STEP_TYPES.values()].map(({ name, input, output, description }) => [
+      `\`${name}\``,
+      fieldsOf(input).join(', '),
+      cell(output),
+      cell(description),
+    ]),
+  ),
+});
+
+/** Fields of fields that are few enough to be named. */
+const INNER_MAX = 5;
+
+const fieldsOf = (input: Readonly<Record<string, unknown>>): readonly string[] => {
+  const required = (input['required'] ?? []) as readonly string[];
+  const fields = Object.entries((input['properties'] ?? {}) as Readonly<Record<string, object>>);
+  const named = ([name, schema]: readonly [string, object]): string => {
+    const inner = Object.keys(('properties' in schema && schema.properties) || {});
+    return `\`${name}\`${inner.length > 0 && inner.length <= INNER_MAX ? ` {${inner.join(', ')}}` : ''}`;
+  };
+  return [
+    ...fields.filter(([name]) => required.includes(name)).map((field) => `**${named(field)}**`),
+    ...fields.filter(([name]) => !required.includes(name)).map(named),
+  ];
+};
+
 const settingRows = (services: Readonly<Record<string, Settings>>): readonly (readonly string[])[] => {
   const rows = new Map<string, { cells: string[]; readers: string[] }>();
   for (const [service, settings] of Object.entries(services)) {
@@ -76,7 +106,7 @@ export const withTables = (readme: string, tables: Tables): string => {
     const open = `<!-- table:${name} -->`;
     const start = result.indexOf(open);
     const end = result.indexOf('<!-- /table -->', start);
-    if (start < 0 || end < 0) throw new Error(`README.md has no place '${open} … <!-- /table -->'`);
+    if (start < 0 || end < 0) throw new Error(`the file has no place '${open} … <!-- /table -->'`);
     result = `${result.slice(0, start + open.length)}\n${content}\n${result.slice(end)}`;
   }
   return result;
