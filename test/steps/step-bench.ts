@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { allSteps } from '#apps/executor/all-steps.js';
@@ -8,6 +8,7 @@ import { EXECUTOR_SETTINGS } from '#apps/executor/executor.config.js';
 import { runAttempt } from '#apps/executor/run-attempt.js';
 import type { Sandbox } from '#apps/executor/sandbox/find-sandbox.js';
 import type { StepRunner } from '#apps/executor/step-runner.js';
+import { removeTree } from '#apps/executor/workspace/remove-tree.js';
 import { TaskWorkspaces } from '#apps/executor/workspace/task-workspaces.js';
 import type { AttemptOutcome } from '#libs/contracts/reports.js';
 import { SUBJECTS, subjectToken } from '#libs/contracts/subjects.js';
@@ -144,7 +145,7 @@ export class StepBench {
   async stop(): Promise<void> {
     await this.workspaces.stop();
     await this.writer.close();
-    await rm(this.folder, { recursive: true, force: true });
+    await removeTree(this.folder);
   }
 }
 

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 
 /** What all processes of a sandbox hold together. */
 export type Held = { readonly memoryBytes: number; readonly tasks: number };
@@ -7,10 +7,13 @@ const KIB = 1024;
 
 /**
  * Sums up the processes of a sandbox through its own /proc, which lists no others; `init` is its first process as this machine counts.
- * Null when that cannot be seen: the sandbox has ended. Stops counting behind `tasksMax`.
+ * Null while that cannot be seen: the sandbox is not there yet, or no longer. Stops counting behind `tasksMax`.
  */
 export const heldBy = async (init: number, tasksMax: number): Promise<Held | null> => {
   const proc = `/proc/${init}/root/proc`;
+  // While the sandbox is being made, its first process still sees this machine's /proc.
+  const [own, seen] = await Promise.all([namespaceOf(`/proc/${init}`), namespaceOf(`${proc}/1`)]);
+  if (own === null || own !== seen) return null;
   const entries = await readdir(proc).catch(() => null);
   if (entries === null) return null;
   const ids = entries.filter((name) => /^\d+$/.test(name));
@@ -24,6 +27,9 @@ export const heldBy = async (init: number, tasksMax: number): Promise<Held | nul
     NOTHING,
   );
 };
+
+const namespaceOf = async (process: string): Promise<string | null> =>
+  await readlink(`${process}/ns/pid`).catch(() => null);
 
 const NOTHING: Held = { memoryBytes: 0, tasks: 0 };
 

@@ -115,9 +115,12 @@ export class ProgramRunner {
     });
     const inner = [
       ...(prlimit === null ? [] : [prlimit, ...limits]),
-      ...['/usr/bin/env', '-i', ...Object.entries(env).map(([name, value]) => `${name}=${value}`)],
+      '/usr/bin/env',
+      '-i',
+      ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
       ...(sandboxed ? [] : [mark]),
-      ...[program.file, ...program.args],
+      program.file,
+      ...program.args,
     ];
     const given = { stdin: program.stdin ?? '', sandboxed, mark, env: { PATH: env.PATH } };
     if (sandbox.kind === 'none') {

@@ -95,7 +95,7 @@ const readOne = async (
   const cut = cutMark(bytes > start.length);
   if (encoding === 'base64')
     return { file: { path, base64: start.toString('base64'), bytes, encoding, ...cut }, used: start.length };
-  const decoded = decodeText(start, encoding as TextEncoding | 'auto', cut.truncated === true);
+  const decoded = decodeText(start, encoding, cut.truncated === true);
   if (decoded === null) throw notText(path, encoding);
   return {
     file: { path, text: decoded.text, bytes, encoding: decoded.encoding, ...cut },
