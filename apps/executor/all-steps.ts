@@ -8,6 +8,7 @@ import { ProgramRunner } from './sandbox/program-runner.js';
 import { ProgramSlots } from './sandbox/program-slots.js';
 import type { StepRunner } from './step-runner.js';
 import { executeScriptStep } from './steps/execute-script.step.js';
+import { findGit } from './steps/find-git.js';
 import { gitCloneStep } from './steps/git-clone.step.js';
 import { noopStep } from './steps/noop.step.js';
 import { ollamaChatStep, ollamaEmbedStep, ollamaGenerateStep } from './steps/ollama.steps.js';
@@ -27,7 +28,7 @@ export const allSteps = async (
   const sandbox = given ?? (await findSandbox());
   if (sandbox.kind === 'none')
     logger.info({ why: sandbox.why, unsandboxed: config.unsandboxed }, 'no sandbox for programs');
-  const [git, prlimit, pdftotext] = await Promise.all(['git', 'prlimit', 'pdftotext'].map(findProgram));
+  const [prlimit, pdftotext] = await Promise.all(['prlimit', 'pdftotext'].map(findProgram));
   const runner = new ProgramRunner({
     sandbox,
     unsandboxed: config.unsandboxed === 'allow',
@@ -44,7 +45,7 @@ export const allSteps = async (
   });
   const clone = gitCloneStep({
     runner,
-    git: git ?? null,
+    git: await findGit(),
     protocols: new Set(config.gitProtocols.split(',')),
     privateAddresses: config.gitPrivateAddresses === 'allow',
   });

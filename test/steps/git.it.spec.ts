@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { isNewEnough } from '#apps/executor/steps/find-git.js';
 import { isPublic } from '#apps/executor/steps/git-address.js';
 import { sandboxOfThisMachine } from './sandbox-of-this-machine.js';
 import { StepBench } from './step-bench.js';
@@ -193,6 +194,19 @@ describe('git_clone', () => {
     expect(outcome).toMatchObject({ failure: { code: expect.stringMatching(/WORKSPACE_FULL|GIT_FAILED/) } });
     expect(existsSync(join(small.files(), 'repo'))).toBe(false);
     await small.stop();
+  });
+});
+
+describe('the version of git', () => {
+  it.each([
+    ['git version 2.37.0', true],
+    ['git version 2.39.5 (Apple Git-154)', true],
+    ['git version 3.0.1', true],
+    ['git version 2.36.9', false],
+    ['git version 1.99.0', false],
+    ['', false],
+  ])('%j is new enough: %s', (version, enough) => {
+    expect(isNewEnough(version)).toBe(enough);
   });
 });
 

@@ -48,8 +48,9 @@ export type ProgramEnd = ContainedEnd & { readonly sandboxed: boolean };
 /** Between two looks at the memory and the processes of a program; a fork bomb makes some thousands in this time. */
 const WATCH_MS = 100;
 
-/** Looks at memory for each look at the disk, which costs more. */
-const DISK_EVERY = 5;
+/** Between two looks at the disk; where that takes long, because there are many files, it is a tenth of the time at most. */
+const DISK_WATCH_MS = 500;
+const DISK_SHARE = 10;
 
 const WORKSPACE_SEEN = '/workspace';
 
@@ -169,7 +170,8 @@ export class ProgramRunner {
 
   async #watch(running: ContainedProcess, workspace: Workspace, over: () => boolean): Promise<void> {
     const { memoryMaxBytes, processesMax } = this.options;
-    for (let look = 1; !over(); look += 1) {
+    let diskLookMs = performance.now() + DISK_WATCH_MS;
+    while (!over()) {
       await Promise.race([pause(WATCH_MS), running.ended.catch(() => undefined)]);
       if (over()) return;
       const held = running.init === null ? null : await heldBy(running.init, processesMax);
@@ -179,8 +181,11 @@ export class ProgramRunner {
         running.stop(
           overLimit(`held more than ${memoryMaxBytes} bytes of memory`, 'ORCHESTRA_PROGRAM_MEMORY_MAX_BYTES'),
         );
-      if (look % DISK_EVERY === 0 && (await usedBytes(workspace)) > workspace.maxBytes)
-        running.stop(fullError(workspace.maxBytes));
+      const beganMs = performance.now();
+      if (beganMs < diskLookMs) continue;
+      if ((await usedBytes(workspace)) > workspace.maxBytes) running.stop(fullError(workspace.maxBytes));
+      const tookMs = performance.now() - beganMs;
+      diskLookMs = performance.now() + Math.max(DISK_WATCH_MS, tookMs * DISK_SHARE);
     }
   }
 }

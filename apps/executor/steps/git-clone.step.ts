@@ -7,6 +7,7 @@ import { diskUsage } from '../workspace/disk-usage.js';
 import { inFolder } from '../workspace/held-directory.js';
 import { fileFailure, quoted, segmentsOf } from '../workspace/inside-path.js';
 import type { Workspace } from '../workspace/workspace.js';
+import { GIT_LEAST } from './find-git.js';
 import { gitAddress, type GitAddress, type GitPolicy } from './git-address.js';
 
 type CloneInput = {
@@ -19,7 +20,7 @@ type CloneInput = {
 
 export type ClonePolicy = GitPolicy & {
   readonly runner: ProgramRunner;
-  /** Absolute path of git; null where this machine lacks it. */
+  /** Absolute path of a git that is new enough; null where this machine lacks it. */
   readonly git: string | null;
 };
 
@@ -59,7 +60,10 @@ export const gitCloneStep =
       throw new StepError('PATH_NOT_ALLOWED', 'path is the workspace itself; accepted: a folder in it.');
     const ref = refOf(input.ref);
     if (policy.git === null)
-      throw new StepError('STEP_NOT_ALLOWED', 'git is not installed on the machine of the executor.');
+      throw new StepError(
+        'STEP_NOT_ALLOWED',
+        `The machine of the executor has no git of version ${GIT_LEAST.major}.${GIT_LEAST.minor} or newer.`,
+      );
     const address = await gitAddress(input.repo_url, policy);
     const workspace = await context.workspace();
     const fresh = join(workspace.scratch, 'clone');

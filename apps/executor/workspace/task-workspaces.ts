@@ -87,6 +87,7 @@ export class TaskWorkspaces {
       };
       const { maxBytes } = this.options;
       return {
+        home,
         files: await realpath(join(home, 'files')),
         scratch: await realpath(scratch),
         maxBytes,

@@ -3,16 +3,18 @@ import { diskUsage } from './disk-usage.js';
 
 /** Where the steps of one task find each other's files. */
 export type Workspace = {
+  /** Folder of everything that the task has here: what its steps share, and what its attempts have for themselves. */
+  readonly home: string;
   /** Absolute and real path of the folder that steps share. */
   readonly files: string;
   /** A folder of this attempt alone, beside the shared one. */
   readonly scratch: string;
-  /** Disk space that both may take together. */
+  /** Disk space that all of it may take. */
   readonly maxBytes: number;
 };
 
-export const usedBytes = async ({ files, scratch, maxBytes }: Workspace): Promise<number> =>
-  (await diskUsage(files, maxBytes)).bytes + (await diskUsage(scratch, maxBytes)).bytes;
+export const usedBytes = async ({ home, maxBytes }: Workspace): Promise<number> =>
+  (await diskUsage(home, maxBytes)).bytes;
 
 export const fullError = (maxBytes: number): StepError =>
   new StepError(
