@@ -125,7 +125,7 @@ const wrong: readonly {
     name: 'an unknown class of errors',
     text: `${GOOD}    retry: { on: [server, sometimes] }\n`,
     at: [5, 27],
-    says: [/retry\.on\[1\]: 'sometimes' is no class and no code/, /all, server, model, timeout, SERVER_BUSY/],
+    says: [/retry\.on\[1\]: 'sometimes' is no class and no code/, /all, server, model, timeout, program, files, SERVER_BUSY/],
   },
   {
     name: 'a code that is final',

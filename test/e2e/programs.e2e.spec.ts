@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { sandboxOfThisMachine } from '../steps/sandbox-of-this-machine.js';
+import { findSandbox } from '#apps/executor/sandbox/find-sandbox.js';
 import { processesWith } from '../steps/step-bench.js';
 import { until } from './api-client.js';
 import { RunningPlatform } from './running-platform.js';
@@ -16,7 +16,7 @@ import { SimulatedServer } from './simulated-server.js';
  * killed, leave no process; the files of a task are gone when it is over.
  */
 const run = promisify(execFile);
-const sandbox = await sandboxOfThisMachine();
+const sandbox = await findSandbox();
 
 let platform: RunningPlatform;
 let server: SimulatedServer;

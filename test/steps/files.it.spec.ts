@@ -2,11 +2,10 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { findProgram } from '#apps/executor/sandbox/find-sandbox.js';
-import { sandboxOfThisMachine } from './sandbox-of-this-machine.js';
+import { findProgram, findSandbox } from '#apps/executor/sandbox/find-sandbox.js';
 import { StepBench } from './step-bench.js';
 
-const sandbox = await sandboxOfThisMachine();
+const sandbox = await findSandbox();
 
 let bench: StepBench;
 let root: string;

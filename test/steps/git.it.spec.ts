@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { findSandbox } from '#apps/executor/sandbox/find-sandbox.js';
 import { isNewEnough } from '#apps/executor/steps/find-git.js';
 import { isPublic } from '#apps/executor/steps/git-address.js';
-import { sandboxOfThisMachine } from './sandbox-of-this-machine.js';
 import { StepBench } from './step-bench.js';
 
 const run = promisify(execFile);
-const sandbox = await sandboxOfThisMachine();
+const sandbox = await findSandbox();
 const mode = { ORCHESTRA_UNSANDBOXED: sandbox.kind === 'bwrap' ? 'refuse' : 'allow' };
 
 let bench: StepBench;

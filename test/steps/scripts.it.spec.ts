@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { sandboxOfThisMachine } from './sandbox-of-this-machine.js';
+import { findSandbox } from '#apps/executor/sandbox/find-sandbox.js';
 import { processesWith, StepBench } from './step-bench.js';
 
-const sandbox = await sandboxOfThisMachine();
+const sandbox = await findSandbox();
 const mode = sandbox.kind === 'bwrap' ? {} : { ORCHESTRA_UNSANDBOXED: 'allow' };
 
 let bench: StepBench;
