@@ -64,6 +64,12 @@ export default {
       'The settings of the policy as YAML.',
     ),
     only(
+      'servers-file',
+      'libs/servers-file',
+      ['^libs/(domain|contracts|servers-file)/', ...npm('yaml')],
+      'The list of servers as YAML.',
+    ),
+    only(
       'broker',
       'libs/broker',
       ['^libs/(domain|contracts|broker)/', '^[a-z_/]+$', ...npm('@nats-io')],

@@ -58,6 +58,21 @@ describe('frozen task events', () => {
     });
   });
 
+  it('fold a task that was moved back, until its priority is changed', () => {
+    const moved = foldTasks(...BEGIN, 'task.moved').open.get('t-1');
+    expect(moved?.moved).toEqual({
+      to: { kind: 'after', taskId: 't-0' },
+      place: { priority: 7, fromMs: Date.parse('2026-01-02T03:04:05.678Z'), seq: 3, nth: [2 ** 32, -1] },
+      reason: 'the demo goes first',
+      by: 'ada',
+      at: '2026-01-02T03:04:05.678Z',
+    });
+    expect(moved?.promise?.aheadMs).toBe(600_000);
+    expect(moved?.line).toEqual({ sinceMs: Date.parse('2026-01-02T03:04:05.678Z'), seq: 6 });
+    const changed = foldTasks(...BEGIN, 'task.moved', 'task.priority-changed').open.get('t-1');
+    expect([changed?.moved, changed?.line, changed?.promise]).toEqual([null, moved?.line, moved?.promise]);
+  });
+
   it('fold a pause that is lifted', () => {
     expect(foldTasks(...BEGIN, 'scheduling.paused').pauses.get('workspace:default')).toEqual({
       scope: 'workspace:default',

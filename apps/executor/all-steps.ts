@@ -10,10 +10,14 @@ import type { StepRunner } from './step-runner.js';
 import { executeScriptStep } from './steps/execute-script.step.js';
 import { findGit } from './steps/find-git.js';
 import { gitCloneStep } from './steps/git-clone.step.js';
+import { formatOutputStep } from './steps/format-output.step.js';
+import { httpRequestStep } from './steps/http-request.step.js';
 import { noopStep } from './steps/noop.step.js';
+import { ollamaAnalyzeStep } from './steps/ollama-analyze.step.js';
 import { ollamaChatStep, ollamaEmbedStep, ollamaGenerateStep } from './steps/ollama.steps.js';
 import { pdfText } from './steps/pdf-text.js';
 import { readFilesStep } from './steps/read-files.step.js';
+import { transformStep } from './steps/transform.step.js';
 import { writeFileStep } from './steps/write-file.step.js';
 import type { ReadRoot } from './workspace/readable-roots.js';
 
@@ -47,13 +51,17 @@ export const allSteps = async (
     runner,
     git: await findGit(),
     protocols: new Set(config.gitProtocols.split(',')),
-    privateAddresses: config.gitPrivateAddresses === 'allow',
+    allowed: config.httpAllow,
   });
   const steps = new Map<string, StepRunner>([
     ['noop', noopStep],
     ['ollama_generate', ollamaGenerateStep],
     ['ollama_chat', ollamaChatStep],
     ['ollama_embed', ollamaEmbedStep],
+    ['ollama_analyze', ollamaAnalyzeStep],
+    ['http_request', httpRequestStep(config.httpAllow)],
+    ['transform', transformStep],
+    ['format_output', formatOutputStep],
     ['execute_script', script],
     ['git_clone', clone],
     ['read_files', readFilesStep(await rootsOf(config.readRoots), pdfText(runner, pdftotext ?? null))],

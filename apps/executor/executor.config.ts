@@ -1,6 +1,16 @@
 import { COMMON_SETTINGS, DATA_DIR } from '#libs/runtime/common.settings.js';
-import { integer, loadSettings, type Loaded } from '#libs/runtime/settings.js';
+import { integer, loadSettings, type Loaded, type Setting } from '#libs/runtime/settings.js';
+import { parseAllowed, type AllowEntry } from './http/address-rules.js';
 import { PROGRAM_SETTINGS } from './program.settings.js';
+
+const httpAllow: Setting<readonly AllowEntry[]> = {
+  env: 'ORCHESTRA_HTTP_ALLOW',
+  meaning:
+    'What steps may send HTTP requests to besides the public internet: `wiki.lan, 10.0.0.0/8:8080, [fd00::/8]:*`. Without a port: 80 and 443.',
+  fallback: '',
+  accepts: 'hosts, addresses and ranges, with commas between, each with :port or :* where wanted',
+  parse: parseAllowed,
+};
 
 export const EXECUTOR_SETTINGS = {
   ...COMMON_SETTINGS,
@@ -31,6 +41,7 @@ export const EXECUTOR_SETTINGS = {
     max: 900 * 1024,
     unit: 'bytes',
   }),
+  httpAllow,
   ...PROGRAM_SETTINGS,
 };
 

@@ -77,16 +77,9 @@ export const PROGRAM_SETTINGS = {
   gitProtocols: text({
     env: 'ORCHESTRA_GIT_PROTOCOLS',
     meaning:
-      'Protocols of repositories that `git_clone` fetches: https, and file for folders of this machine, all that the executor can read.',
+      'Protocols of repositories that `git_clone` fetches: https (to the public internet and to what ORCHESTRA_HTTP_ALLOW names), and file for folders of this machine, all that the executor can read.',
     fallback: 'https',
     pattern: /^(https|file)(,(https|file))?$/,
     accepts: 'https and file with , between them',
-  }),
-  gitPrivateAddresses: oneOf({
-    env: 'ORCHESTRA_GIT_PRIVATE_ADDRESSES',
-    meaning:
-      'Whether `git_clone` connects to addresses that are not public: private, loopback, link-local ones.',
-    fallback: 'refuse',
-    values: ['refuse', 'allow'],
   }),
 };

@@ -1,6 +1,9 @@
 import type { StartBound, StepExplanation, Wait } from '#libs/domain/policy/explain.js';
+import type { ProbableStart } from '#libs/domain/policy/probable-starts.js';
 import type { PlaceView, Position, ServerVerdict } from '#libs/domain/policy/ready-wait.js';
+import type { Moved } from '#libs/domain/task/task.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
+import type { PredictionRecord } from '#libs/domain/task/prediction-errors.js';
 import type { Obstacle } from '#libs/domain/policy/server-verdict.js';
 
 /** What follows "Step 'x'" in a sentence about where it is. */
@@ -13,12 +16,31 @@ export const stepText = (step: StepExplanation): string => {
     case 'running':
       return `runs on ${step.serverId} since ${clockTime(Date.parse(step.since))} (attempt ${step.attempt})`;
     case 'waiting':
-      return `${waitText(step.wait, step.model)}${boundText(step.bound)}`;
+      return `${waitText(step.wait, step.model)}${startText(step.start, step.bound)}`;
   }
 };
 
-const boundText = (bound: StartBound | undefined): string =>
-  bound === undefined ? '' : `; it starts by ${dateTime(bound.startByMs)} at the latest`;
+const startText = (start: ProbableStart | undefined, bound: StartBound | undefined): string => {
+  const latest = bound && `by ${dateTime(bound.startByMs)} at the latest`;
+  if (start === undefined) return latest === undefined ? '' : `; it starts ${latest}`;
+  const how = start.kind === 'probably' ? 'probably at' : 'probably not before';
+  return `; it starts ${how} ${dateTime(start.atMs)}${latest === undefined ? '' : `, and ${latest}`}`;
+};
+
+/** How good predictions have been, as a sentence. */
+export const predictionsText = ({ count, sinceMs, medianMs, nineOfTenMs }: PredictionRecord): string =>
+  `Predictions since ${dateTime(sinceMs)} were off by ${spanText(medianMs)} in the middle, 9 of 10 by no more than ${spanText(nineOfTenMs)} (n = ${count}).`;
+
+/** `0.4 s`, `20 s`, `1 min 40 s`, `2 h 5 min`. */
+const spanText = (ms: number): string => {
+  if (ms < 10_000) return `${(Math.round(ms / 100) / 10).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1_000);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60
+    ? `${minutes} min ${seconds % 60} s`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+};
 
 export const waitText = (wait: Wait, model: string | null): string => {
   switch (wait.kind) {
@@ -43,6 +65,12 @@ export const waitText = (wait: Wait, model: string | null): string => {
     case 'model':
       return `${modelText(wait.servers, model)}${aheadText(wait.position, model)}`;
   }
+};
+
+/** A sentence: where somebody has put a task. */
+export const movedText = ({ to, by, at, reason }: Omit<Moved, 'place'>): string => {
+  const where = 'taskId' in to ? `${to.kind} ${to.taskId}` : `to the ${to.kind}`;
+  return `It was moved ${where} by ${by} at ${dateTime(Date.parse(at))} (${reason}).`;
 };
 
 export const pauseText = ({ scope, by, since, reason }: Pause): string =>

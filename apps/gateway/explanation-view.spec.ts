@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { MoveTo } from '#libs/domain/task/events.js';
 import type { StepExplanation, Wait } from '#libs/domain/policy/explain.js';
 import { explanationView } from './explanation-view.js';
 
@@ -11,7 +12,41 @@ const BEHIND = { ahead: 4, aheadOfSame: 1 };
 const PAUSE = { reason: 'repair', by: 'ada', since: '2026-01-02T03:04:00.000Z' };
 
 const viewOf = (...steps: readonly StepExplanation[]) =>
-  explanationView('t1', { kind: 'open', seq: 7, atMs: AT_MS, priority: 5, steps });
+  explanationView('t1', {
+    kind: 'open',
+    seq: 7,
+    atMs: AT_MS,
+    priority: 5,
+    moved: null,
+    steps,
+    predictions: null,
+  });
+
+describe('where somebody has put a task', () => {
+  const place = { priority: 5, fromMs: 0, seq: 1, nth: [1] };
+  const said = { reason: 'a demo', by: 'ada', at: '2026-01-02T03:04:00.000Z' };
+
+  it.each<readonly [MoveTo, string, object]>([
+    [{ kind: 'front' }, 'moved to the front by ada', { to: 'front', task: null }],
+    [{ kind: 'before', taskId: 't9' }, 'moved before t9 by ada', { to: 'before', task: 't9' }],
+  ])('is told: %j', (to, text, data) => {
+    const wait = { kind: 'lease' } as const;
+    const steps = [{ stepId: 'a', model: null, state: 'waiting', wait } as const];
+    const moved = { to, place, ...said };
+    const view = explanationView('t1', {
+      kind: 'open',
+      seq: 7,
+      atMs: AT_MS,
+      priority: 5,
+      moved,
+      steps,
+      predictions: null,
+    });
+    const sentence = `It was ${text} at 2026-01-02T03:04:00Z (a demo).`;
+    expect(view.moved).toEqual({ ...data, ...said, text: sentence });
+    expect(view.summary).toBe(`Step 'a' is about to start: a slot was found for it. ${sentence}`);
+  });
+});
 
 const textOf = (wait: Wait, model: string | null = MODEL): string => {
   const [step] = viewOf({ stepId: 'a', model, state: 'waiting', wait }).steps;
@@ -135,6 +170,52 @@ describe('an explanation', () => {
     const [step] = viewOf({ stepId: 'a', model: MODEL, state: 'waiting', wait, bound }).steps;
     expect(step?.text).toMatch(/; it is first in line; it starts by 2026-01-02T03:04:05Z at the latest$/);
     expect(step?.bound).toEqual({ start_by: '2026-01-02T03:04:05.678Z', may_be_overtaken_ms: 90_000 });
+  });
+
+  it.each([
+    ['probably', 'it starts probably at 2026-01-02T03:05:05Z'],
+    ['not-before', 'it starts probably not before 2026-01-02T03:05:05Z'],
+  ] as const)('says when a step starts: %s', (kind, says) => {
+    const wait: Wait = { kind: 'steps', stepIds: ['b'] };
+    const start = { kind, atMs: AT_MS + 60_000 };
+    const [step] = viewOf({ stepId: 'a', model: null, state: 'waiting', wait, start }).steps;
+    expect(step?.text).toBe(`waits for 'b'; ${says}`);
+    expect(step?.start).toEqual({ kind, at: '2026-01-02T03:05:05.678Z' });
+  });
+
+  it.each([
+    [400, 9_960, '0.4 s', '10.0 s'],
+    [20_000, 100_000, '20 s', '1 min 40 s'],
+    [59_600, 7_500_000, '1 min 0 s', '2 h 5 min'],
+  ])('says how far off predictions were: %i and %i ms', (medianMs, nineOfTenMs, median, nineOfTen) => {
+    const predictions = { count: 41, sinceMs: AT_MS, medianMs, nineOfTenMs };
+    const view = explanationView('t1', {
+      kind: 'open',
+      seq: 7,
+      atMs: AT_MS,
+      priority: 5,
+      moved: null,
+      steps: [],
+      predictions,
+    });
+    expect(view.predictions?.['text']).toBe(
+      `Predictions since 2026-01-02T03:04:05Z were off by ${median} in the middle, 9 of 10 by no more than ${nineOfTen} (n = 41).`,
+    );
+  });
+
+  it('says of a moment of the past that the task was not there, or was over, and since when', () => {
+    const common = { seq: 7, atMs: AT_MS };
+    expect(
+      explanationView('t1', { kind: 'not-submitted', ...common, submittedAtMs: AT_MS + 1 }),
+    ).toMatchObject({
+      status: 'not_submitted',
+      summary: 'The task was not there yet: it was submitted at 2026-01-02T03:04:05.679Z.',
+    });
+    const over = { kind: 'over', ...common, status: 'cancelled' } as const;
+    expect(explanationView('t1', over).summary).toBe('The task is over: it has been cancelled.');
+    expect(explanationView('t1', { ...over, endedAtMs: AT_MS - 1 }).summary).toBe(
+      'The task is over: it has been cancelled, at 2026-01-02T03:04:05.677Z.',
+    );
   });
 
   it('has the same as data, named as the API names things, with times as text', () => {

@@ -1,16 +1,23 @@
-import type { ExplainReply } from '#libs/contracts/explain.js';
+import type { PastExplainReply } from '#libs/contracts/explain.js';
+import type { MovedView } from '#libs/contracts/queries.js';
 import type { StepExplanation } from '#libs/domain/policy/explain.js';
-import { stepText } from './explanation-text.js';
+import type { PredictionRecord } from '#libs/domain/task/prediction-errors.js';
+import type { Moved } from '#libs/domain/task/task.js';
+import { movedText, predictionsText, stepText } from './explanation-text.js';
 import { asApiData } from './api-data.js';
 
 /** `GET /tasks/{id}/explain`: sentences for people, and the same as data. */
 export type ExplanationView = {
   readonly id: string;
-  readonly status: 'open' | 'completed' | 'failed' | 'cancelled';
+  readonly status: 'open' | 'completed' | 'failed' | 'cancelled' | 'not_submitted';
   readonly as_of: string;
   readonly as_of_seq: number;
   readonly summary: string;
+  /** Where somebody has put it, also as a sentence; null where priority and age say its place. */
+  readonly moved: (MovedView & { readonly text: string }) | null;
   readonly steps: readonly StepView[];
+  /** How good predictions of starts have been. */
+  readonly predictions: Readonly<Record<string, unknown>> | null;
 };
 
 type StepView = {
@@ -22,16 +29,24 @@ type StepView = {
   readonly waits_for: Readonly<Record<string, unknown>> | null;
   /** The latest start that it was promised, and for how much longer later work may be put before it. */
   readonly bound: Readonly<Record<string, unknown>> | null;
+  /** When it will probably start. */
+  readonly start: Readonly<Record<string, unknown>> | null;
 };
 
 export const explanationView = (
   id: string,
-  reply: Exclude<ExplainReply, { readonly kind: 'unknown' }>,
+  reply: Exclude<PastExplainReply, { readonly kind: 'unknown' }>,
 ): ExplanationView => {
-  const common = { id, as_of: new Date(reply.atMs).toISOString(), as_of_seq: reply.seq };
+  const common = { id, as_of: timeOf(reply.atMs), as_of_seq: reply.seq };
+  if (reply.kind === 'not-submitted') {
+    const summary = `The task was not there yet: it was submitted at ${timeOf(reply.submittedAtMs)}.`;
+    return { ...common, status: 'not_submitted', summary, moved: null, steps: [], predictions: null };
+  }
   if (reply.kind === 'over') {
-    const { status } = reply;
-    return { ...common, status, summary: `The task is over: it has ${OVER[status]}.`, steps: [] };
+    const { status, endedAtMs } = reply;
+    const when = endedAtMs === undefined ? '' : `, at ${timeOf(endedAtMs)}`;
+    const summary = `The task is over: it has ${OVER[status]}${when}.`;
+    return { ...common, status, summary, moved: null, steps: [], predictions: null };
   }
   const steps = reply.steps.map((step): StepView => ({
     id: step.stepId,
@@ -40,9 +55,30 @@ export const explanationView = (
     text: stepText(step),
     waits_for: step.state === 'waiting' ? asApiData(step.wait) : null,
     bound: step.state === 'waiting' && step.bound ? asApiData(step.bound) : null,
+    start: step.state === 'waiting' && step.start ? asApiData(step.start) : null,
   }));
-  return { ...common, status: 'open', summary: summaryOf(steps), steps };
+  const moved = reply.moved && movedView(reply.moved);
+  const predictions = predictionsView(reply.predictions);
+  const summary = [summaryOf(steps), ...(moved ? [moved.text] : [])].join(' ');
+  return { ...common, status: 'open', summary, moved, steps, predictions };
 };
+
+const movedView = (moved: Moved): MovedView & { readonly text: string } => {
+  const { to, reason, by, at } = moved;
+  return { text: movedText(moved), to: to.kind, task: 'taskId' in to ? to.taskId : null, reason, by, at };
+};
+
+/** A sentence, and the same as data. */
+export const predictionsView = (record: PredictionRecord | null): Readonly<Record<string, unknown>> | null =>
+  record && {
+    text: predictionsText(record),
+    since: timeOf(record.sinceMs),
+    count: record.count,
+    off_by_ms_median: record.medianMs,
+    off_by_ms_nine_of_ten: record.nineOfTenMs,
+  };
+
+const timeOf = (ms: number): string => new Date(ms).toISOString();
 
 const OVER = { completed: 'completed', failed: 'failed', cancelled: 'been cancelled' } as const;
 

@@ -3,6 +3,7 @@ import { CancelTasksController } from './cancel-tasks.controller.js';
 import { HealthController } from './health.controller.js';
 import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
+import { MoveController } from './move.controller.js';
 import { PausesController } from './pauses.controller.js';
 import { PlatformClient } from './platform-client.js';
 import { QueueController } from './queue.controller.js';
@@ -11,6 +12,7 @@ import { ResultsClient } from './results-client.js';
 import { SchedulerClient } from './scheduler-client.js';
 import { ServersController } from './servers.controller.js';
 import { Submission } from './submission.js';
+import { TaskChanges } from './task-changes.js';
 import { TaskHistory } from './task-history.js';
 import { TaskStream } from './task-stream.js';
 import { TasksController } from './tasks.controller.js';
@@ -73,6 +75,7 @@ const wired = (providers: Provider[]): DynamicModule => ({
   controllers: [
     CancelTasksController,
     RerunController,
+    MoveController,
     TasksController,
     WorkflowsController,
     TemplatesController,
@@ -81,5 +84,5 @@ const wired = (providers: Provider[]): DynamicModule => ({
     PausesController,
     HealthController,
   ],
-  providers,
+  providers: [...providers, TaskChanges],
 });

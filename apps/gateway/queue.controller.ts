@@ -2,6 +2,7 @@ import { Controller, Get, Inject, Query } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { QueueReply } from '#libs/contracts/explain.js';
 import { asApiData } from './api-data.js';
+import { predictionsView } from './explanation-view.js';
 import { waitText } from './explanation-text.js';
 import { schemaRef } from './http/openapi-schemas.js';
 import { QueueDto } from './list-tasks.dto.js';
@@ -24,11 +25,12 @@ export class QueueController {
   }
 }
 
-const queueShown = ({ atMs, seq, open, ready, groups, next, paused }: QueueReply): object => ({
+const queueShown = ({ atMs, seq, open, ready, groups, next, predictions, paused }: QueueReply): object => ({
   as_of: new Date(atMs).toISOString(),
   as_of_seq: seq,
   open_tasks: open,
   ready_steps: ready,
+  predictions: predictionsView(predictions),
   paused,
   groups: groups.map(({ model, size, first, wait }) => ({
     model,

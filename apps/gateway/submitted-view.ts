@@ -3,6 +3,15 @@ import type { Submitted } from './submission.js';
 
 export const TASKS_PATH = '/api/v1/tasks';
 
+/** A task or workflow that was stored and not decided yet, so that nothing else is known of it. */
+export type Undecided = { readonly id: string; readonly status: 'accepted'; readonly status_url: string };
+
+export const undecided = (id: string): Undecided => ({
+  id,
+  status: 'accepted',
+  status_url: `${TASKS_PATH}/${id}`,
+});
+
 /** How each outcome of a submission is answered. */
 export const SUBMISSION_STATUS = { queued: 201, repeated: 200, stored: 202 } as const;
 

@@ -16,20 +16,27 @@ import {
 import { ApiHeader, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { randomUUID } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { CancelTask, ChangePriority } from '#libs/contracts/commands.js';
 import type { StatusCounts, TaskPage, TaskView } from '#libs/contracts/queries.js';
 import { schemaRef } from './http/openapi-schemas.js';
 import { ApiError } from './http/problem.js';
 import { idempotencyKeyOf, taskIdOf } from './http/request-parts.js';
 import { EventsDto, filterOf, ListTasksDto, TaskFilterDto } from './list-tasks.dto.js';
+import { ExplainDto, momentOf } from './explain.dto.js';
 import { explanationView, type ExplanationView } from './explanation-view.js';
 import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
 import { PlatformClient } from './platform-client.js';
 import { ResultsClient } from './results-client.js';
-import { SchedulerClient } from './scheduler-client.js';
 import { Submission } from './submission.js';
-import { SUBMISSION_STATUS, submissionOutcome, submittedView, TASKS_PATH } from './submitted-view.js';
+import {
+  SUBMISSION_STATUS,
+  submissionOutcome,
+  submittedView,
+  TASKS_PATH,
+  undecided,
+  type Undecided,
+} from './submitted-view.js';
+import { TaskChanges } from './task-changes.js';
 import { PriorityDto, SubmitTaskDto } from './submit-task.dto.js';
 import { TaskHistory, type HistoryPage } from './task-history.js';
 import { TaskStream } from './task-stream.js';
@@ -37,16 +44,13 @@ import { TaskStream } from './task-stream.js';
 const PAGE_SIZE_DEFAULT = 50;
 const EVENTS_DEFAULT = 200;
 
-/** A task or workflow that was stored and not decided yet, so that nothing else is known of it. */
-export type Undecided = { readonly id: string; readonly status: 'accepted'; readonly status_url: string };
-
 /** What clients do with tasks. Decides nothing: it checks, translates, and shows. */
 @ApiTags('tasks')
 @Controller(TASKS_PATH.slice(1))
 export class TasksController {
   constructor(
     @Inject(Submission) private readonly submission: Submission,
-    @Inject(SchedulerClient) private readonly scheduler: SchedulerClient,
+    @Inject(TaskChanges) private readonly changes: TaskChanges,
     @Inject(ResultsClient) private readonly results: ResultsClient,
     @Inject(TaskHistory) private readonly history: TaskHistory,
     @Inject(TaskStream) private readonly stream: TaskStream,
@@ -139,12 +143,15 @@ export class TasksController {
   @ApiParam({ name: 'id' })
   @ApiResponse({
     status: 200,
-    description: 'As the scheduler sees it now.',
+    description: 'As the scheduler sees it now, or as it saw it at that moment.',
     schema: schemaRef('Explanation'),
   })
-  async explain(@Param('id') given: string): Promise<ExplanationView> {
+  async explain(@Param('id') given: string, @Query() { at }: ExplainDto): Promise<ExplanationView> {
     const id = taskIdOf(given);
-    const reply = await this.platform.explain(id);
+    const reply =
+      at === undefined
+        ? await this.platform.explain(id)
+        : await this.results.explainPast(id, momentOf(at, Date.now()));
     if (reply.kind === 'unknown') throw new ApiError('TASK_UNKNOWN', `There is no task '${id}'.`);
     return explanationView(id, reply);
   }
@@ -161,7 +168,7 @@ export class TasksController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TaskView | Undecided> {
     const taskId = taskIdOf(given);
-    return await this.#change(
+    return await this.changes.change(
       { kind: 'priority', commandId: randomUUID(), taskId, priority },
       traceparent,
       reply,
@@ -188,7 +195,7 @@ export class TasksController {
   ): Promise<TaskView | Undecided> {
     const taskId = taskIdOf(given);
     const reason = 'asked by a client';
-    return await this.#change(
+    return await this.changes.change(
       { kind: 'cancel', commandId: randomUUID(), taskId, reason },
       traceparent,
       reply,
@@ -226,20 +233,4 @@ export class TasksController {
   async #view(taskId: string): Promise<TaskView> {
     return await this.results.ask<TaskView>({ kind: 'task', taskId });
   }
-
-  /** The task as it is after the change, or that the change is stored and will be decided. */
-  async #change(
-    command: ChangePriority | CancelTask,
-    traceparent: string | undefined,
-    reply: FastifyReply,
-    status: number,
-  ): Promise<TaskView | Undecided> {
-    const answer = await this.scheduler.send(command, traceparent);
-    void reply.status(answer === null ? 202 : status);
-    if (answer === null) return undecided(command.taskId);
-    if (!answer.ok) throw ApiError.of(answer.failure);
-    return await this.#view(command.taskId);
-  }
 }
-
-const undecided = (id: string): Undecided => ({ id, status: 'accepted', status_url: `${TASKS_PATH}/${id}` });

@@ -12,7 +12,7 @@ import { ResultsClient } from './results-client.js';
 import { SchedulerClient } from './scheduler-client.js';
 import { ListWorkflowsDto, SubmitWorkflowDto, WorkflowTaskDto } from './submit-workflow.dto.js';
 import { TASKS_PATH } from './submitted-view.js';
-import type { Undecided } from './tasks.controller.js';
+import type { Undecided } from './submitted-view.js';
 import { WorkflowSubmission, type SubmittedWorkflow } from './workflow-submission.js';
 
 const PATH = '/api/v1/workflows';

@@ -13,7 +13,7 @@ import { assertKnown, typedEvent } from '#libs/event-log/typed-event.js';
 import { gpusOfThisMachine } from '#libs/runtime/gpu-inventory.js';
 import type { HealthCheck } from '#libs/runtime/health.js';
 import { NotLeadingError } from '#libs/runtime/not-leading-error.js';
-import { parseServersFile } from './servers-file.js';
+import { parseServersFile } from '#libs/servers-file/servers-file.js';
 import { Term, type TermOptions } from './term.js';
 
 export type AllocatorServiceOptions = Omit<TermOptions, 'ledger' | 'writer' | 'servers' | 'snapshots'> & {

@@ -5,6 +5,7 @@ import {
   labelPair,
   oneOf,
   optionWithEnv,
+  pastMoment,
   pointInTime,
   several,
   severalLabels,
@@ -85,6 +86,20 @@ describe('a point in time', () => {
   it.each(['', 'yesterday', '2026-13-01', '2026-01-31T11:00:00', '2026-01-31T11:00:00+01:00', '-5m', '5 m'])(
     'is not %j: without a zone it would mean another time on another machine',
     (text) => expect(() => time(text)).toThrow(/^Expected a time in UTC/),
+  );
+});
+
+describe('a moment of the past', () => {
+  const moment = pastMoment(() => Date.parse('2026-01-31T12:00:00.000Z'));
+
+  it.each([
+    ['4711', '4711'],
+    ['15m', '2026-01-31T11:45:00.000Z'],
+    ['2026-01-31T11:00:00Z', '2026-01-31T11:00:00.000Z'],
+  ])('%s is %s', (text, wanted) => expect(moment(text)).toBe(wanted));
+
+  it.each(['0', '-1', 'yesterday'])('is not %j', (text) =>
+    expect(() => moment(text)).toThrow(/^Expected a time in UTC/),
   );
 });
 

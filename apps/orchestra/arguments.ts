@@ -76,6 +76,12 @@ export const pointInTime =
     );
   };
 
+/** The same, or the sequence of an event, which is all digits. */
+export const pastMoment =
+  (nowMs: () => number = Date.now) =>
+  (text: string): string =>
+    /^[1-9]\d{0,14}$/.test(text) ? text : pointInTime(nowMs)(text);
+
 /** A time without a zone would be read as local time, and the log knows only one. */
 const absoluteMs = (text: string): number =>
   /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?Z)?$/.test(text) ? Date.parse(text) : Number.NaN;

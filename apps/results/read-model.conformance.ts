@@ -143,6 +143,7 @@ export const readModelConformance = (
           started_at: later(1),
           ended_at: later(4),
           cancel_requested_at: null,
+          moved: null,
           result: { text: 'ho' },
           error: null,
           last_error: null,

@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { Logger } from '#libs/runtime/logger.js';
+import { PastExplainer } from './past/past-explainer.js';
 import { QueryService } from './query/query.service.js';
 import { ReadModel } from './read-model.js';
 import { ResultsController } from './results.controller.js';
@@ -10,12 +11,13 @@ import { ResultsController } from './results.controller.js';
  */
 @Module({})
 export class ResultsModule {
-  static with(readModel: ReadModel, logger: Logger): DynamicModule {
+  static with(readModel: ReadModel, past: PastExplainer, logger: Logger): DynamicModule {
     return {
       module: ResultsModule,
       controllers: [ResultsController],
       providers: [
         { provide: ReadModel, useValue: readModel },
+        { provide: PastExplainer, useValue: past },
         { provide: QueryService, useValue: new QueryService(readModel, logger) },
       ],
     };

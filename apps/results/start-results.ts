@@ -1,6 +1,8 @@
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import { STREAMS } from '#libs/contracts/streams.js';
+import { BUCKETS, STREAMS } from '#libs/contracts/streams.js';
+import { inboxPrefixOf } from '#libs/runtime/broker-client.js';
+import { jetStreamSnapshotStore } from '#libs/event-log/jetstream.snapshot-store.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import { nestLogger, type Logger } from '#libs/runtime/logger.js';
 import { RpcServer } from '#libs/runtime/rpc.server.js';
@@ -8,6 +10,7 @@ import type { RunningService, ServiceContext } from '#libs/runtime/run-service.j
 import type { Database } from './database/database.js';
 import { PostgresDatabase } from './database/postgres.database.js';
 import { SqliteDatabase } from './database/sqlite.database.js';
+import { PastExplainer } from './past/past-explainer.js';
 import { ReadModel } from './read-model.js';
 import type { ResultsConfig } from './results.config.js';
 import { ResultsModule } from './results.module.js';
@@ -21,10 +24,24 @@ export const startResults = async (
     tasks: jetStreamEventLog(connection, STREAMS.tasks),
     leases: jetStreamEventLog(connection, STREAMS.leases),
   };
+  const snapshotsOf = ({ name }: { readonly name: string }) =>
+    jetStreamSnapshotStore(connection, {
+      bucket: BUCKETS.snapshots.name,
+      log: name,
+      inboxPrefix: inboxPrefixOf('results'),
+    });
   const readModel = new ReadModel(databaseOf(config, logger), logs, logger, config.lagReadyMax);
+  const past = new PastExplainer({
+    logs,
+    snapshots: { tasks: snapshotsOf(STREAMS.tasks), leases: snapshotsOf(STREAMS.leases) },
+    onSnapshotFailure: (error) =>
+      logger.warn({ error: String(error) }, 'a snapshot was not read; the log has everything'),
+    readModel,
+    logger,
+  });
   health.add('projection', readModel.health);
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(
-    ResultsModule.with(readModel, logger),
+    ResultsModule.with(readModel, past, logger),
     {
       strategy: new RpcServer(connection, logger),
       logger: nestLogger(logger),
@@ -36,6 +53,7 @@ export const startResults = async (
     // Questions first, then what answers them.
     stop: async () => {
       await app.close();
+      await past.stop();
       await readModel.stop();
     },
   };

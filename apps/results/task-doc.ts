@@ -25,6 +25,7 @@ export type TaskState = {
   readonly startedAt: string | null;
   readonly endedAt: string | null;
   readonly cancelRequestedAt: string | null;
+  readonly moved: Json | null;
   readonly result: Json | null;
   readonly error: Json | null;
   readonly lastSeq: number;

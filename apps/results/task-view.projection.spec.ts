@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Failure } from '#libs/domain/errors.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
-import type { TaskEvent } from '#libs/domain/task/events.js';
+import type { MoveTo, TaskEvent } from '#libs/domain/task/events.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import {
   dispatched,
@@ -130,6 +130,29 @@ describe('a task that repeats another one', () => {
   it('still has it when it is over', () => {
     const gone: TaskEvent = { type: 'task.cancelled', taskId: 't1', reason: 'x', stopped: [], at: NOW };
     expect(taskAfter(again, gone).steps.map(({ status }) => status)).toEqual(['kept', 'cancelled']);
+  });
+});
+
+describe('a task that was moved', () => {
+  const moved = (to: MoveTo): TaskEvent => ({
+    type: 'task.moved',
+    taskId: 't1',
+    to,
+    place: { priority: 5, from: NOW, seq: 1, nth: [1] },
+    reason: 'a demo',
+    by: 'ada',
+    at: NOW,
+  });
+  const said = { reason: 'a demo', by: 'ada', at: NOW };
+
+  it('says where to, by whom, when and why, until it has another priority', () => {
+    const view = (...facts: readonly TaskEvent[]) =>
+      JSON.parse(taskAfter(submitted(), ...facts).state.moved ?? 'null') as unknown;
+    expect(view()).toBeNull();
+    expect(view(moved({ kind: 'front' }))).toEqual({ to: 'front', task: null, ...said });
+    const after = moved({ kind: 'after', taskId: 't0' });
+    expect(view(moved({ kind: 'front' }), after)).toEqual({ to: 'after', task: 't0', ...said });
+    expect(view(after, { type: 'task.priority-changed', taskId: 't1', priority: 5, at: NOW })).toBeNull();
   });
 });
 

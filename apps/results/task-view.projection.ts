@@ -1,11 +1,12 @@
 // The reader's tour: previous: apps/executor/run-attempt.ts, whose report became the facts that arrive here; next: the
 // answer. The client reads what this file made of them, by way of query/task.reader.ts and the gateway.
-import type { TaskStatus } from '#libs/contracts/queries.js';
+import type { MovedView, TaskStatus } from '#libs/contracts/queries.js';
 import type {
   StepFailure,
   StepSuccess,
   StoppedAttempt,
   TaskEvent,
+  TaskMoved,
   TaskSubmitted,
 } from '#libs/domain/task/events.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
@@ -86,7 +87,8 @@ type Handlers = {
 };
 
 const handlers: Handlers = {
-  'task.priority-changed': (doc, { priority }) => withState(doc, { priority }),
+  'task.priority-changed': (doc, { priority }) => withState(doc, { priority, moved: null }),
+  'task.moved': (doc, event) => withState(doc, { moved: json(movedView(event)) }),
   'step.dispatched': (doc, event, seq) => {
     const attempt: AttemptState = {
       seq,
@@ -158,6 +160,7 @@ const openedBy = (event: TaskSubmitted, seq: number): TaskDoc => ({
   state: {
     status: 'queued',
     priority: event.priority,
+    moved: null,
     startedAt: null,
     endedAt: null,
     cancelRequestedAt: null,
@@ -188,6 +191,14 @@ const factsOf = (event: TaskSubmitted): NewTask => ({
   rerunOf: event.rerunOf ?? null,
   labelPairs: Object.entries(event.labels),
   steps: event.steps.map(({ stepType, needs }) => ({ stepType, needs: json(needs) })),
+});
+
+const movedView = ({ to, reason, by, at }: TaskMoved): MovedView => ({
+  to: to.kind,
+  task: 'taskId' in to ? to.taskId : null,
+  reason,
+  by,
+  at,
 });
 
 const json = (value: unknown): Json => JSON.stringify(value);

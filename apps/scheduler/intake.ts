@@ -7,9 +7,10 @@ import {
   submitTask,
   type SubmitOutcome,
 } from '#libs/domain/task/decide.js';
-import { promiseFor } from '#libs/domain/policy/promise.js';
+import { promiseAgain, promiseFor } from '#libs/domain/policy/promise.js';
 import { cancelTasks, type TasksCancelled } from '#libs/domain/task/cancel-tasks.js';
 import { cancelWorkflow, submitWorkflow, type WorkflowOutcome } from '#libs/domain/task/decide-workflow.js';
+import { moveTask } from '#libs/domain/task/move-task.js';
 import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
 import { recordReport } from '#libs/domain/task/outcome.js';
 import type { Failure } from '#libs/domain/errors.js';
@@ -110,6 +111,14 @@ export class Intake {
       }
       case 'priority':
         return changePriority(command.taskId, command.priority, recorder.book, at);
+      case 'move': {
+        const { book, index } = recorder;
+        return moveTask(command, book, {
+          at,
+          placeOf: (task) => index.placeOf(task),
+          promiseAgain: (task) => promiseAgain(task, clock.nowMs(), book, index.bounds),
+        });
+      }
       case 'pause':
         return pauseScheduling(command, recorder.book.pauses, { at, isServerKnown });
       case 'resume':

@@ -24,6 +24,7 @@ import type { Logger } from '#libs/runtime/logger.js';
 import { renderStep } from '#libs/template/render.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import type { Recorder } from './recorder.js';
+import { Foresight } from './foresight.js';
 import { parametersOf } from './task-parameters.js';
 import { pause } from '#libs/event-log/pause.js';
 
@@ -64,10 +65,13 @@ export class ScheduleCycle {
   readonly #loadsAsked = new Map<ServerId, number>();
   readonly #knownBytes = new Map<string, number>();
   #grantsInFlight = 0;
+  readonly foresight: Foresight;
   #due = false;
   cycles = 0;
 
-  constructor(private readonly options: CycleOptions) {}
+  constructor(private readonly options: CycleOptions) {
+    this.foresight = new Foresight(options.clock);
+  }
 
   /** Something changed: run soon, once for everything that changes in this turn. */
   wake(): void {
@@ -129,6 +133,13 @@ export class ScheduleCycle {
     // 5. Ask for leases, and dispatch what is granted.
     if (placements.length > 0) void this.#askLeases(placements);
     if (impossible.length > 0) this.wake();
+    // 6. Predict the start of what has to wait: in a turn of its own, when everything above is on its way.
+    if (recorder.index.predictions.isDue) setImmediate(() => this.#predict());
+  }
+
+  #predict(): void {
+    const { signal, recorder } = this.options;
+    if (!signal.aborted) this.foresight.predict(recorder.index, (nowMs) => this.snapshot(nowMs));
   }
 
   async #askLeases(placements: readonly Placement[]): Promise<void> {
@@ -213,6 +224,7 @@ export class ScheduleCycle {
     if (!rendered.ok) return failTask(task, rendered.failure, at);
     const { stepId, attempt } = step;
     const vramShare = vramShareOf(this.options.ledger, serverId, residencyId);
+    const predictedMs = this.options.recorder.index.predictions.of(task.id, stepId);
     return dispatchStep(
       task,
       {
@@ -220,6 +232,7 @@ export class ScheduleCycle {
         attempt,
         lease,
         ...(vramShare === undefined ? {} : { vramShare }),
+        ...(predictedMs === undefined ? {} : { predictedStartAt: rfc3339(Math.floor(predictedMs)) }),
         input: rendered.input,
         at,
       },
@@ -253,6 +266,7 @@ export class ScheduleCycle {
       if (reply.ok) return;
       const need = reply.failure.details?.['needBytes'];
       if (typeof need === 'number') this.#knownBytes.set(profileKey(profile), need);
+      this.foresight.forget();
       this.options.logger.info({ serverId, model: profile.model, failure: reply.failure }, 'load refused');
     } catch (error) {
       this.options.logger.warn(

@@ -8,7 +8,8 @@ import type { SnapshotStore } from '#libs/event-log/snapshot-store.js';
 import type { HealthCheck } from '#libs/runtime/health.js';
 import { NotLeadingError } from '#libs/runtime/not-leading-error.js';
 import { PolicyWatch } from './policy-watch.js';
-import { foldLedger, foldTask, type FoldedLedger } from './fold.js';
+import { foldTask } from '#libs/event-log/state-folds.js';
+import { foldLedger, type FoldedLedger } from './fold.js';
 import { Term, type TermOptions } from './term.js';
 
 export type SchedulerServiceOptions = Omit<

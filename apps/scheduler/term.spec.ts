@@ -18,7 +18,7 @@ import { createLogger } from '#libs/runtime/logger.js';
 import { loadSettings } from '#libs/runtime/settings.js';
 import { NOW, NOW_MS, submission, TEMPLATE, workflowOf } from '#libs/testing/builders.js';
 import { Answers } from './answers.js';
-import { foldTask } from './fold.js';
+import { foldTask } from '#libs/event-log/state-folds.js';
 import { SCHEDULER_SETTINGS } from './scheduler.config.js';
 import { Term } from './term.js';
 

@@ -3,8 +3,10 @@ import type { Lease, Ledger } from '#libs/domain/gpu/gpu.js';
 import { canonicalJson } from '#libs/domain/canonical.js';
 import { costsOf } from '#libs/domain/policy/costs.js';
 import { explainTask } from '#libs/domain/policy/explain.js';
+import { ProbableStarts } from '#libs/domain/policy/probable-starts.js';
 import { queueView } from '#libs/domain/policy/queue-view.js';
 import type { PolicySettings } from '#libs/domain/policy/settings.js';
+import { predictionRecord } from '#libs/domain/task/prediction-errors.js';
 import { submissionsOf } from '#libs/domain/task/decide-workflow.js';
 import { dependencyEnded, loseLease } from '#libs/domain/task/outcome.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
@@ -17,7 +19,7 @@ import type { SnapshotKeeper } from '#libs/event-log/snapshot-keeper.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
 import type { Answers } from './answers.js';
-import { foldLease } from './fold.js';
+import { foldLease } from '#libs/event-log/state-folds.js';
 import { Intake } from './intake.js';
 import { Recorder } from './recorder.js';
 import { ScheduleCycle, type Allocator } from './schedule-cycle.js';
@@ -77,6 +79,8 @@ export class Term {
     this.seen = { ...book.positions, leases: options.leasesAt.seq };
     const index = new TaskIndex(book, costsOf(book.paces, ledger));
     index.rebuild(clock.nowMs());
+    // What was ready before this term was predicted by another one, or never.
+    index.predictions.skip();
     this.recorder = new Recorder(writer, book, index, clock, (taskId) => this.#closeDependents(taskId));
     this.#intake = new Intake({
       ...options,
@@ -149,16 +153,23 @@ export class Term {
     const task = book.open.get(taskId);
     if (task === undefined) return { kind: 'unknown' };
     const { index } = this.recorder;
-    const steps = explainTask(task, { book, index, snapshot: this.cycle.snapshot(atMs) });
-    return { kind: 'open', seq, atMs, priority: task.priority, steps };
+    const snapshot = this.cycle.snapshot(atMs);
+    const steps = explainTask(task, { book, index, snapshot, forecast: this.cycle.foresight.of(snapshot) });
+    const predictions = predictionRecord(book.predictionErrors, atMs);
+    return { kind: 'open', seq, atMs, priority: task.priority, moved: task.moved, steps, predictions };
   }
 
   /** What is ready to run, as it is decided from now. */
   queue({ limit }: QueueRequest): QueueReply {
     const { book, clock } = this.options;
     const atMs = clock.nowMs();
-    const view = queueView(this.cycle.snapshot(atMs), { groups: QUEUE_GROUPS_MAX, steps: limit });
-    return { ...view, seq: book.seq, atMs, open: book.open.size, paused: book.pauses.get('queue') ?? null };
+    const { index } = this.recorder;
+    const snapshot = this.cycle.snapshot(atMs);
+    const starts = new ProbableStarts({ book, index, snapshot, forecast: this.cycle.foresight.of(snapshot) });
+    const view = queueView(snapshot, starts, { groups: QUEUE_GROUPS_MAX, steps: limit });
+    const predictions = predictionRecord(book.predictionErrors, atMs);
+    const paused = book.pauses.get('queue') ?? null;
+    return { ...view, seq: book.seq, atMs, open: book.open.size, predictions, paused };
   }
 
   pauses(): readonly Pause[] {

@@ -127,6 +127,17 @@ const swapped = (stream: AuditedStream, one: number, other: number): Log => {
   return found;
 };
 
+/** At a moment at which two tasks run and one waits. */
+const movedAt8 = (taskId: string, to: object): Log =>
+  changed('tasks', 8, (record) => ({
+    ...record,
+    type: 'task.moved',
+    taskId,
+    data: { taskId, to, at: record.time },
+  }));
+const running = at(lines('tasks'), 3).taskId ?? '';
+const queued = at(lines('tasks'), 4).taskId ?? '';
+
 const promiseUntil = (startBy: string) => ({
   startBy,
   allowanceMs: 0,
@@ -437,6 +448,42 @@ const PLANTS: readonly Plant[] = [
       () => raw('tasks', 9, (record) => ({ ...record, [name]: `${record[name] ?? ''}x` })),
     ],
   ),
+  ['MOVED_WRONGLY', 'a task of which all runs', () => movedAt8(running, { kind: 'front' })],
+  [
+    'MOVED_WRONGLY',
+    'a task that is moved next to one of which all runs',
+    () => movedAt8(queued, { kind: 'after', taskId: running }),
+  ],
+  [
+    'MOVED_WRONGLY',
+    'a task that is moved next to nobody',
+    () => movedAt8(queued, { kind: 'before', taskId: 'nobody' }),
+  ],
+  [
+    'MOVED_WRONGLY',
+    'a task that is moved next to itself',
+    () => movedAt8(queued, { kind: 'before', taskId: queued }),
+  ],
+  [
+    'MOVED_WRONGLY',
+    'a task that is moved next to one of another workspace',
+    () => {
+      const found = movedAt8(queued, { kind: 'before', taskId: 'elsewhere' });
+      found.tasks = written(
+        found.tasks.map((record) =>
+          record.seq === 7
+            ? {
+                ...at(lines('tasks'), 4),
+                seq: 7,
+                taskId: 'elsewhere',
+                data: { ...at(lines('tasks'), 4).data, taskId: 'elsewhere', workspace: 'lab' },
+              }
+            : record,
+        ),
+      );
+      return found;
+    },
+  ],
   [
     'GENESIS_WRONG',
     'a log that begins in the middle',
@@ -476,6 +523,10 @@ describe('the audit of a log', () => {
       audited(planted).findings.find(({ rule, seq }) => rule === 'UNLOADED_IN_USE' && seq === 9)?.message;
     expect(found(unload())).toContain(used?.leaseId);
     expect(found(unload(used?.leaseId))).not.toContain(used?.leaseId);
+  });
+
+  it('does not mind a task that waits and is moved', () => {
+    expect(audited(movedAt8(queued, { kind: 'front' })).counts).not.toHaveProperty('MOVED_WRONGLY');
   });
 
   it('finds nothing in what a platform really wrote', () => {

@@ -43,6 +43,7 @@ export const outcomesOf = (event: TaskEvent): readonly AttemptOutcome[] => {
       return event.stopped.map(stopped);
     case 'task.submitted':
     case 'task.priority-changed':
+    case 'task.moved':
     case 'step.dispatched':
     case 'task.cancel-requested':
       return [];

@@ -20,13 +20,25 @@ const recordOf = ({ type, atMs, data = {} }: Told, seq: number): AuditRecord => 
   payload: '',
 });
 
+const promiseUntil = (ms: number) => ({
+  startBy: later(ms),
+  allowanceMs: 1,
+  aheadMs: 1,
+  attemptMs: 10_000,
+  swapMs: 5_000,
+});
+const moved = (more: object, taskId = 't1'): Told => ({
+  type: 'task.moved',
+  atMs: 20_000,
+  data: { taskId, to: { kind: 'back' }, at: later(20_000), ...more },
+});
 const submitted: Told = {
   type: 'task.submitted',
   atMs: 0,
   data: {
     taskId: 't1',
     submittedAt: later(0),
-    promise: { startBy: later(60_000), allowanceMs: 1, aheadMs: 1, attemptMs: 10_000, swapMs: 5_000 },
+    promise: promiseUntil(60_000),
   },
 };
 const started = (atMs: number, taskId = 't1', leaseId = 'l1'): Told => ({
@@ -60,6 +72,18 @@ describe('a promised start', () => {
     expect(found([submitted, { type: 'task.cancelled', atMs: 5, data: { taskId: 't1', stopped: [] } }])).toBe(
       0,
     );
+  });
+
+  it('is the new one of a task that was moved back, and none where that has none', () => {
+    const promise = promiseUntil(90_000);
+    expect(found([submitted, moved({ promise }), started(90_000)])).toBe(0);
+    expect(found([submitted, moved({ promise }), started(90_001)])).toBe(1);
+    expect(found([submitted, moved({ promise: null }), started(3_000_000)])).toBe(0);
+  });
+
+  it('is still that of its submission where it was moved forward, and that of those which are passed', () => {
+    expect(found([submitted, moved({}), started(60_001)])).toBe(1);
+    expect(found([submitted, moved({ promise: null }, 't0'), started(60_001)])).toBe(1);
   });
 
   it.each<{ readonly what: string; readonly tasks?: readonly Told[]; readonly leases?: readonly Told[] }>([

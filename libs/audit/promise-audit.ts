@@ -1,5 +1,6 @@
 import type { TaskId } from '#libs/domain/ids.js';
-import type { StepDispatched, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { StepDispatched, TaskEvent, TaskMoved, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { StartPromise } from '#libs/domain/task/start-promise.js';
 import type { AuditRecord } from './audit-record.js';
 import type { Findings } from './findings.js';
 import { outcomesOf } from './outcomes.js';
@@ -28,7 +29,7 @@ const DISTURBS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether tasks started by the moment that their submission was promised. A promise is void where something happened meanwhile that it
+ * Whether tasks started by the moment that their submission, or a move back, was promised. A promise is void where something happened meanwhile that it
  * presumes not to happen; whether that was to blame for the delay cannot be told from the log, so it is not asked.
  */
 export class PromiseAudit {
@@ -52,6 +53,7 @@ export class PromiseAudit {
     if (record.type === 'scheduling.paused' || record.type === 'scheduling.resumed')
       this.#availability(String(record.data['scope']), record.type === 'scheduling.resumed', atMs);
     if (record.type === 'task.submitted') this.#promised(record);
+    if (record.type === 'task.moved') this.#promisedAgain(record);
     if (record.type === 'step.dispatched') {
       const { taskId, lease } = record.data as unknown as StepDispatched;
       this.#attempts.set(lease.leaseId, { fromMs: atMs, toMs: Infinity });
@@ -105,9 +107,15 @@ export class PromiseAudit {
   #promised({ seq, data }: AuditRecord): void {
     const { taskId, submittedAt, promise } = data as unknown as TaskSubmitted;
     if (promise === undefined) return;
-    const { startBy, attemptMs, swapMs } = promise;
-    const times = { fromMs: Date.parse(submittedAt), startByMs: Date.parse(startBy) };
-    this.#waiting.set(taskId, { seq, ...times, attemptMs, swapMs });
+    this.#waiting.set(taskId, promisedAt(promise, seq, submittedAt));
+  }
+
+  /** Who was moved back has given its promise up, whether there is a new one or not; who was moved forward keeps it. */
+  #promisedAgain({ seq, data }: AuditRecord): void {
+    const { taskId, promise, at } = data as unknown as TaskMoved;
+    if (promise === undefined) return;
+    this.#waiting.delete(taskId);
+    if (promise !== null) this.#waiting.set(taskId, promisedAt(promise, seq, at));
   }
 
   #started(taskId: TaskId, startedAtMs: number): void {
@@ -130,6 +138,11 @@ export class PromiseAudit {
     );
   }
 }
+
+const promisedAt = (promise: StartPromise, seq: number, since: string): Promised => {
+  const { startBy, attemptMs, swapMs } = promise;
+  return { seq, fromMs: Date.parse(since), startByMs: Date.parse(startBy), attemptMs, swapMs };
+};
 
 const LOAD_ENDS: ReadonlySet<string> = new Set(['residency.loaded', 'residency.load-failed']);
 const OVER: ReadonlySet<string> = new Set(['task.completed', 'task.failed', 'task.cancelled']);

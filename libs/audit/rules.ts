@@ -8,6 +8,7 @@ export const PROMISES = {
   6: 'A task starts by the moment that it was promised, while servers stay and nothing is repeated.',
   7: 'A task that is over holds no lease, and a slot is free only when its attempt has ended.',
   10: 'What is paused starts nothing.',
+  11: 'Only what waits is moved, and only within the queue of its workspace.',
   8: 'A loss or a change of the log is found.',
 } as const satisfies Readonly<Record<number, string>>;
 
@@ -73,6 +74,10 @@ export const RULES = {
   LEASE_LEFT_BEHIND: { promise: 7, says: 'A lease is live though its attempt has ended.' },
   LEASE_GONE: { promise: 7, says: 'An attempt is under way though its lease is closed.' },
   STARTED_WHILE_PAUSED: { promise: 10, says: 'An attempt started in a scope that was paused.' },
+  MOVED_WRONGLY: {
+    promise: 11,
+    says: 'A task was moved of which nothing waited, or next to one that was not open in its workspace.',
+  },
   EVENTS_MISSING: { promise: 8, says: 'A sequence is missing, or comes twice.' },
   HASH_BROKEN: { promise: 8, says: 'An event does not carry the hash of the one before it.' },
   GENESIS_WRONG: { promise: 8, says: 'The log does not begin with `log.started`.' },

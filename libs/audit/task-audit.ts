@@ -1,5 +1,11 @@
 import type { LeaseId, StepId, TaskId } from '#libs/domain/ids.js';
-import type { StepDispatched, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type {
+  MoveTo,
+  StepDispatched,
+  TaskEvent,
+  TaskMoved,
+  TaskSubmitted,
+} from '#libs/domain/task/events.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
 import type { OnFailure } from '#libs/domain/task/workflow.js';
 import type { AuditRecord } from './audit-record.js';
@@ -14,6 +20,7 @@ type AuditedTask = {
   readonly submittedSeq: number;
   /** `goesOn`: how the other task ended does not matter, only that it did. */
   readonly needs: readonly { readonly taskId: TaskId; readonly goesOn: boolean }[];
+  readonly workspace: string;
   /** Pauses that hold it back, besides that of a server. */
   readonly scopes: readonly string[];
   /** Nothing of it starts before; 0 where it said no time. */
@@ -90,6 +97,7 @@ export class TaskAudit {
       return;
     }
     if (event.type === 'step.dispatched') this.#started(task, event, record.seq);
+    if (event.type === 'task.moved') this.#moved(task, event, at);
     for (const outcome of outcomesOf(event)) this.#ended(task, outcome, record, taskId);
     if (event.type === 'task.failed' && event.failure.code === 'QUEUE_TTL_EXPIRED')
       this.#expired(task, event.at, at);
@@ -109,6 +117,7 @@ export class TaskAudit {
     return {
       submittedSeq: seq,
       needs,
+      workspace: event.workspace,
       scopes: ['queue', `workspace:${event.workspace}`, `template:${event.template.name}`],
       runAtMs: runAt === undefined ? 0 : Date.parse(runAt),
       expiresAtMs:
@@ -175,6 +184,21 @@ export class TaskAudit {
     step.token = lease.token;
   }
 
+  #moved(task: AuditedTask, { taskId, to, at: when }: TaskMoved, at: Place): void {
+    const problem = whyNotQueued(task, when) ?? this.#referenceProblem(task, taskId, to, when);
+    if (problem !== null) this.#found('MOVED_WRONGLY', at, `task ${taskId} was moved though ${problem}`);
+  }
+
+  #referenceProblem(task: AuditedTask, taskId: TaskId, to: MoveTo, when: string): string | null {
+    if (!('taskId' in to)) return null;
+    const other = this.#open.get(to.taskId);
+    if (other === undefined) return `${to.taskId}, ${to.kind} which it was put, was not open`;
+    if (to.taskId === taskId) return `the place was ${to.kind} itself`;
+    if (other.workspace !== task.workspace) return `${to.taskId} is of workspace ${other.workspace}`;
+    const problem = whyNotQueued(other, when);
+    return problem === null ? null : `of ${to.taskId}, ${to.kind} which it was put, ${problem}`;
+  }
+
   #isMet({ taskId, goesOn }: AuditedTask['needs'][number]): boolean {
     const ended = this.#over.get(taskId)?.how;
     return ended === 'task.completed' || (goesOn && ended !== undefined);
@@ -221,6 +245,14 @@ export class TaskAudit {
     this.findings.add(rule, { stream: this.stream, ...at }, message);
   }
 }
+
+/** Why nothing of it waited for its turn at that moment; null where something did. */
+const whyNotQueued = (task: AuditedTask, when: string): string | null => {
+  if (task.ending) return 'it was ending';
+  if (Date.parse(when) < task.runAtMs) return 'its time had not come';
+  const waits = [...task.steps.values()].some(({ done, current }) => !done && current === null);
+  return waits ? null : 'nothing waited';
+};
 
 const isOver = (type: string): type is Over => OVER.has(type);
 

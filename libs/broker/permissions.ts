@@ -90,7 +90,10 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
     subscribe: [RPC.health('executor')],
   },
   results: {
-    publish: [...answersTo('gateway', 'admin'), ...reads(tasks, leases)],
+    publish: [
+      ...answersTo('gateway', 'admin'),
+      ...reads(tasks, leases, { name: `OBJ_${BUCKETS.snapshots.name}` }),
+    ],
     subscribe: ['rpc.results.>', RPC.health('results')],
   },
 };

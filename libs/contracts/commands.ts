@@ -2,6 +2,7 @@ import type { Failure } from '#libs/domain/errors.js';
 import type { TaskId, WorkflowId, WorkspaceId } from '#libs/domain/ids.js';
 import type { TaskChoice, TasksCancelled } from '#libs/domain/task/cancel-tasks.js';
 import type { KeptStep, StepSpec, TemplateRef } from '#libs/domain/task/events.js';
+import type { Move } from '#libs/domain/task/move-task.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
 
@@ -14,6 +15,7 @@ export type Command =
   | CancelTask
   | CancelTasks
   | ChangePriority
+  | MoveTask
   | PauseScheduling
   | ResumeScheduling
   | RegisterTemplate
@@ -62,6 +64,9 @@ export type ChangePriority = {
   readonly taskId: TaskId;
   readonly priority: number;
 };
+
+/** Puts a task that waits before or behind another one, or all others, of its workspace. */
+export type MoveTask = Move & { readonly kind: 'move'; readonly commandId: string };
 
 /** Starts nothing new in a scope until it is resumed. */
 export type PauseScheduling = {

@@ -38,6 +38,10 @@ const server = (type: string, says: string): EventEntry => ({
 export const EVENT_CATALOGUE: readonly EventEntry[] = [
   task('task.submitted', 'A task was accepted, with its template version, parameters and steps.'),
   task('task.priority-changed', 'An open task has another priority.'),
+  task(
+    'task.moved',
+    'A task that waits was given another place in the queue of its workspace; by whom, and why.',
+  ),
   task('step.dispatched', 'An attempt of a step may run: its lease, its token, its filled-in input.'),
   task('step.completed', 'A step is done and its task goes on.'),
   task('step.failed', 'An attempt failed; another one follows, not before `retryAt`.'),

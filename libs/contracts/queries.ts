@@ -21,6 +21,8 @@ export type TaskView = {
   readonly started_at: string | null;
   readonly ended_at: string | null;
   readonly cancel_requested_at: string | null;
+  /** Where somebody has put it in the queue; null where priority and age say its place. */
+  readonly moved: MovedView | null;
   readonly result: unknown;
   readonly error: Failure | null;
   readonly last_error: LastError | null;
@@ -29,6 +31,15 @@ export type TaskView = {
   readonly resource_usage: ResourceUsage;
   /** Sequence of the last event that this view includes. */
   readonly last_seq: number;
+};
+
+/** `task` is the one that it was put before or behind. */
+export type MovedView = {
+  readonly to: 'front' | 'back' | 'before' | 'after';
+  readonly task: string | null;
+  readonly reason: string;
+  readonly by: string;
+  readonly at: string;
 };
 
 /** What went wrong last: what the task failed with, or while it is open, its latest failed attempt. Nulls: no attempt was to blame. */

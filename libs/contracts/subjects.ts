@@ -33,6 +33,8 @@ export const RPC = {
   removeServer: 'rpc.allocator.remove-server',
   /** `QueryRequest` → `QueryReply` (queries.ts). */
   query: 'rpc.results.query',
+  /** `PastExplainRequest` → `PastExplainAnswer` (explain.ts): why a task waited at a moment of the past. */
+  explainPast: 'rpc.results.explain-past',
   /** `RebuildRequest` → `RebuildReply`: fills the read model anew from the log. */
   rebuildResults: 'rpc.results.rebuild',
   /** `StateDigestRequest` → `StateDigest`: the folded state's position and hash. */

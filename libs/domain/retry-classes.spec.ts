@@ -18,7 +18,7 @@ describe('the classes of errors', () => {
   });
 
   it('and codes stand for codes', () => {
-    expect(retryCodesOf('timeout')).toEqual(['NO_PROGRESS', 'STEP_TIMED_OUT']);
+    expect(retryCodesOf('timeout')).toEqual(['NO_PROGRESS', 'STEP_TIMED_OUT', 'HTTP_TIMED_OUT']);
     expect(retryCodesOf('MODEL_ERROR')).toEqual(['MODEL_ERROR']);
     expect(retryCodesOf('all')).toEqual(classed);
   });

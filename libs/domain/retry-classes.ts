@@ -6,8 +6,9 @@ import { ERRORS, isInterruption, isRetryable, type ErrorCode } from './errors.js
  */
 export const RETRY_CLASSES = {
   server: ['SERVER_BUSY', 'UNLOAD_STUCK'],
-  model: ['MODEL_LOAD_FAILED', 'MODEL_STREAM_BROKEN', 'MODEL_ERROR', 'PULL_FAILED'],
-  timeout: ['NO_PROGRESS', 'STEP_TIMED_OUT'],
+  model: ['MODEL_LOAD_FAILED', 'MODEL_STREAM_BROKEN', 'MODEL_ERROR', 'MODEL_ANSWER_INVALID', 'PULL_FAILED'],
+  network: ['HTTP_UNREACHABLE', 'HTTP_SERVER_FAILED'],
+  timeout: ['NO_PROGRESS', 'STEP_TIMED_OUT', 'HTTP_TIMED_OUT'],
   program: ['SCRIPT_FAILED', 'GIT_FAILED'],
   files: ['WORKSPACE_ELSEWHERE'],
 } as const satisfies Readonly<Record<string, readonly ErrorCode[]>>;

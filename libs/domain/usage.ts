@@ -11,3 +11,18 @@ export type ModelUsage = {
   readonly tokensOut: number;
   readonly vramBytes?: number;
 };
+
+/** What calls to one model used together; the memory is that of the last one that told it. */
+export const addUsage = (one: ModelUsage, other: ModelUsage): ModelUsage => {
+  const vramBytes = other.vramBytes ?? one.vramBytes;
+  return {
+    model: one.model,
+    loadMs: one.loadMs + other.loadMs,
+    promptMs: one.promptMs + other.promptMs,
+    generationMs: one.generationMs + other.generationMs,
+    totalMs: one.totalMs + other.totalMs,
+    tokensIn: one.tokensIn + other.tokensIn,
+    tokensOut: one.tokensOut + other.tokensOut,
+    ...(vramBytes === undefined ? {} : { vramBytes }),
+  };
+};

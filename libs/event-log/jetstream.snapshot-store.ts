@@ -46,11 +46,11 @@ export const jetStreamSnapshotStore = (
         for (const name of dropped) await store.delete(`${log}/${name}`);
       });
     },
-    async load(foldVersion) {
+    async load(foldVersion, seqMax = Infinity) {
       return await asked(log, async () => {
         const store = await opened();
         for (const entry of await entries(store)) {
-          if (entry.foldVersion !== foldVersion) continue;
+          if (entry.foldVersion !== foldVersion || entry.seq > seqMax) continue;
           const found = snapshotOf(entry, await read(store, `${log}/${entry.name}`));
           if (found) return found;
         }

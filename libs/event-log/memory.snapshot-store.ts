@@ -19,9 +19,9 @@ export class MemorySnapshotStore implements SnapshotStore {
     for (const name of dropped) this.states.delete(name);
   }
 
-  async load(foldVersion: string): Promise<Snapshot | null> {
+  async load(foldVersion: string, seqMax = Infinity): Promise<Snapshot | null> {
     for (const entry of this.#entries) {
-      if (entry.foldVersion !== foldVersion) continue;
+      if (entry.foldVersion !== foldVersion || entry.seq > seqMax) continue;
       const found = snapshotOf(entry, this.states.get(entry.name) ?? null);
       if (found) return found;
     }

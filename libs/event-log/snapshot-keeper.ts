@@ -50,15 +50,18 @@ export class SnapshotKeeper {
   }
 }
 
+/** `seqMax`: of no later event than this. */
+export type Restorable = Pick<Keepable, 'store' | 'foldVersion' | 'onFailure'> & { readonly seqMax?: number };
+
 /** Takes up the newest snapshot that can be read and says where it stands; `START` without one. Never rejects: the log has everything. */
 export const restored = async (
-  { store, foldVersion, onFailure }: Pick<Keepable, 'store' | 'foldVersion' | 'onFailure'>,
-  take: (lines: Iterable<string>) => void,
+  { store, foldVersion, onFailure, seqMax }: Restorable,
+  take: (lines: Iterable<string>) => unknown,
 ): Promise<LogPosition> => {
   try {
-    const snapshot = await store.load(foldVersion);
+    const snapshot = await store.load(foldVersion, seqMax);
     if (snapshot === null) return START;
-    take(await unpacked(snapshot.state));
+    await take(await unpacked(snapshot.state));
     return snapshot.position;
   } catch (error) {
     onFailure(error);

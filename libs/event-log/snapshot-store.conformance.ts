@@ -52,6 +52,13 @@ export const describeSnapshots = (name: string, harness: SnapshotHarness): void 
       expect(await under.store.load('v2')).toBeNull();
     });
 
+    it('gives the newest one that is of no later event than asked for', async () => {
+      for (const seq of [10, 20, 30]) await under.store.save(snapshot(seq));
+      expect((await under.store.load('v1', 29))?.position.seq).toBe(20);
+      expect((await under.store.load('v1', 30))?.position.seq).toBe(30);
+      expect(await under.store.load('v1', 9)).toBeNull();
+    });
+
     it('takes the one before when the newest is damaged, and none when all are', async () => {
       await under.store.save(snapshot(10));
       await under.store.save(snapshot(20));

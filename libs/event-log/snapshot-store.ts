@@ -8,8 +8,11 @@ import type { LogPosition } from './event-log.js';
 export interface SnapshotStore {
   /** Keeps it and the two before it. Rejects when the broker is away; the caller goes on without. */
   save(snapshot: Snapshot): Promise<void>;
-  /** The newest one made by this fold that is whole. Whether the log still has its position is checked by reading on from there. */
-  load(foldVersion: string): Promise<Snapshot | null>;
+  /**
+   * The newest one made by this fold that is whole, and of no later event than `seqMax` where that is given. Whether the log still has
+   * its position is checked by reading on from there.
+   */
+  load(foldVersion: string, seqMax?: number): Promise<Snapshot | null>;
 }
 
 export type Snapshot = {

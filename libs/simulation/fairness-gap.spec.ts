@@ -44,6 +44,7 @@ const gapOf = (
     startedAtMs: fromS * 1_000,
     endedAtMs: toS * 1_000,
     startBoundMs: null,
+    predictedMs: null,
   }));
   const record: RunRecord = { scheduler: 'by hand', tasks, loads: 1, overcommits: 0, busyMs: new Map() };
   // In seconds of the whole GPU.

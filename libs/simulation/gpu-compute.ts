@@ -14,11 +14,12 @@ type Prompt = { readonly job: Job; readonly tokensPerMs: number; leftTokens: num
 /** The requests of one model that generate. All of them advance alike, so one counter serves all. */
 type Batch = {
   readonly tokensPerMs: number;
-  /** Tokens that a request has generated that was there from the start of the batch. */
+  /** Tokens that a request has generated that was there from the start of the batch, and its share of the GPU's time. */
   tokens: number;
+  shareMs: number;
   readonly members: Member[];
 };
-type Member = { readonly job: Job; readonly endsAtTokens: number };
+type Member = { readonly job: Job; readonly endsAtTokens: number; readonly fromShareMs: number };
 
 /**
  * The arithmetic of one GPU, by processor sharing. At each moment it is shared equally among its streams: the prompts,
@@ -50,13 +51,33 @@ export class GpuCompute {
     const job: Job = { ...work, model, done };
     this.#advance();
     if (job.promptTokens > 0) {
-      const tokensPerMs = promptTokensPerS(this.gpu, model) / 1_000;
-      this.#prompts.push({ job, tokensPerMs, leftTokens: job.promptTokens });
+      this.#prompts.push({
+        job,
+        tokensPerMs: this.#promptTokensPerMs(job),
+        leftTokens: job.promptTokens,
+      });
     } else {
       this.#generate(job);
     }
     this.#expectNext();
     return () => this.#abort(job);
+  }
+
+  /** Every request ends without its `done`. The GPU's time that they had been given, in milliseconds. */
+  stop(): number {
+    this.#advance();
+    const prompts = this.#prompts.splice(0);
+    let spentMs = prompts.reduce((sum, prompt) => sum + readMs(prompt), 0);
+    for (const { members, shareMs } of this.#batches.values())
+      for (const { job, fromShareMs } of members)
+        spentMs += shareMs - fromShareMs + job.promptTokens / this.#promptTokensPerMs(job);
+    this.#batches.clear();
+    this.#expectNext();
+    return spentMs;
+  }
+
+  #promptTokensPerMs({ model }: Job): number {
+    return promptTokensPerS(this.gpu, model) / 1_000;
   }
 
   get #streams(): number {
@@ -72,7 +93,10 @@ export class GpuCompute {
     const ownMs = elapsedMs / streams;
     const [prompt] = this.#prompts;
     if (prompt) prompt.leftTokens -= prompt.tokensPerMs * ownMs;
-    for (const batch of this.#batches.values()) batch.tokens += ownMs * tokensPerMsEach(batch);
+    for (const batch of this.#batches.values()) {
+      batch.tokens += ownMs * tokensPerMsEach(batch);
+      batch.shareMs += ownMs / batch.members.length;
+    }
   }
 
   /** Sets the one event at which the next prompt or answer is complete. */
@@ -124,9 +148,14 @@ export class GpuCompute {
     const batch = known ?? {
       tokensPerMs: generateTokensPerS(this.gpu, job.model) / 1_000,
       tokens: 0,
+      shareMs: 0,
       members: [],
     };
-    batch.members.push({ job, endsAtTokens: batch.tokens + job.outputTokens });
+    batch.members.push({
+      job,
+      endsAtTokens: batch.tokens + job.outputTokens,
+      fromShareMs: batch.shareMs,
+    });
     if (known === undefined) this.#batches.set(model, batch);
   }
 
@@ -140,6 +169,9 @@ export class GpuCompute {
     if (batch.members.length === 0) this.#batches.delete(job.model.model);
   }
 }
+
+const readMs = ({ job, tokensPerMs, leftTokens }: Prompt): number =>
+  (job.promptTokens - leftTokens) / tokensPerMs;
 
 const tokensPerMsEach = ({ tokensPerMs, members }: Batch): number =>
   (tokensPerMs * batchThroughput(members.length)) / members.length;

@@ -28,10 +28,16 @@ export type Judgement = {
   readonly deadlineHits: number;
   readonly deadlineHitsBound: number;
   readonly overcommits: number;
-  /** Tasks that started after the moment that they were promised. */
+  /** Tasks that started after the moment that they were promised, although nothing happened that voids a promise. */
   readonly overBound: number;
+  /** Tasks that started late after something had happened that does: a server was gone, an attempt or a load failed. */
+  readonly lateExcused: number;
   /** The part of its promised wait that the task waited that used most of it; 0 where nothing is promised. */
   readonly boundUsed: number;
+  /** GPU seconds that were spent once more because a server died. */
+  readonly repeatedS: number;
+  /** How often a server died or was restarted. */
+  readonly deaths: number;
 };
 
 /** What of a trace on a machine is certain, whoever schedules it. */
@@ -85,18 +91,33 @@ export const judgeRun = (
       .length,
     deadlineHitsBound: certain.deadlineHits,
     overcommits: record.overcommits,
+    repeatedS: (record.repeatedMs ?? 0) / 1_000,
+    deaths: record.deaths ?? 0,
     ...promisesIn(record),
   };
 };
 
-const promisesIn = ({ tasks }: RunRecord): Pick<Judgement, 'overBound' | 'boundUsed'> => {
-  let [overBound, boundUsed] = [0, 0];
-  for (const { startedAtMs, readyAtMs, startBoundMs } of tasks) {
+/**
+ * As the audit judges them: by the first start, and void where something disturbed the time for which a promise was made. What
+ * comes after a start cannot excuse it.
+ */
+const promisesIn = ({
+  tasks,
+  disturbances = [],
+}: RunRecord): Pick<Judgement, 'overBound' | 'lateExcused' | 'boundUsed'> => {
+  let [overBound, lateExcused, boundUsed] = [0, 0, 0];
+  for (const { startedAtMs, firstStartedAtMs = startedAtMs, readyAtMs, startBoundMs } of tasks) {
     if (startBoundMs === null) continue;
-    if (startedAtMs > startBoundMs) overBound += 1;
-    boundUsed = Math.max(boundUsed, (startedAtMs - readyAtMs) / Math.max(1, startBoundMs - readyAtMs));
+    const isLate = firstStartedAtMs > startBoundMs;
+    const untilMs = Math.min(firstStartedAtMs, startBoundMs);
+    if (disturbances.some(({ fromMs, toMs }) => fromMs <= untilMs && toMs >= readyAtMs)) {
+      if (isLate) lateExcused += 1;
+      continue;
+    }
+    if (isLate) overBound += 1;
+    boundUsed = Math.max(boundUsed, (firstStartedAtMs - readyAtMs) / Math.max(1, startBoundMs - readyAtMs));
   }
-  return { overBound, boundUsed };
+  return { overBound, lateExcused, boundUsed };
 };
 
 /** What cannot be: a run in which something of this is found was not simulated rightly, or the bound is none. */

@@ -10,6 +10,7 @@ const run = (id: string, readyAtMs: number, startedAtMs: number, endedAtMs: numb
   startedAtMs,
   endedAtMs,
   startBoundMs: null,
+  predictedMs: null,
 });
 
 const recordOf = (...tasks: readonly TaskRun[]): RunRecord => ({

@@ -17,8 +17,10 @@ export type WaitsMs = {
 };
 
 /** Waits of some tasks; zeros without any. */
-export const waitsOf = (tasks: readonly TaskRun[]): WaitsMs => {
-  const sorted = tasks.map(waitMs).toSorted((a, b) => a - b);
+export const waitsOf = (tasks: readonly TaskRun[]): WaitsMs => spreadOf(tasks.map(waitMs));
+
+export const spreadOf = (waitsMs: readonly number[]): WaitsMs => {
+  const sorted = waitsMs.toSorted((a, b) => a - b);
   return {
     tasks: sorted.length,
     p50: percentile(sorted, 50),

@@ -1,5 +1,6 @@
 import { vramBytesOf, type Hardware, type SimModel } from './hardware.js';
 import { seededRandom, seedOf, type Random } from './random.js';
+import { playOutages } from './outages.js';
 import type { RunRecord } from './run-record.js';
 import type { SimTask, Trace } from './trace.js';
 import { VirtualClock } from './virtual-clock.js';
@@ -43,6 +44,7 @@ export const runTrace = (
   const workload: Workload = new Workload(trace, clock, (task) => submit(task));
   const random = seededRandom(seedOf('clients', trace.seed));
   const submit = connect({ trace, clock, servers, random, modelOf, workload });
+  playOutages(trace.outages ?? [], servers, clock);
   clock.run();
   return workload.record(scheduler, servers);
 };

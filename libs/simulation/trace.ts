@@ -10,6 +10,34 @@ export type Trace = {
   readonly workspaces: readonly { readonly name: string; readonly weight: number }[];
   /** In order of `atMs`. */
   readonly tasks: readonly SimTask[];
+  /** What goes wrong with the servers; absent where nothing does. */
+  readonly outages?: readonly Outage[];
+};
+
+/** One misfortune of one server. Times are milliseconds, moments count from the start of the trace. */
+export type Outage = Death | SlowUnload;
+
+/** It stops answering at the first moment from `fromMs` on in which it does this, at `byMs` at the latest, and answers again `downMs` later. */
+export type Death = {
+  readonly kind: 'death';
+  /** Its place in the machine, from 0. */
+  readonly server: number;
+  readonly during: 'load' | 'request';
+  readonly fromMs: number;
+  readonly byMs: number;
+  readonly downMs: number;
+};
+
+/** The first unload from `fromMs` on takes `lastsMs`. A server whose unload is not over after `restartAfterMs` is restarted by its operator. */
+export type SlowUnload = {
+  readonly kind: 'slow-unload';
+  readonly server: number;
+  readonly fromMs: number;
+  /** Null: it never ends. */
+  readonly lastsMs: number | null;
+  readonly restartAfterMs: number;
+  /** For how long a restart takes it away. */
+  readonly restartMs: number;
 };
 
 export type SimTask = {

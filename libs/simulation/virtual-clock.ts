@@ -37,9 +37,11 @@ export class VirtualClock {
     return this.at(this.nowMs + delayMs, run);
   }
 
-  /** Until nothing is left to happen. Throws after `eventsMax` events. */
-  run(): void {
-    for (let entry = this.#take(); entry; entry = this.#take()) {
+  /** Until nothing is left to happen up to this moment. Throws after `eventsMax` events. */
+  run(untilMs = Infinity): void {
+    while ((this.#heap[0]?.atMs ?? Infinity) <= untilMs) {
+      const entry = this.#take();
+      if (entry === undefined) return;
       const { run } = entry;
       if (run === null) continue;
       if (this.#ran >= this.eventsMax) {

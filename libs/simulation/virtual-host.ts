@@ -21,15 +21,21 @@ export class VirtualHost {
     this.#cache = new HostCache(host.pageCacheBytes);
   }
 
-  read(file: string, bytes: number, done: () => void): void {
+  /** The returned function gives the read up: what is not read whole does not stay in the cache. */
+  read(file: string, bytes: number, done: () => void): () => void {
     if (this.#cache.has(file)) {
       this.#cache.read(file, bytes);
-      this.clock.after((bytes / this.host.warmBytesPerS) * 1_000, done);
-      return;
+      return this.clock.after((bytes / this.host.warmBytesPerS) * 1_000, done);
     }
+    const reader: Reader = { file, bytes, leftBytes: bytes, done };
     this.#advance();
-    this.#readers = [...this.#readers, { file, bytes, leftBytes: bytes, done }];
+    this.#readers = [...this.#readers, reader];
     this.#expectNext();
+    return () => {
+      this.#advance();
+      this.#readers = this.#readers.filter((other) => other !== reader);
+      this.#expectNext();
+    };
   }
 
   #bytesPerMs(): number {

@@ -32,23 +32,45 @@ export class Workload {
     }
   }
 
-  /** By when it will have started at the latest. */
+  /** By when it will have started at the latest; what was promised first counts. */
   promise(taskId: string, startBoundMs: number): void {
-    this.#of(taskId).startBoundMs = startBoundMs;
+    this.#of(taskId).startBoundMs ??= startBoundMs;
   }
 
-  /** A slot has begun to work for it; a task that is started again counts from its last start. */
+  /** When it was to start probably. */
+  predict(taskId: string, predictedMs: number): void {
+    this.#of(taskId).predictedMs = predictedMs;
+  }
+
+  /** A slot has begun to work for it; the wait of a task that is started again goes on until its last start. */
   started(taskId: string): void {
-    this.#of(taskId).startedAtMs = this.clock.nowMs;
+    const progress = this.#of(taskId);
+    progress.startedAtMs = this.clock.nowMs;
+    progress.firstStartedAtMs ??= this.clock.nowMs;
   }
 
+  /** Throws where it is not running: nothing may be done twice to its end. */
   ended(taskId: string, serverId: string): void {
-    const { readyAtMs, startedAtMs, startBoundMs } = this.#of(taskId);
+    const progress = this.#of(taskId);
+    const { readyAtMs, startedAtMs, firstStartedAtMs, startBoundMs, predictedMs } = progress;
     const endedAtMs = this.clock.nowMs;
-    if (readyAtMs === null || startedAtMs === null) {
-      throw new Error(`end of '${taskId}' at ${endedAtMs} ms — expected it ready and started`);
+    if (readyAtMs === null || startedAtMs === null || firstStartedAtMs === null || progress.over) {
+      throw new Error(
+        `end of '${taskId}' at ${endedAtMs} ms — expected it ready and started, and not over yet`,
+      );
     }
-    this.#ended.push({ id: taskId, serverId, readyAtMs, startedAtMs, endedAtMs, startBoundMs });
+    progress.over = true;
+    const again = firstStartedAtMs === startedAtMs ? {} : { firstStartedAtMs };
+    this.#ended.push({
+      id: taskId,
+      serverId,
+      readyAtMs,
+      startedAtMs,
+      ...again,
+      endedAtMs,
+      startBoundMs,
+      predictedMs,
+    });
     for (const { id } of this.#successors.get(taskId) ?? []) {
       this.#of(id).waitsFor.delete(taskId);
       this.#offer(id);
@@ -57,6 +79,8 @@ export class Workload {
 
   /** After the clock has run. Throws when a task has not ended. */
   record(scheduler: string, servers: readonly VirtualServer[]): RunRecord {
+    const repeatedMs = servers.reduce((sum, { brokenMs }) => sum + brokenMs, 0);
+    const deaths = servers.reduce((sum, server) => sum + server.deaths, 0);
     const missing = this.trace.tasks.length - this.#ended.length;
     if (missing !== 0) {
       const over = new Set(this.#ended.map(({ id }) => id));
@@ -71,6 +95,7 @@ export class Workload {
       loads: servers.reduce((sum, { loads }) => sum + loads, 0),
       overcommits: servers.reduce((sum, { overcommits }) => sum + overcommits, 0),
       busyMs: new Map(servers.map(({ serverId, busyMs }) => [serverId, busyMs])),
+      ...(deaths === 0 ? {} : { deaths, repeatedMs }),
     };
   }
 
@@ -92,9 +117,19 @@ type Progress = {
   readonly task: SimTask;
   readonly waitsFor: Set<string>;
   submitted: boolean;
+  over: boolean;
   readyAtMs: number | null;
   startedAtMs: number | null;
+  firstStartedAtMs: number | null;
   startBoundMs: number | null;
+  predictedMs: number | null;
 };
 
-const NOTHING_YET = { readyAtMs: null, startedAtMs: null, startBoundMs: null };
+const NOTHING_YET = {
+  over: false,
+  readyAtMs: null,
+  startedAtMs: null,
+  firstStartedAtMs: null,
+  startBoundMs: null,
+  predictedMs: null,
+};

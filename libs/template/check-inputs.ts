@@ -1,3 +1,4 @@
+import { authoredCheck } from './authored-schema.js';
 import type { JsonSchema, ParameterSpec } from './compiled-template.js';
 import type { CheckedStep } from './check-steps.js';
 import { describeSchema } from './describe-schema.js';
@@ -27,6 +28,7 @@ export class InputChecks {
     this.#literals(at, input, stepType, places);
     for (const place of places) this.#typeOf(at, place, stepType);
     if (stepType.needs === 'model') this.#placement(at, places);
+    this.#schemas(at, input, stepType, places);
   }
 
   output(value: unknown): void {
@@ -88,6 +90,21 @@ export class InputChecks {
     if (given === undefined || schema === null || acceptsType(schema, given)) return;
     const what = declared === undefined ? 'this gives text' : `parameters.${name} is of type ${declared}`;
     this.source.problem([...at, ...path], `${what}; expected ${describeSchema(schema)}`);
+  }
+
+  /** A JSON Schema that stands there as it is can be judged now. */
+  #schemas(
+    at: Path,
+    input: CheckedStep['step']['with'],
+    type: StepType,
+    places: readonly ExpressionPlace[],
+  ): void {
+    for (const field of type.schemaFields ?? []) {
+      const schema = input[field];
+      if (typeof schema !== 'object' || places.some(({ path }) => path[0] === field)) continue;
+      const compiled = authoredCheck(schema);
+      if (!compiled.ok) this.source.problem([...at, field], compiled.message);
+    }
   }
 
   /** Where a step can run is decided when the task is submitted, so it must follow from the parameters. */

@@ -82,6 +82,36 @@ const wrong: readonly {
     at: [4, 11],
     says: [/'olama_generate' is not a step type/, /noop, ollama_generate, ollama_chat, ollama_embed/],
   },
+  {
+    name: 'two bodies of a request',
+    text: `${HEAD}  - id: a\n    type: http_request\n    with: { url: 'http://x', json: 1, text: b }\n`,
+    at: [5, 45],
+    says: [/with\.text: 'b' is not accepted; expected nothing, because json is the body/],
+  },
+  {
+    name: 'a name of a header that is none',
+    text: `${HEAD}  - id: a\n    type: http_request\n    with: { url: 'http://x', headers: { 'a b': c } }\n`,
+    at: [5, 39],
+    says: [/with\.headers: 'a b' is not accepted; expected a string, of at most 100/],
+  },
+  {
+    name: 'a status that is none',
+    text: `${HEAD}  - id: a\n    type: http_request\n    with: { url: 'http://x', expect_status: [200, 9] }\n`,
+    at: [5, 51],
+    says: [/expect_status\[1\]: 9 is not accepted; expected a whole number from 100 to 599 or one of "2xx"/],
+  },
+  {
+    name: 'a check that is no schema',
+    text: `${HEAD}  - id: a\n    type: transform\n    with: { value: 1, check: { type: strnig } }\n`,
+    at: [5, 30],
+    says: [/with\.check: this is not a JSON Schema: type must be equal/, /accepted: a JSON Schema/],
+  },
+  {
+    name: 'a title where there is no place for one',
+    text: `${HEAD}  - id: a\n    type: format_output\n    with: { format: csv, value: [], title: x }\n`,
+    at: [5, 44],
+    says: [/with\.title: 'x' is not accepted; expected nothing, because json and csv have no title/],
+  },
   { name: 'no step type', text: `${HEAD}  - id: a\n`, at: [3, 5], says: [/type: is missing/, /noop/] },
   {
     name: 'no step id',
@@ -125,7 +155,10 @@ const wrong: readonly {
     name: 'an unknown class of errors',
     text: `${GOOD}    retry: { on: [server, sometimes] }\n`,
     at: [5, 27],
-    says: [/retry\.on\[1\]: 'sometimes' is no class and no code/, /all, server, model, timeout, program, files, SERVER_BUSY/],
+    says: [
+      /retry\.on\[1\]: 'sometimes' is no class and no code/,
+      /all, server, model, network, timeout, program, files, SERVER_BUSY/,
+    ],
   },
   {
     name: 'a code that is final',

@@ -1,12 +1,19 @@
 import type { JsonSchema } from './compiled-template.js';
 
+/** Of a schema whose keywords have no phrase here. */
+export const ANY_VALUE = 'any value';
+
 /** What a schema accepts, as a phrase that completes "expected …". */
 export const describeSchema = (schema: JsonSchema): string => {
+  if (typeof schema !== 'object') return ANY_VALUE;
   if ('const' in schema) return JSON.stringify(schema['const']);
   if (Array.isArray(schema['enum']))
     return `one of ${schema['enum'].map((v) => JSON.stringify(v)).join(', ')}`;
-  const branches = schema['anyOf'] as readonly JsonSchema[] | undefined;
+  const branches = (schema['anyOf'] ?? schema['oneOf']) as readonly JsonSchema[] | undefined;
   if (branches) return branches.map(describeSchema).join(' or ');
+  const types = schema['type'];
+  if (Array.isArray(types))
+    return types.map((type: unknown) => describeSchema({ ...schema, type })).join(' or ');
   switch (schema['type']) {
     case 'string':
       return `a string${lengthOf(schema, 'minLength', 'maxLength', 'characters')}${patternOf(schema)}`;
@@ -16,12 +23,14 @@ export const describeSchema = (schema: JsonSchema): string => {
       return `a number${rangeOf(schema)}`;
     case 'boolean':
       return 'true or false';
+    case 'null':
+      return 'null';
     case 'array':
       return `a list${itemsOf(schema)}${lengthOf(schema, 'minItems', 'maxItems', 'items')}`;
     case 'object':
       return `an object${fieldsOf(schema)}`;
     default:
-      return 'any value';
+      return ANY_VALUE;
   }
 };
 

@@ -1,7 +1,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { BoundedPattern, PatternTimeoutError } from './bounded-pattern.js';
 import type { JsonSchema, ValueProblem } from './compiled-template.js';
-import { bounded, describeSchema, fieldNames, shown } from './describe-schema.js';
+import { bounded, describeSchema, fieldNames, shown, ANY_VALUE } from './describe-schema.js';
 
 /** Checks a value against one schema and says everything that is wrong with it. */
 export type SchemaCheck = (value: unknown) => readonly SchemaProblem[];
@@ -34,11 +34,16 @@ export const schemaCheck = (schema: JsonSchema): SchemaCheck => {
   return (value) => problemsOf(validate, value);
 };
 
-const boundedRegExp = Object.assign((source: string, flags: string) => new BoundedPattern(source, flags), {
-  code: 'new BoundedPattern',
-});
+/** Patterns that are matched under a time limit, for the option `code.regExp` of Ajv. */
+export const boundedRegExp = Object.assign(
+  (source: string, flags: string) => new BoundedPattern(source, flags),
+  {
+    code: 'new BoundedPattern',
+  },
+);
 
-const problemsOf = (validate: ValidateFunction, value: unknown): readonly SchemaProblem[] => {
+/** What a compiled schema has against a value; it must have been compiled with `allErrors` and `verbose`. */
+export const problemsOf = (validate: ValidateFunction, value: unknown): readonly SchemaProblem[] => {
   try {
     if (validate(value)) return [];
   } catch (error) {
@@ -48,8 +53,11 @@ const problemsOf = (validate: ValidateFunction, value: unknown): readonly Schema
     ];
   }
   const errors = validate.errors ?? [];
-  const alternatives = errors.filter(({ keyword }) => keyword === 'anyOf').map((e) => `${e.schemaPath}/`);
+  const alternatives = errors
+    .filter(({ keyword }) => keyword === 'anyOf' || keyword === 'oneOf')
+    .map((e) => `${e.schemaPath}/`);
   const problems = errors
+    .filter(({ keyword }) => !WRAPPERS.has(keyword))
     .filter(({ schemaPath }) => !alternatives.some((prefix) => schemaPath.startsWith(prefix)))
     .slice(0, PROBLEMS_MAX)
     .map(problemOf);
@@ -60,8 +68,35 @@ const problemsOf = (validate: ValidateFunction, value: unknown): readonly Schema
   return [...sayings.values()];
 };
 
+/** What they hold has said it already. */
+const WRAPPERS: ReadonlySet<string> = new Set(['if', 'propertyNames', 'dependentSchemas']);
+
+/** Keywords that the description of a schema tells; of others, the sentence of Ajv does. */
+const DESCRIBED: ReadonlySet<string> = new Set([
+  'type',
+  'const',
+  'enum',
+  'anyOf',
+  'oneOf',
+  'pattern',
+  'minimum',
+  'maximum',
+  'minLength',
+  'maxLength',
+  'minItems',
+  'maxItems',
+]);
+
+const acceptedBy = (error: ErrorObject, schema: JsonSchema): string => {
+  const described = DESCRIBED.has(error.keyword) ? describeSchema(schema) : ANY_VALUE;
+  if (described !== ANY_VALUE) return described;
+  if (error.keyword === 'false schema') return 'no value here';
+  if (error.keyword === 'not' && typeof schema['description'] === 'string') return schema['description'];
+  return `it to ${(error.message ?? '').replace(/^must /, '').replace(/^NOT /, 'not ')}`;
+};
+
 const problemOf = (error: ErrorObject): SchemaProblem => {
-  const schema = (error.parentSchema ?? {}) as JsonSchema;
+  const schema: JsonSchema = typeof error.parentSchema === 'object' ? error.parentSchema : {};
   const segments = segmentsOf(error.instancePath);
   const params = error.params as Readonly<Record<string, unknown>>;
   if (error.keyword === 'required') {
@@ -89,10 +124,10 @@ const problemOf = (error: ErrorObject): SchemaProblem => {
       accepted,
     };
   }
-  const accepted = describeSchema(schema);
+  const accepted = acceptedBy(error, schema);
   return {
     segments,
-    composite: error.keyword === 'anyOf',
+    composite: error.keyword === 'anyOf' || error.keyword === 'oneOf',
     value: bounded(error.data),
     message: `${shown(error.data)} is not accepted; expected ${accepted}`,
     accepted,

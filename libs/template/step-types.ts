@@ -1,5 +1,7 @@
 import type { JsonSchema } from './compiled-template.js';
 import { FILE_STEP_TYPES } from './file-step-types.js';
+import { FORMAT_OUTPUT_SCHEMA } from './format-output.schema.js';
+import { HTTP_REQUEST_SCHEMA } from './http-request.schema.js';
 import { OLLAMA_OPTIONS_SCHEMA } from './ollama-options.schema.js';
 
 /** A kind of step: what it needs to run, and what may stand under its `with`. */
@@ -10,6 +12,8 @@ export type StepType = {
   readonly needs: 'cpu' | 'model';
   /** JSON Schema (2020-12) of the filled-in input. */
   readonly input: JsonSchema;
+  /** Fields of the input that hold a JSON Schema of the author's, which is checked as such. */
+  readonly schemaFields?: readonly string[];
   /** What later steps see as `steps.<id>.output`. */
   readonly output: string;
 };
@@ -33,6 +37,13 @@ const images: JsonSchema = {
 const format: JsonSchema = {
   anyOf: [{ const: 'json' }, { type: 'object' }],
   description: "'json' or a JSON Schema of the answer",
+};
+const repairs: JsonSchema = {
+  type: 'integer',
+  minimum: 0,
+  maximum: 3,
+  description:
+    'How often it is asked again when the answer does not fit the schema in `format`; 1 when absent',
 };
 const think: JsonSchema = { anyOf: [{ type: 'boolean' }, { enum: ['low', 'medium', 'high'] }] };
 
@@ -84,10 +95,13 @@ const ALL: readonly StepType[] = [
       suffix: { type: 'string' },
       images,
       format,
+      repairs,
       think,
       options: OLLAMA_OPTIONS_SCHEMA,
     }),
-    output: '{text, done_reason, thinking?, json?}; `json` is the parsed answer when `format` is given',
+    schemaFields: ['format'],
+    output:
+      '{text, done_reason, thinking?, json?, repairs?}; `json` is the parsed answer when `format` is given, and fits it when that is a JSON Schema',
   },
   {
     name: 'ollama_chat',
@@ -98,10 +112,12 @@ const ALL: readonly StepType[] = [
       messages: { type: 'array', items: message, minItems: 1, maxItems: 10_000 },
       tools: { type: 'array', items: { type: 'object' }, maxItems: 256 },
       format,
+      repairs,
       think,
       options: OLLAMA_OPTIONS_SCHEMA,
     }),
-    output: '{text, done_reason, thinking?, tool_calls?, json?}',
+    schemaFields: ['format'],
+    output: '{text, done_reason, thinking?, tool_calls?, json?, repairs?}',
   },
   {
     name: 'ollama_embed',
@@ -120,6 +136,63 @@ const ALL: readonly StepType[] = [
       options: OLLAMA_OPTIONS_SCHEMA,
     }),
     output: '{embeddings: number[][], count}',
+  },
+  {
+    name: 'ollama_analyze',
+    description:
+      'One answer about texts of any length: asked about each chunk by `/api/generate`, then made one.',
+    needs: 'model',
+    input: object(['model', 'items', 'prompt'], {
+      model,
+      items: {
+        type: 'array',
+        minItems: 1,
+        maxItems: 256,
+        items: {
+          anyOf: [
+            { type: 'string', minLength: 1 },
+            object(['name', 'text'], {
+              name: { type: 'string', minLength: 1, maxLength: 256 },
+              text: { type: 'string', minLength: 1 },
+            }),
+          ],
+        },
+        description: 'Texts, or {name, text}',
+      },
+      prompt: { type: 'string', minLength: 1, description: 'What is asked about each chunk' },
+      system: { type: 'string' },
+      combine_prompt: { type: 'string', minLength: 1, description: 'What is asked about the answers' },
+      think,
+      chunk_tokens: { type: 'integer', minimum: 32, maximum: 10_000_000 },
+      overlap_tokens: { type: 'integer', minimum: 0, maximum: 10_000_000 },
+      options: OLLAMA_OPTIONS_SCHEMA,
+    }),
+    output: '{text, parts: [{name, part, of, text, truncated?}], chunks, calls, shortened}',
+  },
+  {
+    name: 'http_request',
+    description: 'One HTTP request, to the public internet and to what `ORCHESTRA_HTTP_ALLOW` names.',
+    needs: 'cpu',
+    input: HTTP_REQUEST_SCHEMA,
+    output: '{status, headers, json, text or base64, url, truncated, duration_ms}',
+  },
+  {
+    name: 'transform',
+    description: 'Another shape of what is there: `value` filled in, and held to the JSON Schema `check`.',
+    needs: 'cpu',
+    input: object(['value'], {
+      value: { description: 'anything' },
+      check: { type: 'object', description: 'JSON Schema' },
+    }),
+    schemaFields: ['check'],
+    output: 'the filled-in `value`',
+  },
+  {
+    name: 'format_output',
+    description: 'A value as text for people or programs: JSON, Markdown, plain text or CSV.',
+    needs: 'cpu',
+    input: FORMAT_OUTPUT_SCHEMA,
+    output: '{text, media_type, bytes}',
   },
   ...FILE_STEP_TYPES,
 ];

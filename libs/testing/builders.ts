@@ -284,6 +284,8 @@ export const readyStep = (taskId: string, more: Partial<ReadyStep> = {}): ReadyS
   priority: 5,
   seq: 1,
   submittedAtMs: NOW_MS,
+  place: null,
+  line: null,
   urgentByMs: null,
   requirement: CPU,
   ...more,

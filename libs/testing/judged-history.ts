@@ -7,40 +7,42 @@ import { PromiseAudit } from '#libs/audit/promise-audit.js';
 import { TaskAudit } from '#libs/audit/task-audit.js';
 import type { GpuRecord } from '#libs/domain/gpu/gpu.js';
 import { applyToBook, emptyBook, type TaskRecord } from '#libs/domain/task/task-book.js';
-import { playHistory, type Remains } from '#libs/simulation/chaos/history.js';
+import { playHistory, type Chaos, type Remains } from '#libs/simulation/chaos/history.js';
+import { heardLog, timeOf } from './recorded-history.js';
 
 /** What is wrong with a random history; nothing, if the platform keeps its promises. */
 export type Judged = {
   readonly problems: readonly string[];
   readonly remains: Remains | null;
   readonly events: number;
+  /** Moves within the queue. */
+  readonly moves: number;
 };
 
 /** Plays the history of this seed and has it judged by the audit, which knows nothing of how it was made. */
-export const judgedHistory = (seed: number): Judged => {
-  const [tasks, leases]: [TaskRecord[], GpuRecord[]] = [[], []];
-  const heard = {
-    task: (record: TaskRecord) => void tasks.push(record),
-    lease: (record: GpuRecord) => void leases.push(record),
-  };
+export const judgedHistory = (seed: number, chaos?: Chaos): Judged => {
+  const { log, heard } = heardLog();
+  const { tasks, leases } = log;
   let remains: Remains;
   let live: string;
   try {
-    const played = playHistory(seed, heard);
+    const played = playHistory(seed, heard, chaos);
     remains = played.remains;
     live = stateDigest(played.book).sha256;
   } catch (error) {
-    return { problems: [String(error)], remains: null, events: tasks.length + leases.length };
+    return { problems: [String(error)], remains: null, events: tasks.length + leases.length, moves: 0 };
   }
   const problems = [...auditOf(tasks, leases), ...leftOver(remains)];
   const book = emptyBook();
   for (const record of tasks) applyToBook(book, record);
   if (stateDigest(book).sha256 !== live)
     problems.push('the log gives another state than the one that was decided from');
-  return { problems, remains, events: tasks.length + leases.length };
+  const moves = tasks.filter(({ event }) => event.type === 'task.moved').length;
+  return { problems, remains, events: tasks.length + leases.length, moves };
 };
 
-const auditOf = (tasks: readonly TaskRecord[], leases: readonly GpuRecord[]): readonly string[] => {
+/** What the audit finds in these logs, by rule. */
+export const auditOf = (tasks: readonly TaskRecord[], leases: readonly GpuRecord[]): readonly string[] => {
   const findings = new Findings();
   const [taskAudit, leaseAudit] = [new TaskAudit('TASKS', findings), new LeaseAudit('LEASES', findings)];
   const promiseAudit = new PromiseAudit('TASKS', findings);
@@ -86,9 +88,4 @@ const recordOf = ({ seq, event }: TaskRecord | GpuRecord): AuditRecord => {
     data,
     payload: '',
   };
-};
-
-const timeOf = (event: (TaskRecord | GpuRecord)['event']): string => {
-  if ('at' in event) return event.at;
-  return 'submittedAt' in event ? event.submittedAt : event.step.endedAt;
 };

@@ -179,6 +179,7 @@ class RandomRun {
           startedAtMs,
           endedAtMs: untilMs,
           startBoundMs: null,
+          predictedMs: null,
         });
       gpu.running = gpu.running.filter((one) => !isDone(one));
     }

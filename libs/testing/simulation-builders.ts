@@ -79,6 +79,7 @@ export const taskRun = (id: string, more: Partial<TaskRun> = {}): TaskRun => ({
   startedAtMs: 0,
   endedAtMs: 1000,
   startBoundMs: null,
+  predictedMs: null,
   ...more,
 });
 

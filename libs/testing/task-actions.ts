@@ -111,6 +111,17 @@ const anything = fc.oneof(
       priority: fc.integer({ min: 1, max: 10 }),
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('move' as const),
+      task,
+      to: fc.oneof(
+        fc.record({ kind: fc.constantFrom('front' as const, 'back' as const) }),
+        fc.record({ kind: fc.constantFrom('before' as const, 'after' as const), taskId: task }),
+      ),
+    }),
+  },
 );
 export type TaskAction = typeof anything extends fc.Arbitrary<infer A> ? A : never;
 export const taskActions = fc.array(anything, { maxLength: 70, size: 'max' });

@@ -188,7 +188,20 @@ const TELLINGS: readonly ((teller: Teller) => readonly TaskEvent[])[] = [
     { type: 'task.cancel-requested', taskId: t.taskId, reason: 'enough', at: t.at },
     { type: 'task.cancelled', taskId: t.taskId, reason: 'enough', stopped: [stopped(t, 'a')], at: t.at },
   ],
-  (t) => [t.opening(A), { type: 'task.priority-changed', taskId: t.taskId, priority: 10, at: t.at }],
+  (t) => [
+    t.opening(A),
+    { type: 'task.priority-changed', taskId: t.taskId, priority: 10, at: t.at },
+    {
+      type: 'task.moved',
+      taskId: t.taskId,
+      to: { kind: 'back' },
+      place: { priority: 5, from: t.at, seq: 1, nth: [1] },
+      promise: null,
+      reason: 'it can wait',
+      by: 'ada',
+      at: t.at,
+    },
+  ],
   (t) => [
     t.opening(A_AND_B),
     t.dispatch('a'),

@@ -5,6 +5,7 @@ import {
   failTask,
   isRefused,
   submitTask,
+  type Decision,
 } from '#libs/domain/task/decide.js';
 import {
   dependencyEnded,
@@ -17,9 +18,10 @@ import { neededOutside, needsMet } from '#libs/domain/task/needs.js';
 import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
 import type { PauseScope } from '#libs/domain/task/pauses.js';
 import { stepsToKeep } from '#libs/domain/task/kept-steps.js';
-import { expireTask } from '#libs/domain/task/queue-time.js';
+import { moveTask } from '#libs/domain/task/move-task.js';
+import { expireTask, plainPlaceOf } from '#libs/domain/task/queue-time.js';
 import { msOf, rfc3339Of } from '#libs/domain/time.js';
-import type { TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { MoveTo, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { submitWorkflow } from '#libs/domain/task/decide-workflow.js';
@@ -133,8 +135,20 @@ export class TaskWorld {
   }
 
   cancel(taskId: string): void {
-    const decision = cancelTask(taskId, 'not needed', this.book, this.#at);
+    this.#decided(cancelTask(taskId, 'not needed', this.book, this.#at));
+  }
+
+  #decided(decision: Decision): void {
     if (!isRefused(decision)) this.append(decision);
+  }
+
+  move(taskId: string, to: MoveTo): void {
+    const decision = moveTask({ taskId, to, reason: 'x', by: 'ada' }, this.book, {
+      at: this.#at,
+      placeOf: (task) => task.moved?.place ?? plainPlaceOf(task, task.priority),
+      promiseAgain: () => null,
+    });
+    this.#decided(decision);
   }
 
   #pause(wanted: PauseScope): void {
@@ -213,11 +227,10 @@ export class TaskWorld {
         if (open) this.append(failTask(open, { code: 'NO_SERVER_FITS', message: 'too large' }, this.#at));
         return;
       }
-      case 'priority': {
-        const decision = changePriority(action.task, action.priority, this.book, this.#at);
-        if (!isRefused(decision)) this.append(decision);
-        return;
-      }
+      case 'move':
+        return this.move(action.task, action.to);
+      case 'priority':
+        return this.#decided(changePriority(action.task, action.priority, this.book, this.#at));
     }
   }
 }

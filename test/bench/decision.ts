@@ -8,6 +8,7 @@ import { runInNewContext } from 'node:vm';
 import { applyToLedger, emptyLedger, type GpuRecord, type Ledger } from '#libs/domain/gpu/gpu.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
 import { costsOf } from '#libs/domain/policy/costs.js';
+import { forecastOf } from '#libs/domain/policy/forecast.js';
 import { plan } from '#libs/domain/policy/plan.js';
 import { snapshotOf } from '#libs/domain/policy/snapshot-of.js';
 import type { Placement, Plan } from '#libs/domain/policy/snapshot.js';
@@ -41,6 +42,10 @@ const DECISIONS = Number(process.env['BENCH_DECISIONS'] ?? 5_000);
 const WARM_UP = 1_000;
 /** Between two decisions: thirty slots whose work takes some seconds. */
 const STEP_MS = 100;
+/** As many as one forecast predicts at most. */
+const PREDICTED_AT_ONCE = 250;
+/** Decisions between two forecasts: a second, as in the scheduler. */
+const FORECAST_EVERY = 10;
 const PROMPT = 'x'.repeat(200);
 
 const collectGarbage = (): void => {
@@ -105,6 +110,14 @@ class World {
     return plan(snapshotOf(this, asked, this.nowMs));
   }
 
+  /** Predicts what became ready and has to wait, as the scheduler does behind a decision, in a turn of its own. */
+  foresee(): void {
+    const { predictions, bounds } = this.index;
+    const asked = { asked: new Map<string, number>(), loadsAsked: new Set<string>() };
+    const snapshot = snapshotOf(this, { ...asked, knownBytes: this.knownBytes }, this.nowMs);
+    predictions.make(snapshot, forecastOf(snapshot), bounds);
+  }
+
   /** What the plan asks for happens at once. */
   carryOut({ placements, loads }: Plan): void {
     const at = rfc3339(this.nowMs);
@@ -157,16 +170,26 @@ class World {
 
 const modelOf = (n: number): string => `model-${n}:8b`;
 
-type Measured = { readonly ms: readonly number[]; readonly bytesPerTask: number; readonly loads: number };
+type Measured = {
+  readonly ms: readonly number[];
+  readonly forecastMs: readonly number[];
+  readonly bytesPerTask: number;
+  readonly loads: number;
+};
 
 const measured = (queued: number): Measured => {
   collectGarbage();
   const before = process.memoryUsage().heapUsed;
   const world = new World();
-  for (let n = 0; n < queued; n += 1) world.submit();
+  for (let n = 0; n < queued; n += 1) {
+    world.submit();
+    // Each of them has its prediction, which takes memory too.
+    if (n % PREDICTED_AT_ONCE === 0) world.foresee();
+  }
   collectGarbage();
   const bytesPerTask = (process.memoryUsage().heapUsed - before) / queued;
   const ms: number[] = [];
+  const forecastMs: number[] = [];
   let loads = 0;
   for (let n = 0; n < WARM_UP + DECISIONS; n += 1) {
     world.nowMs += STEP_MS;
@@ -176,11 +199,16 @@ const measured = (queued: number): Measured => {
     const made = world.decide();
     if (n >= WARM_UP) ms.push(performance.now() - sinceMs);
     world.carryOut(made);
+    if (n % FORECAST_EVERY === 0) {
+      const beginMs = performance.now();
+      world.foresee();
+      if (n >= WARM_UP) forecastMs.push(performance.now() - beginMs);
+    }
     loads += made.loads.length;
   }
   if (world.index.ready.size < queued * 0.9)
     throw new Error(`the queue has shrunk to ${world.index.ready.size}`);
-  return { ms, bytesPerTask, loads };
+  return { ms, forecastMs, bytesPerTask, loads };
 };
 
 const SIZES = { '1k': 1_000, '10k': 10_000, '100k': 100_000 } as const;
@@ -192,6 +220,8 @@ for (const [name, queued] of Object.entries(SIZES)) {
   figures[`msP50At${name}`] = round(percentile(found.ms, 0.5), 4);
   figures[`msP99At${name}`] = round(percentile(found.ms, 0.99), 4);
   figures[`msMaxAt${name}`] = round(percentile(found.ms, 1), 3);
+  figures[`forecastMsP50At${name}`] = round(percentile(found.forecastMs, 0.5), 3);
+  figures[`forecastMsP99At${name}`] = round(percentile(found.forecastMs, 0.99), 3);
   figures[`loadsAt${name}`] = found.loads;
   bytesPerTask = found.bytesPerTask;
 }

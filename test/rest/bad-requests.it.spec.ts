@@ -40,6 +40,10 @@ const rerunning = (name: string, id: string, body: unknown, code: ErrorCode, ...
   ...post(`running again ${name}`, body, code, ...says),
   path: `/api/v1/tasks/${id}/rerun`,
 });
+const moving = (name: string, id: string, body: unknown, code: ErrorCode, ...says: RegExp[]): Row => ({
+  ...post(`moving ${name}`, body, code, ...says),
+  path: `/api/v1/tasks/${encodeURIComponent(id)}/move`,
+});
 const noop = (more: object): object => ({ template: 'noop', ...more });
 const inference = (parameters: object): object => ({ template: 'ollama-inference', parameters });
 
@@ -805,6 +809,18 @@ const ROWS: readonly Row[] = [
     code: 'METHOD_NOT_ALLOWED',
     says: [/POST/, /GET/],
   },
+
+  // Moving.
+  moving('to nowhere', 'abc', {}, 'VALIDATION_FAILED', /no place/, /exactly one of to, before, after/),
+  moving('to two places', 'abc', { to: 'front', after: 'b' }, 'VALIDATION_FAILED', /to and after/),
+  moving('to the middle', 'abc', { to: 'middle' }, 'VALIDATION_FAILED', /to must be front or back/),
+  moving('before no id', 'abc', { before: 'A B' }, 'VALIDATION_FAILED', /before/, /lower-case/),
+  moving('before null', 'abc', { before: null }, 'VALIDATION_FAILED', /before/, /lower-case/),
+  moving('without a body', 'abc', undefined, 'VALIDATION_FAILED', /body is missing/, /to, before, after/),
+  moving('for a reason that is a number', 'abc', { to: 'front', reason: 5 }, 'VALIDATION_FAILED', /reason/),
+  moving('with an unknown field', 'abc', { to: 'front', place: 3 }, 'VALIDATION_FAILED', /place/),
+  moving('what is no id', 'A B', { to: 'front' }, 'VALIDATION_FAILED', /'A B'/),
+  moving('a task that nobody submitted', 'nobody', { to: 'front' }, 'TASK_UNKNOWN', /'nobody'/),
 
   // Cancelling by filter.
   cancelling('nothing that narrows it', {}, /filter is needed/, /workspace, template, labels/),

@@ -63,7 +63,7 @@ const path = fc.oneof(
   ),
   id.map((text) => `/api/v1/tasks/${text}`),
   fc
-    .tuple(id, fc.constantFrom('events', 'stream', 'explain', 'priority', 'rerun', 'x'))
+    .tuple(id, fc.constantFrom('events', 'stream', 'explain', 'priority', 'move', 'rerun', 'x'))
     .map(([text, part]) => `/api/v1/tasks/${text}/${part}`),
   id.map((text) => `/api/v1/workflows/${text}`),
   fc

@@ -54,6 +54,7 @@ describe('the OpenAPI document', () => {
       'POST /api/v1/servers/{id}/resume',
       'POST /api/v1/tasks',
       'POST /api/v1/tasks/cancel',
+      'POST /api/v1/tasks/{id}/move',
       'POST /api/v1/tasks/{id}/rerun',
       'POST /api/v1/templates/validate',
       'POST /api/v1/workflows',

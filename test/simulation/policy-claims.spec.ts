@@ -40,6 +40,13 @@ describe('the policy under a virtual clock', () => {
     },
   );
 
+  it('waits half as long as with llama-swap where one of two servers dies and an unload sticks, at most', () => {
+    const [ours, peer] = runCell({ trace: 'outage', hardware: '2x24', seed: 1 }, [OURS, llamaSwap]);
+    expect([ours?.deaths, peer?.deaths, ours?.lateExcused]).toEqual([3, 3, 0]);
+    expect((ours?.waitSP99 ?? Infinity) * 2).toBeLessThanOrEqual(peer?.waitSP99 ?? 0);
+    expect(ours?.makespanS).toBeLessThan(peer?.makespanS ?? 0);
+  });
+
   it('loads a fifth of what Ollama alone does where two models alternate, at most', () => {
     const cell = { trace: 'alternating', hardware: '1x24', seed: 1 };
     const [ours, ollama] = runCell(cell, [OURS_ON_OLLAMA, ollamaFifo(4, 'asShipped')]);

@@ -52,10 +52,12 @@ const lineOf = (run: Run): string =>
     run.gpuBusyShare.toFixed(2).padStart(6),
     `${run.fairnessGap.toFixed(0)}/${run.fairnessBound.toFixed(0)}`.padStart(10),
     `${run.deadlineHits}/${run.deadlineHitsBound}`.padStart(9),
-    String(run.overBound).padStart(5),
+    `${run.overBound}/${run.lateExcused}`.padStart(7),
+    String(run.deaths).padStart(6),
+    `${run.repeatedS.toFixed(1)} s`.padStart(9),
   ].join(' ');
 
-const HEAD = `${'on'.padEnd(6)} ${'trace'.padEnd(15)} seed ${'scheduler'.padEnd(24)} makespan of bound     loads  wait p50  wait p99  wait max   busy   fairness deadlines  late`;
+const HEAD = `${'on'.padEnd(6)} ${'trace'.padEnd(15)} seed ${'scheduler'.padEnd(24)} makespan of bound     loads  wait p50  wait p99  wait max   busy   fairness deadlines    late deaths  repeated`;
 
 if (values.help || cells.length === 0 || schedulers.length === 0 || !(seeds >= 1)) {
   process.stdout.write(HELP);

@@ -4,8 +4,9 @@ import { DEFAULT_POLICY } from '#libs/domain/policy/settings.js';
 import { ERRORS } from '#libs/domain/errors.js';
 import { POLICY_FIELDS } from '#libs/policy-file/policy-fields.js';
 import { textOf } from '#libs/policy-file/policy-file.js';
-import type { Settings } from '#libs/runtime/settings.js';
+import type { JsonSchema } from '#libs/template/compiled-template.js';
 import { STEP_TYPES } from '#libs/template/step-types.js';
+import type { Settings } from '#libs/runtime/settings.js';
 
 /** The README's tables, made from the code that they describe. `npm run docs` writes them, a test compares them. */
 export type Tables = Readonly<Record<string, string>>;
@@ -47,36 +48,24 @@ export const readmeTables = (services: Readonly<Record<string, Settings>>): Tabl
       return [`\`${name}\``, `\`${unit === 'duration' ? textOf(value) : value}\``, cell(meaning)];
     }),
   ),
+  'step-types': table(
+    ['type', 'needs', 'does', 'input (needed in bold)', 'output'],
+    [...STEP_TYPES.values()].map(({ name, needs, description, input, output }) => [
+      `\`${name}\``,
+      needs === 'model' ? 'a model' : 'a CPU slot',
+      cell(description),
+      fieldsOf(input).join(', '),
+      cell(output),
+    ]),
+  ),
   settings: table(['variable', 'default', 'accepted', 'meaning', 'read by'], settingRows(services)),
 });
 
-/** The table of `templates/README.md`. */
-export const templateTables = (): Tables => ({
-  steps: table(
-    ['type', '`with`, what must be there first', 'output', 'does'],
-    [...STEP_TYPES.values()].map(({ name, input, output, description }) => [
-      `\`${name}\``,
-      fieldsOf(input).join(', '),
-      cell(output),
-      cell(description),
-    ]),
-  ),
-});
-
-/** Fields of fields that are few enough to be named. */
-const INNER_MAX = 5;
-
-const fieldsOf = (input: Readonly<Record<string, unknown>>): readonly string[] => {
-  const required = (input['required'] ?? []) as readonly string[];
-  const fields = Object.entries((input['properties'] ?? {}) as Readonly<Record<string, object>>);
-  const named = ([name, schema]: readonly [string, object]): string => {
-    const inner = Object.keys(('properties' in schema && schema.properties) || {});
-    return `\`${name}\`${inner.length > 0 && inner.length <= INNER_MAX ? ` {${inner.join(', ')}}` : ''}`;
-  };
-  return [
-    ...fields.filter(([name]) => required.includes(name)).map((field) => `**${named(field)}**`),
-    ...fields.filter(([name]) => !required.includes(name)).map(named),
-  ];
+const fieldsOf = (input: JsonSchema): readonly string[] => {
+  const needed = (input['required'] ?? []) as readonly string[];
+  return Object.keys(input['properties'] ?? {}).map((name) =>
+    needed.includes(name) ? `**\`${name}\`**` : `\`${name}\``,
+  );
 };
 
 const settingRows = (services: Readonly<Record<string, Settings>>): readonly (readonly string[])[] => {
@@ -106,7 +95,7 @@ export const withTables = (readme: string, tables: Tables): string => {
     const open = `<!-- table:${name} -->`;
     const start = result.indexOf(open);
     const end = result.indexOf('<!-- /table -->', start);
-    if (start < 0 || end < 0) throw new Error(`the file has no place '${open} … <!-- /table -->'`);
+    if (start < 0 || end < 0) throw new Error(`README.md has no place '${open} … <!-- /table -->'`);
     result = `${result.slice(0, start + open.length)}\n${content}\n${result.slice(end)}`;
   }
   return result;

@@ -1,12 +1,14 @@
 import { lookup } from 'node:dns/promises';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
+import { refusalOf, type AllowEntry } from '../http/address-rules.js';
+import { hostOf, portOf } from '../http/checked-url.js';
 import { StepError } from '../step-error.js';
 import { quoted } from '../workspace/inside-path.js';
 
 export type GitPolicy = {
   readonly protocols: ReadonlySet<string>;
-  /** Also addresses that are not public. */
-  readonly privateAddresses: boolean;
+  /** What is open besides the public internet. */
+  readonly allowed: readonly AllowEntry[];
 };
 
 /** A repository that may be fetched. `resolved` pins its host to the addresses that were checked; null for a folder or an address. */
@@ -14,57 +16,21 @@ export type GitAddress =
   | { readonly kind: 'https'; readonly url: string; readonly resolved: string | null }
   | { readonly kind: 'file'; readonly folder: string };
 
-/** Networks that are nobody's on the public Internet (IANA's special-purpose registries). */
-const PRIVATE_IPV4: readonly (readonly [string, number])[] = [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.0.2.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['198.51.100.0', 24],
-  ['203.0.113.0', 24],
-  ['224.0.0.0', 3],
-];
-/** Of IPv6 only what is given out, less what leads elsewhere: Teredo, documentation, 6to4. */
-const PUBLIC_IPV6 = blockListOf('ipv6', [['2000::', 3]]);
-const SPECIAL_IPV6 = blockListOf('ipv6', [
-  ['2001::', 23],
-  ['2001:db8::', 32],
-  ['2002::', 16],
-  ['3fff::', 20],
-]);
-const SPECIAL_IPV4 = blockListOf('ipv4', PRIVATE_IPV4);
-
-function blockListOf(family: 'ipv4' | 'ipv6', networks: readonly (readonly [string, number])[]): BlockList {
-  const list = new BlockList();
-  for (const [network, prefix] of networks) list.addSubnet(network, prefix, family);
-  return list;
-}
-
-export const isPublic = (address: string): boolean =>
-  isIP(address) === 4
-    ? !SPECIAL_IPV4.check(address, 'ipv4')
-    : PUBLIC_IPV6.check(address, 'ipv6') && !SPECIAL_IPV6.check(address, 'ipv6');
-
 /** Throws for what is no address of a repository, or not one that may be fetched. */
 export const gitAddress = async (repoUrl: string, policy: GitPolicy): Promise<GitAddress> => {
   const url = parsed(repoUrl, policy);
   if (url.protocol === 'file:') return { kind: 'file', folder: decodeURIComponent(url.pathname) };
-  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const [host, port] = [hostOf(url), portOf(url)];
   const literal = isIP(host) !== 0;
   const addresses = literal ? [host] : await addressesOf(host);
-  const refused = policy.privateAddresses ? [] : addresses.filter((address) => !isPublic(address));
-  if (refused.length > 0)
-    throw new StepError(
-      'STEP_NOT_ALLOWED',
-      `repo_url leads to ${refused.join(', ')}, which is no public address; accepted: public ones (ORCHESTRA_GIT_PRIVATE_ADDRESSES).`,
-    );
-  const port = url.port === '' ? '443' : url.port;
+  for (const address of addresses) {
+    const refusal = refusalOf(policy.allowed, { host, address, port });
+    if (refusal !== null)
+      throw new StepError(
+        'STEP_NOT_ALLOWED',
+        `repo_url leads to ${address}, which ${refusal}; accepted: the public internet, and what ORCHESTRA_HTTP_ALLOW names.`,
+      );
+  }
   return {
     kind: 'https',
     url: url.href,

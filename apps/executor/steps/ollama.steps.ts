@@ -8,6 +8,7 @@ import type {
   ModelRequest,
   SamplingOptions,
 } from '#libs/model-runner/model-runner.js';
+import { structuredAnswer } from '../model/structured-answer.js';
 import { StepError } from '../step-error.js';
 import type { StepContext, StepResult, StepRunner } from '../step-runner.js';
 
@@ -16,7 +17,7 @@ type Input = Readonly<Record<string, unknown>>;
 /** Options that decide which loaded model a request may use; they come from the lease's profile, never from the input. */
 const RUNNER_OPTIONS = new Set(['num_ctx', 'num_batch', 'num_gpu', 'main_gpu', 'use_mmap', 'num_thread']);
 
-const samplingOf = (input: Input): SamplingOptions => {
+export const samplingOf = (input: Input): SamplingOptions => {
   const options = (input['options'] ?? {}) as Readonly<
     Record<string, number | string | boolean | readonly string[]>
   >;
@@ -33,7 +34,7 @@ const GENERATE_FIELDS = ['system', 'suffix', 'images', 'format', 'think'] as con
 const CHAT_FIELDS = ['tools', 'format', 'think'] as const;
 const EMBED_FIELDS = ['dimensions', 'truncate'] as const;
 
-const profileOf = ({ requirement }: StepContext): ModelProfile => {
+export const profileOf = ({ requirement }: StepContext): ModelProfile => {
   if (requirement.kind === 'model') return requirement.profile;
   throw new StepError(
     'STEP_INPUT_INVALID',
@@ -48,16 +49,37 @@ const run = async (context: StepContext, request: ModelRequest): Promise<ModelAn
   return await model.run(request, { onToken }, context.signal);
 };
 
-const textOutput = (answer: ModelAnswer, input: Input): StepResult => ({
+const textOutput = (answer: ModelAnswer, more: object): StepResult => ({
   output: {
     text: answer.text,
     done_reason: answer.doneReason,
     ...(answer.thinking ? { thinking: answer.thinking } : {}),
     ...(answer.toolCalls ? { tool_calls: answer.toolCalls } : {}),
-    ...(input['format'] === undefined ? {} : { json: parsed(answer) }),
+    ...more,
   },
   usage: answer.usage,
 });
+
+/** Asked again when the answer is not what the schema in `format` says; how often before it is given up. */
+const REPAIRS_DEFAULT = 1;
+
+const answered = async (
+  context: StepContext,
+  request: GenerateRequest | ChatRequest,
+): Promise<StepResult> => {
+  const { format, repairs = REPAIRS_DEFAULT } = context.input;
+  if (typeof format !== 'object' || format === null) {
+    const answer = await run(context, request);
+    return textOutput(answer, format === undefined ? {} : { json: parsed(answer) });
+  }
+  const ask = async (next: GenerateRequest | ChatRequest): Promise<ModelAnswer> => await run(context, next);
+  const { answer, ...more } = await structuredAnswer(request, format, {
+    ask,
+    repairsMax: Number(repairs),
+    progress: context.progress,
+  });
+  return textOutput(answer, more);
+};
 
 /** An answer that was to be JSON and is not, is of no use to the steps that read it. Another attempt may do better. */
 const parsed = (answer: ModelAnswer): unknown => {
@@ -74,26 +96,24 @@ const parsed = (answer: ModelAnswer): unknown => {
 
 export const ollamaGenerateStep: StepRunner = async (context) => {
   const { input } = context;
-  const answer = await run(context, {
+  return await answered(context, {
     kind: 'generate',
     profile: profileOf(context),
     sampling: samplingOf(input),
     prompt: typeof input['prompt'] === 'string' ? input['prompt'] : '',
     ...pick<GenerateRequest, (typeof GENERATE_FIELDS)[number]>(input, GENERATE_FIELDS),
   });
-  return textOutput(answer, input);
 };
 
 export const ollamaChatStep: StepRunner = async (context) => {
   const { input } = context;
-  const answer = await run(context, {
+  return await answered(context, {
     kind: 'chat',
     profile: profileOf(context),
     sampling: samplingOf(input),
     messages: input['messages'] as readonly ChatMessage[],
     ...pick<ChatRequest, (typeof CHAT_FIELDS)[number]>(input, CHAT_FIELDS),
   });
-  return textOutput(answer, input);
 };
 
 export const ollamaEmbedStep: StepRunner = async (context) => {

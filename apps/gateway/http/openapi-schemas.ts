@@ -13,6 +13,7 @@ import {
   time,
   type SchemaObject,
 } from './schema-parts.js';
+import { explanations } from './explanation-schemas.js';
 import { workflows } from './workflow-schemas.js';
 
 /** Schemas of what the API answers. A test holds real answers to them, so they say what is there and nothing else. */
@@ -70,6 +71,10 @@ const tasks = {
     started_at: orNull(time),
     ended_at: orNull(time),
     cancel_requested_at: orNull(time),
+    moved: {
+      ...orNull(ref('Moved')),
+      description: 'Where somebody has put it in the queue; null where priority and age say its place.',
+    },
     result: anything,
     error: orNull(ref('Failure')),
     last_error: {
@@ -80,6 +85,13 @@ const tasks = {
     attempts: listOf('Attempt'),
     resource_usage: ref('ResourceUsage'),
     last_seq: { ...count, description: 'Sequence of the last event that this view includes.' },
+  }),
+  Moved: exactly({
+    to: { type: 'string', enum: ['front', 'back', 'before', 'after'] },
+    task: { ...orNull(text), description: 'The one that it was put before or behind.' },
+    reason: text,
+    by: text,
+    at: time,
   }),
   LastError: exactly({
     code,
@@ -169,77 +181,6 @@ const templates = {
   Validated: exactly({ valid: { const: true }, name: text, version: text, parameters: { type: 'object' } }, [
     'parameters',
   ]),
-} satisfies Record<string, SchemaObject>;
-
-/** Its facts depend on its kind. */
-const waitOf = (...kinds: readonly string[]): SchemaObject => ({
-  type: 'object',
-  properties: { kind: { type: 'string', enum: kinds } },
-  required: ['kind'],
-});
-
-const explanations = {
-  Explanation: exactly({
-    id: text,
-    status: {
-      type: 'string',
-      enum: ['open', 'completed', 'failed', 'cancelled'],
-      description: '`open`: it has not ended.',
-    },
-    as_of: time,
-    as_of_seq: { ...count, description: 'Last event of the log that the scheduler counted.' },
-    summary: text,
-    steps: { type: 'array', items: ref('StepExplanation') },
-  }),
-  StepExplanation: exactly({
-    id: text,
-    model: orNull(text),
-    state: { type: 'string', enum: ['waiting', 'running', 'done', 'stopped'] },
-    text: { ...text, description: 'What follows "Step \'x\'" in a sentence.' },
-    waits_for: orNull(
-      waitOf('ending', 'paused', 'run-at', 'tasks', 'steps', 'retry', 'lease', 'slot', 'loading', 'model'),
-    ),
-    bound: orNull(
-      exactly({
-        start_by: {
-          ...time,
-          description: 'By when it starts at the latest, while servers stay and nothing is repeated.',
-        },
-        may_be_overtaken_ms: {
-          ...count,
-          description: 'For how much longer later work may be put before it.',
-        },
-      }),
-    ),
-  }),
-  Queue: exactly({
-    as_of: time,
-    as_of_seq: { ...count, description: 'Last event of the log that the scheduler counted.' },
-    open_tasks: { ...count, description: 'Those included of which nothing is ready to run.' },
-    ready_steps: count,
-    paused: orNull(ref('Pause')),
-    groups: {
-      ...listOf('QueueGroup'),
-      description: 'One for each model and its options, the first in line first.',
-    },
-    next: { ...listOf('QueuedStep'), description: 'In the order in which they go.' },
-  }),
-  PauseList: exactly({ items: listOf('Pause') }),
-  Pause: exactly({ scope: text, reason: text, by: text, since: time }),
-  QueueGroup: exactly({
-    model: orNull(text),
-    ready_steps: count,
-    first: ref('QueuedStep'),
-    text: { ...text, description: "What follows 'the first step' in a sentence." },
-    waits_for: waitOf('slot', 'loading', 'model'),
-  }),
-  QueuedStep: exactly({
-    task_id: text,
-    step_id: text,
-    model: orNull(text),
-    priority: count,
-    submitted_at: { ...time, description: 'Or when it was to run, where that is later.' },
-  }),
 } satisfies Record<string, SchemaObject>;
 
 const operations = {

@@ -32,6 +32,10 @@ const detailOf = (event: TaskEvent | SchedulerEvent): string => {
       return `${event.scope} by ${event.by}`;
     case 'task.priority-changed':
       return `to ${event.priority}`;
+    case 'task.moved': {
+      const { to, by, reason } = event;
+      return `${'taskId' in to ? `${to.kind} ${to.taskId}` : `to the ${to.kind}`} by ${by}: ${reason}`;
+    }
     case 'step.dispatched':
       return `${event.stepId} #${event.attempt} on ${event.lease.serverId}, lease token ${event.lease.token}`;
     case 'step.completed':

@@ -9,12 +9,15 @@ type Queued = {
   readonly step_id: string;
   readonly model: string | null;
   readonly priority: number;
+  readonly moved: boolean;
   readonly submitted_at: string;
+  readonly start_at: string | null;
 };
 type Queue = {
   readonly open_tasks: number;
   readonly ready_steps: number;
   readonly paused: Pause | null;
+  readonly predictions: { readonly text: string } | null;
   readonly groups: readonly {
     readonly model: string | null;
     readonly ready_steps: number;
@@ -37,7 +40,7 @@ export const addQueueCommand = (program: Command, session: () => Session): void 
 };
 
 const queueLines = (queue: Queue, out: Session['out']): readonly string[] => {
-  const { groups, next, paused, ready_steps: ready, open_tasks: open } = queue;
+  const { groups, next, paused, predictions, ready_steps: ready, open_tasks: open } = queue;
   const head =
     `${ready} steps are ready, of ${open} open tasks` +
     (paused === null ? '' : `; paused by ${paused.by} since ${paused.since}: ${paused.reason}`);
@@ -50,15 +53,17 @@ const queueLines = (queue: Queue, out: Session['out']): readonly string[] => {
     ),
     '',
     ...columns([
-      ['TASK', 'STEP', 'PRIO', 'MODEL', 'SUBMITTED'],
+      ['TASK', 'STEP', 'PRIO', 'MODEL', 'SUBMITTED', 'PROBABLE START'],
       ...next.map((step) => [
         step.task_id,
         step.step_id,
-        String(step.priority),
+        `${step.priority}${step.moved ? ' moved' : ''}`,
         step.model ?? '–',
         step.submitted_at,
+        step.start_at ?? '–',
       ]),
     ]),
+    ...(predictions === null ? [] : [predictions.text]),
     ...(next.length < ready ? [`and ${ready - next.length} more (--limit)`] : []),
   ];
 };

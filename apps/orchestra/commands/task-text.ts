@@ -1,4 +1,5 @@
 import type { TaskView } from '#libs/contracts/queries.js';
+import { isUndecided, type Undecided } from '../client/task-view.js';
 import type { Colour, Output } from '../output.js';
 
 const STATUS_COLOURS: Readonly<Record<TaskView['status'], Colour>> = {
@@ -17,6 +18,9 @@ export const statusText = (status: TaskView['status'], out: Output): string =>
 export const durationText = (ms: number): string =>
   ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 
+const movedText = ({ to, task, by, at, reason }: NonNullable<TaskView['moved']>): string =>
+  `${task === null ? `to the ${to}` : `${to} ${task}`} by ${by} at ${at}: ${reason}`;
+
 /** A task for people, most important first. */
 export const taskLines = (task: TaskView, out: Output): readonly string[] => {
   const lines = [
@@ -28,6 +32,7 @@ export const taskLines = (task: TaskView, out: Output): readonly string[] => {
   if (task.rerun_of) lines.push(`  repeats    ${task.rerun_of}`);
   if (task.run_at) lines.push(`  not before ${task.run_at}`);
   if (task.deadline_at) lines.push(`  deadline   ${task.deadline_at}`);
+  if (task.moved) lines.push(`  moved      ${movedText(task.moved)}`);
   if (task.started_at) lines.push(`  started    ${task.started_at}`);
   if (task.ended_at) lines.push(`  ended      ${task.ended_at}`);
   if (task.depends_on.length > 0) lines.push(`  after      ${task.depends_on.join(', ')}`);
@@ -59,6 +64,12 @@ export const taskLines = (task: TaskView, out: Output): readonly string[] => {
     );
   return lines;
 };
+
+/** What is known of it after a change. */
+export const showTask = (task: TaskView | Undecided, out: Output): void =>
+  out.show(task, () =>
+    isUndecided(task) ? [`${task.id}  stored; not decided yet, no scheduler leads`] : taskLines(task, out),
+  );
 
 /** The text of an answer where there is one, JSON otherwise. */
 export const resultText = (result: unknown): string => {

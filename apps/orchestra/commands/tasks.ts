@@ -1,23 +1,25 @@
 import type { Command } from 'commander';
 import type { TaskView } from '#libs/contracts/queries.js';
-import { wholeNumber } from '../arguments.js';
+import { pastMoment, wholeNumber } from '../arguments.js';
 import { decidedTask, endedTask, isUndecided, taskPath, type Undecided } from '../client/task-view.js';
 import { addCancelMatchingCommand } from './cancel-matching.js';
+import { addMoveCommand } from './move.js';
 import { addRerunCommand } from './rerun.js';
 import { CommandError, EXIT } from '../exit-codes.js';
 import type { Session } from '../session.js';
+import { explain } from './explain.js';
 import { eventText } from './event-text.js';
-import { taskLines } from './task-text.js';
+import { showTask } from './task-text.js';
 import { watchTask } from './watch.js';
 
-/** Commands about one task: get, watch, logs, explain, cancel, priority. */
+/** Commands about one task: get, watch, logs, explain, cancel, priority, move. */
 export const addTaskCommands = (program: Command, session: () => Session): void => {
   program
     .command('get <id>')
     .description('show one task')
     .action(async (id: string) => {
       const { api, out } = session();
-      show(await api.call<TaskView | Undecided>('GET', taskPath(id)), out);
+      showTask(await api.call<TaskView | Undecided>('GET', taskPath(id)), out);
     });
   program
     .command('watch <id>')
@@ -32,8 +34,15 @@ export const addTaskCommands = (program: Command, session: () => Session): void 
     .action(async (id: string) => await logs(id, session()));
   program
     .command('explain <id>')
-    .description('why a task waits: what each step is waiting for, and who has it')
-    .action(async (id: string) => await explain(id, session()));
+    .description(
+      'why a task waits: what each step is waiting for, who has it, and when it will probably start',
+    )
+    .option(
+      '--at <moment>',
+      'why it waited then: a time (UTC), how long ago, such as 15m, or the sequence of an event',
+      pastMoment(),
+    )
+    .action(async (id: string, { at }: { readonly at?: string }) => await explain(id, at, session()));
   program
     .command('cancel <id>')
     .description('cancel a task, and wait until its server was seen free')
@@ -50,17 +59,13 @@ export const addTaskCommands = (program: Command, session: () => Session): void 
     .description('change the priority of an open task')
     .action(async (id: string, priority: number) => {
       const { api, out } = session();
-      show(
+      showTask(
         await api.call<TaskView | Undecided>('PATCH', `${taskPath(id)}/priority`, { body: { priority } }),
         out,
       );
     });
+  addMoveCommand(program, session);
 };
-
-const show = (task: TaskView | Undecided, out: Session['out']): void =>
-  out.show(task, () =>
-    isUndecided(task) ? [`${task.id}  stored; not decided yet, no scheduler leads`] : taskLines(task, out),
-  );
 
 type History = {
   readonly items: readonly {
@@ -83,26 +88,12 @@ const logs = async (id: string, { api, out }: Session): Promise<void> => {
   }
 };
 
-type Explanation = {
-  readonly summary: string;
-  readonly steps: readonly { readonly id: string; readonly text: string }[];
-};
-
-const explain = async (id: string, { api, out }: Session): Promise<void> => {
-  const found = await api.call<Explanation>('GET', `${taskPath(id)}/explain`);
-  out.show(found, () =>
-    found.steps.length === 0
-      ? [found.summary]
-      : found.steps.map((step) => `${out.colour('bold', step.id)}  ${step.text}`),
-  );
-};
-
 const cancel = async (id: string, wait: boolean, { api, out }: Session): Promise<void> => {
   const asked = await api.call<TaskView | Undecided>('DELETE', taskPath(id));
-  if (!wait) return show(asked, out);
+  if (!wait) return showTask(asked, out);
   const open = isUndecided(asked) ? await decidedTask(api, id) : asked;
   const task = open.status === 'cancelled' ? open : await endedTask(api, id);
-  show(task, out);
+  showTask(task, out);
   if (task.status !== 'cancelled')
     throw new CommandError(EXIT.refused, `Task ${id} had ${task.status} before it could be cancelled.`);
 };

@@ -1,7 +1,6 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { LogAudit, type AuditedStream, type AuditReport } from '#libs/audit/log-audit.js';
 import { CommandError, EXIT } from '../exit-codes.js';
+import { linesOf } from './export-lines.js';
 import { recordOfLine } from './record-of.js';
 
 /** Two files that `orchestra events --json` wrote, one for each stream. */
@@ -30,16 +29,3 @@ export const auditExport = async (files: ExportFiles, settled: boolean): Promise
   }
   return audit.report({ nowMs, settled });
 };
-
-async function* linesOf(file: string): AsyncGenerator<{ readonly line: string; readonly place: number }> {
-  const input = createReadStream(file, 'utf8');
-  let place = 0;
-  try {
-    for await (const line of createInterface({ input, crlfDelay: Infinity })) {
-      place += 1;
-      if (line !== '') yield { line, place };
-    }
-  } catch (error) {
-    throw new CommandError(EXIT.usage, `${file} cannot be read: ${(error as Error).message}`);
-  }
-}

@@ -30,6 +30,7 @@ export const Task = defineEntity({
     startedAt: p.text().nullable(),
     endedAt: p.text().nullable(),
     cancelRequestedAt: p.text().nullable(),
+    moved: p.text().nullable(),
     result: p.text().nullable(),
     error: p.text().nullable(),
     workflowId: p.text().nullable(),

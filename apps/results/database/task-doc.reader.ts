@@ -47,6 +47,7 @@ const readSome = async (em: SqlEntityManager, ids: readonly string[]): Promise<T
       startedAt: task.startedAt ?? null,
       endedAt: task.endedAt ?? null,
       cancelRequestedAt: task.cancelRequestedAt ?? null,
+      moved: task.moved ?? null,
       result: null,
       error: null,
       lastSeq: task.lastSeq,
@@ -66,6 +67,7 @@ const TASK_FIELDS = [
   'startedAt',
   'endedAt',
   'cancelRequestedAt',
+  'moved',
   'lastSeq',
 ] as const;
 const STEP_FIELDS = ['taskSeq', 'position', 'stepId', 'status'] as const;

@@ -117,6 +117,7 @@ const TASK_INSERT: readonly Column<Fresh>[] = [
   text('started_at', ({ doc }) => doc.state.startedAt),
   text('ended_at', ({ doc }) => doc.state.endedAt),
   text('cancel_requested_at', ({ doc }) => doc.state.cancelRequestedAt),
+  text('moved', ({ doc }) => doc.state.moved),
   text('result', ({ doc }) => doc.state.result),
   text('error', ({ doc }) => doc.state.error),
   text('workflow_id', ({ facts }) => facts.workflowId),
@@ -130,6 +131,7 @@ const TASK_UPDATE = [
   text('started_at', ({ state }: TaskDoc) => state.startedAt),
   text('ended_at', ({ state }: TaskDoc) => state.endedAt),
   text('cancel_requested_at', ({ state }: TaskDoc) => state.cancelRequestedAt),
+  text('moved', ({ state }: TaskDoc) => state.moved),
   { ...text('result', ({ state }: TaskDoc) => state.result), set: keepIfNull('result') },
   { ...text('error', ({ state }: TaskDoc) => state.error), set: keepIfNull('error') },
 ];

@@ -2,6 +2,7 @@ import type { SqlEntityManager } from '@mikro-orm/sqlite';
 import type {
   AttemptView,
   LastError,
+  MovedView,
   ResourceUsage,
   StepView,
   TaskStatus,
@@ -80,6 +81,7 @@ const viewOf = (
   started_at: task.startedAt ?? null,
   ended_at: task.endedAt ?? null,
   cancel_requested_at: task.cancelRequestedAt ?? null,
+  moved: parsedOrNull<MovedView>(task.moved),
   result: parsedOrNull(task.result),
   error: parsedOrNull<Failure>(task.error),
   last_error: lastErrorOf(task, attempts),

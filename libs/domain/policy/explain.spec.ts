@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { GpuRecord } from '#libs/domain/gpu/gpu.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
 import { explainTask, type StepExplanation } from '#libs/domain/policy/explain.js';
+import { forecastOf } from '#libs/domain/policy/forecast.js';
 import { ledgerForPlan } from '#libs/domain/policy/paused-servers.js';
 import type { PauseScope } from '#libs/domain/task/pauses.js';
 import type { Snapshot } from '#libs/domain/policy/snapshot.js';
@@ -64,16 +65,13 @@ const explained = ({
   if (hold) index.hold('t1', 'a', NOW_MS);
   const task = book.open.get('t1');
   if (task === undefined) throw new Error('task t1 is not open');
-  return explainTask(task, {
-    book,
-    index,
-    snapshot: snapshotWith({
-      ready: index.ready,
-      ledger: ledgerForPlan(ledgerOf(...servers), book.pauses),
-      knownBytes: new Map([[profileKey(profileOf(LLAMA)), gib(10)]]),
-      ...snapshot,
-    }),
+  const moment = snapshotWith({
+    ready: index.ready,
+    ledger: ledgerForPlan(ledgerOf(...servers), book.pauses),
+    knownBytes: new Map([[profileKey(profileOf(LLAMA)), gib(10)]]),
+    ...snapshot,
   });
+  return explainTask(task, { book, index, snapshot: moment, forecast: forecastOf(moment) });
 };
 
 /** For what step `a` of task `t1` waits. */
@@ -103,7 +101,13 @@ describe('a step', () => {
     expect(explained({ tasks: [submitted({ steps }), dispatched('a'), done, dispatched('b')] })).toEqual([
       { stepId: 'a', model: null, state: 'done' },
       { stepId: 'b', model: null, state: 'running', attempt: 1, serverId: 'gpu1', since: NOW },
-      { stepId: 'c', model: null, state: 'waiting', wait: { kind: 'steps', stepIds: ['b'] } },
+      {
+        stepId: 'c',
+        model: null,
+        state: 'waiting',
+        wait: { kind: 'steps', stepIds: ['b'] },
+        start: { kind: 'not-before', atMs: NOW_MS + 15_000 },
+      },
     ]);
   });
 

@@ -7,6 +7,8 @@ import type { TaskBook } from '../task/task-book.js';
 import type { TaskIndex } from '../task/task-index.js';
 import type { OpenTask, Step } from '../task/task.js';
 import { msOf } from '../time.js';
+import type { Forecast } from './forecast.js';
+import { ProbableStarts, type ProbableStart } from './probable-starts.js';
 import { waitsIn, type ReadyWait } from './ready-wait.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -27,6 +29,8 @@ export type StepExplanation = {
       readonly wait: Wait;
       /** Absent where it waits for something else than a slot. */
       readonly bound?: StartBound;
+      /** Absent where nothing can be said. */
+      readonly start?: ProbableStart;
     }
 );
 
@@ -49,13 +53,20 @@ export type Wait =
   | { readonly kind: 'lease' }
   | ReadyWait;
 
-export type Moment = { readonly book: TaskBook; readonly index: TaskIndex; readonly snapshot: Snapshot };
+export type Moment = {
+  readonly book: TaskBook;
+  readonly index: TaskIndex;
+  readonly snapshot: Snapshot;
+  readonly forecast: Forecast;
+};
 
 /** Why each step of an open task is where it is, from the same functions by which the plan is made. */
-export const explainTask = (task: OpenTask, moment: Moment): readonly StepExplanation[] =>
-  task.steps.map((step) => explainStep(task, step, moment));
+export const explainTask = (task: OpenTask, moment: Moment): readonly StepExplanation[] => {
+  const starts = new ProbableStarts(moment);
+  return task.steps.map((step) => explainStep(task, step, moment, starts));
+};
 
-const explainStep = (task: OpenTask, step: Step, moment: Moment): StepExplanation => {
+const explainStep = (task: OpenTask, step: Step, moment: Moment, starts: ProbableStarts): StepExplanation => {
   const { spec, progress } = step;
   const named = {
     stepId: spec.id,
@@ -69,13 +80,16 @@ const explainStep = (task: OpenTask, step: Step, moment: Moment): StepExplanatio
       const { attempt, lease, at } = progress;
       return { ...named, state: 'running', attempt, serverId: lease.serverId, since: at };
     }
-    case 'pending':
+    case 'pending': {
+      const start = starts.of(task, step);
       return {
         ...named,
         state: 'waiting',
         wait: waitOf(task, step, progress, moment),
         ...boundOf(task, step, moment),
+        ...(start ? { start } : {}),
       };
+    }
   }
 };
 

@@ -1,9 +1,9 @@
-import { byAge, byDeadline, type Compare, type Ranking } from './ordering.js';
+import { byAge, byDeadline, byPlace, type Compare, type Ranking } from './ordering.js';
 import type { ReadyStep } from './ready-step.js';
 
 /**
- * The steps of one workspace that need the same: a lane per priority, by age, and one of those with a deadline near. Steps of one
- * lane are in the same order at every moment.
+ * The steps of one workspace that need the same: a lane per priority, by age, one per priority of those that a person has moved, and one
+ * of those with a deadline near. Steps of one lane are in the same order at every moment at which none of them must run.
  */
 export class Lanes {
   readonly #lanes = new Map<string, Lane>();
@@ -19,7 +19,7 @@ export class Lanes {
     const name = nameOf(step);
     let lane = this.#lanes.get(name);
     if (lane === undefined) {
-      lane = new Lane(step.urgentByMs !== null);
+      lane = new Lane(compareIn(step));
       this.#lanes.set(name, lane);
     }
     lane.insert(step);
@@ -37,6 +37,13 @@ export class Lanes {
     return this.#lanes.values();
   }
 
+  /** About how many of them go before a step: removed ones count by their share. */
+  ahead(step: ReadyStep, compare: Compare): number {
+    let ahead = 0;
+    for (const lane of this.#lanes.values()) ahead += lane.ahead(step, compare);
+    return ahead;
+  }
+
   first(ranking: Ranking, compare: Compare): ReadyStep | null {
     const { someMustRun, agingMs } = ranking;
     if (!someMustRun && this.#first?.agingMs === agingMs) return this.#first.step;
@@ -50,10 +57,21 @@ export class Lanes {
   }
 }
 
-const nameOf = ({ priority, urgentByMs }: ReadyStep): string =>
-  urgentByMs === null ? String(priority) : 'urgent';
+const isMoved = ({ place, line }: ReadyStep): boolean => place !== null || line !== null;
+
+const nameOf = (step: ReadyStep): string => {
+  if (step.urgentByMs !== null) return 'urgent';
+  return isMoved(step) ? `moved ${step.place?.priority ?? step.priority}` : String(step.priority);
+};
 
 const inUrgentLane: Compare = (a, b) => byDeadline(a, b) || byAge(a, b);
+/** Of places of one priority, so whatever a level of it is worth. */
+const inMovedLane: Compare = (a, b) => byPlace(a, b, 0);
+
+const compareIn = (step: ReadyStep): Compare => {
+  if (step.urgentByMs !== null) return inUrgentLane;
+  return isMoved(step) ? inMovedLane : byAge;
+};
 
 /** Dead entries beyond this share of a lane are swept; amortised O(1) per removal. */
 const SWEEP_SHARE = 0.5;
@@ -68,12 +86,10 @@ class Lane {
   #head = 0;
   #dead = 0;
 
-  readonly #isUrgent: boolean;
   readonly #compare: Compare;
 
-  constructor(isUrgent: boolean) {
-    this.#isUrgent = isUrgent;
-    this.#compare = isUrgent ? inUrgentLane : byAge;
+  constructor(compare: Compare) {
+    this.#compare = compare;
   }
 
   get size(): number {
@@ -107,18 +123,39 @@ class Lane {
     if (this.#dead > SWEEP_MIN && this.#dead > this.#steps.length * SWEEP_SHARE) this.#sweep();
   }
 
-  /** Of a lane of ages in no time. */
-  first(ranking: Ranking, compare: Compare): ReadyStep | null {
-    if (!this.#isUrgent) return this.#steps[this.#head] ?? null;
-    const first = this.inOrder(ranking, compare).next();
-    return first.done ? null : first.value;
+  /** A binary search in which a removed step stands for the next one that is there. */
+  ahead(step: ReadyStep, compare: Compare): number {
+    const steps = this.#steps;
+    let [low, high] = [this.#head, steps.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      let at = middle;
+      while (at < high && steps[at] === null) at += 1;
+      const other = steps[at];
+      if (at < high && other && compare(other, step) < 0) low = at + 1;
+      else high = middle;
+    }
+    const all = steps.length - this.#head;
+    return all === 0 ? 0 : Math.round(((low - this.#head) * this.size) / all);
   }
 
-  /** What must run goes by age; so a lane of deadlines is not in order where one of its steps must. */
+  /** In no time but where something must run and this lane is not by age. */
+  first(ranking: Ranking, compare: Compare): ReadyStep | null {
+    const head = this.#steps[this.#head] ?? null;
+    if (head === null || this.#isInOrder(ranking)) return head;
+    let best = head;
+    for (const step of this.#inLane()) if (compare(step, best) < 0) best = step;
+    return best;
+  }
+
+  /** What must run goes by age; so a lane that is not by age is not in order where one of its steps must. */
   inOrder(ranking: Ranking, compare: Compare): Iterator<ReadyStep> {
-    if (!this.#isUrgent || !ranking.someMustRun || !some(this.#inLane(), ranking.mustRun))
-      return this.#inLane();
+    if (this.#isInOrder(ranking) || !some(this.#inLane(), ranking.mustRun)) return this.#inLane();
     return [...this.#inLane()].toSorted(compare).values();
+  }
+
+  #isInOrder({ someMustRun }: Ranking): boolean {
+    return !someMustRun || this.#compare === byAge;
   }
 
   *#inLane(): Generator<ReadyStep> {

@@ -44,6 +44,26 @@ describe('the order of ready steps', () => {
       first: { urgentByMs: NOW_MS, priority: 6 },
       second: { urgentByMs: NOW_MS, priority: 5, submittedAtMs: NOW_MS - 600_000 },
     },
+    {
+      name: 'what a person has put before it, whatever its priority',
+      first: { priority: 1, seq: 9, place: { priority: 5, fromMs: NOW_MS, seq: 1, nth: [-1] } },
+      second: {},
+    },
+    {
+      name: 'a higher priority than that of the place where somebody has put it',
+      first: { priority: 6 },
+      second: { priority: 10, place: { priority: 5, fromMs: NOW_MS, seq: 1, nth: [-1] } },
+    },
+    {
+      name: 'a near deadline before what a person has put first',
+      first: { urgentByMs: NOW_MS, priority: 1 },
+      second: { place: { priority: 10, fromMs: 0, seq: 1, nth: [-1] } },
+    },
+    {
+      name: 'age of equal deadlines, wherever somebody has put them',
+      first: { urgentByMs: NOW_MS, seq: 1 },
+      second: { urgentByMs: NOW_MS, seq: 2, place: { priority: 10, fromMs: 0, seq: 1, nth: [-1] } },
+    },
   ])('$name goes first', ({ first, second }) => {
     expect(compareSteps(PLAIN)(step(first), step(second))).toBeLessThan(0);
     expect(compareSteps(PLAIN)(step(second), step(first))).toBeGreaterThan(0);

@@ -1,7 +1,7 @@
 /**
  * For how much longer later work may be put before the tasks of a queue.
  *
- * Each place of the queue is a task, in the order of submission. It has the work that it still is (pessimistic, in milliseconds of
+ * Each place of the queue is a task, in the order of submission; one that gave its place up stands behind those that were there then. It has the work that it still is (pessimistic, in milliseconds of
  * one server) and, while a step of it waits, the latest moment: when it became ready, plus its allowance, plus the work
  * that was ahead of it then. What may still be put before it is `latest - now - work ahead of it now`: it shrinks while later work
  * is done, and stays as it is while earlier work is. So whatever the length of the queue, waiting for one's turn uses up nothing.
@@ -46,6 +46,11 @@ export class Overtaking {
     this.#placeOf.delete(owner);
     this.#owners[place] = null;
     this.#set(place, 0, Infinity);
+  }
+
+  workOfMs(owner: string): number {
+    const place = this.#placeOf.get(owner);
+    return place === undefined ? 0 : (this.#work[place + this.#capacity] ?? 0);
   }
 
   /** Work of all that were submitted before this one; all there is for one that is not known. */

@@ -325,7 +325,11 @@ describe('what is told about a plan', () => {
   it('lists the queue in the order in which it goes, whole groups and single steps', () =>
     always((snapshot) => {
       const inOrder = snapshot.steps.toSorted(orderOf(snapshot));
-      const { ready, groups, next } = queueView(snapshot, { groups: 3, steps: 5 });
+      const { ready, groups, next } = queueView(
+        snapshot,
+        { ofReady: (_, place) => place ?? null },
+        { groups: 3, steps: 5 },
+      );
       expect(ready).toBe(inOrder.length);
       expect(next.map(({ taskId, stepId }) => `${taskId}/${stepId}`)).toEqual(
         inOrder.slice(0, 5).map(nameOf),

@@ -493,7 +493,9 @@ describe('a second copy of a model', () => {
   const many = (count: number): readonly ReadyStep[] =>
     Array.from({ length: count }, (_, n) => on(LLAMA, `t${n + 1}`));
   // Ten seconds each on two slots: five seconds of work per step, against a load of one second and an unload of two.
-  const paces = new Map([[profileKey(LLAMA), { count: 50, meanMs: 10_000, longestMs: 10_000 }]]);
+  const paces = new Map([
+    [profileKey(LLAMA), { count: 50, meanMs: 10_000, aloneMs: 10_000, longestMs: 10_000 }],
+  ]);
   const loadsFor = (facts: readonly Fact[], steps: readonly ReadyStep[], copyAfterLoads = 2) =>
     loads(planFor(facts, steps, { paces, settings: { ...SETTINGS, copyAfterLoads } }));
 

@@ -1,6 +1,11 @@
+import type { StepId, TaskId } from '../ids.js';
+import { needsMet } from '../task/needs.js';
+import { hasBegun } from '../task/queue-time.js';
+import type { Requirement } from '../task/requirement.js';
 import type { StartPromise } from '../task/start-promise.js';
 import type { TaskSubmitted } from '../task/events.js';
 import type { TaskBook } from '../task/task-book.js';
+import { isKept, type OpenTask } from '../task/task.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { WaitBounds } from './wait-bounds.js';
 
@@ -15,11 +20,43 @@ export const promiseFor = (
     submission.dependsOn.some((id) => book.closed.get(id) !== 'completed')
   )
     return null;
-  const readyAtMs = msOf(submission.submittedAt);
+  const { taskId, priority, steps } = submission;
   const kept = new Set(submission.kept?.map(({ stepId }) => stepId));
-  const first = submission.steps
+  return promiseOf(
+    { taskId, priority, steps, kept, readyAtMs: msOf(submission.submittedAt) },
+    { book, bounds },
+  );
+};
+
+/** The same of a task that is queued once more behind all others; null also where something of it has started. */
+export const promiseAgain = (
+  task: OpenTask,
+  nowMs: number,
+  book: TaskBook,
+  bounds: WaitBounds,
+): StartPromise | null => {
+  const runAtMs = task.runAt === null ? 0 : msOf(task.runAt);
+  if (hasBegun(task) || runAtMs > nowMs || !needsMet(task, book.closed)) return null;
+  const kept = new Set(task.steps.filter(({ progress }) => isKept(progress)).map(({ spec }) => spec.id));
+  const steps = task.steps.map(({ spec }) => spec);
+  const { id: taskId, priority } = task;
+  return promiseOf({ taskId, priority, steps, kept, readyAtMs: nowMs }, { book, bounds });
+};
+
+type Asking = {
+  readonly taskId: TaskId;
+  readonly priority: number;
+  readonly steps: TaskSubmitted['steps'];
+  readonly kept: ReadonlySet<StepId>;
+  readonly readyAtMs: number;
+};
+type Given = { readonly book: TaskBook; readonly bounds: WaitBounds };
+
+const promiseOf = ({ steps, kept, ...asking }: Asking, { book, bounds }: Given): StartPromise | null => {
+  const boundOf = (requirement: Requirement) => bounds.promise({ ...asking, requirement }, book.policy);
+  const first = steps
     .filter(({ id, needs }) => !kept.has(id) && needs.every((need) => kept.has(need)))
-    .map(({ requirement }) => bounds.promise(requirement, submission.priority, readyAtMs, book.policy))
+    .map(({ requirement }) => boundOf(requirement))
     .toSorted((a, b) => b.startByMs - a.startByMs)[0];
   if (first === undefined) return null;
   const { startByMs, allowanceMs, aheadMs, attemptMs, swapMs } = first;

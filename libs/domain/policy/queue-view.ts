@@ -1,6 +1,7 @@
 import type { StepId, TaskId } from '../ids.js';
 import { compareSteps, type Compare } from './ordering.js';
 import { queueOf } from './queue.js';
+import type { ProbableStarts } from './probable-starts.js';
 import type { ReadyGroup } from './ready-queue.js';
 import type { ReadyStep } from './ready-step.js';
 import { waitsIn, type ReadyWait } from './ready-wait.js';
@@ -27,12 +28,17 @@ export type QueuedStep = {
   readonly stepId: StepId;
   readonly model: string | null;
   readonly priority: number;
+  /** Whether somebody has put its task where it is. */
+  readonly moved: boolean;
   readonly submittedAtMs: number;
+  /** When it will probably start; null where nothing can be said. */
+  readonly startAtMs: number | null;
 };
 
 /** The first so many groups, and the first so many steps of all. */
 export const queueView = (
   snapshot: Snapshot,
+  starts: Pick<ProbableStarts, 'ofReady'>,
   limits: { readonly groups: number; readonly steps: number },
 ): QueueView => {
   const waitOf = waitsIn(snapshot);
@@ -44,20 +50,29 @@ export const queueView = (
     groups: groups.slice(0, limits.groups).map(({ size, first }) => ({
       model: modelOf(first),
       size,
-      first: queued(first),
+      first: queued(first, starts.ofReady(first, 0)),
       wait: waitOf(first),
     })),
-    next: firstOf(groups, limits.steps, compare).map(queued),
+    next: firstOf(groups, limits.steps, compare).map(({ step, place }) =>
+      queued(step, starts.ofReady(step, place)),
+    ),
   };
 };
 
+/** A step, and how many of its group go before it. */
+type Placed = { readonly step: ReadyStep; readonly place: number };
+
 /** Merges the groups, each of which is in order. */
-const firstOf = (groups: readonly ReadyGroup[], count: number, compare: Compare): readonly ReadyStep[] => {
-  const open = groups.flatMap((group) => nextOf(group.steps) ?? []);
-  const steps: ReadyStep[] = [];
+const firstOf = (groups: readonly ReadyGroup[], count: number, compare: Compare): readonly Placed[] => {
+  const open = groups.flatMap((group) => {
+    const next = nextOf(group.steps);
+    return next ? [{ ...next, place: 0 }] : [];
+  });
+  const steps: Placed[] = [];
   while (open.length > 0 && steps.length < count) {
     const best = open.reduce((a, b) => (compare(b.head, a.head) < 0 ? b : a));
-    steps.push(best.head);
+    steps.push({ step: best.head, place: best.place });
+    best.place += 1;
     const next = best.rest.next();
     if (next.done) open.splice(open.indexOf(best), 1);
     else best.head = next.value;
@@ -68,10 +83,12 @@ const firstOf = (groups: readonly ReadyGroup[], count: number, compare: Compare)
 const modelOf = ({ requirement }: ReadyStep): string | null =>
   requirement.kind === 'model' ? requirement.profile.model : null;
 
-const queued = (step: ReadyStep): QueuedStep => ({
+const queued = (step: ReadyStep, startAtMs: number | null): QueuedStep => ({
   taskId: step.taskId,
   stepId: step.stepId,
   model: modelOf(step),
   priority: step.priority,
+  moved: step.place !== null,
   submittedAtMs: step.submittedAtMs,
+  startAtMs,
 });

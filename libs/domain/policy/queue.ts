@@ -35,7 +35,10 @@ export const queueOf = (snapshot: Snapshot): Queue => {
 const TURN_MIN_MS = 1_000;
 
 /** A turn is so long that loading and unloading are no more than their share of it. */
-const turnsOf = ({ ledger, settings }: Snapshot): ReadonlyMap<ResidencyId, number> => {
+export const turnsOf = ({
+  ledger,
+  settings,
+}: Pick<Snapshot, 'ledger' | 'settings'>): ReadonlyMap<ResidencyId, number> => {
   const turns = new Map<ResidencyId, number>();
   const { swapShareMax } = settings;
   for (const { residencies } of ledger.servers.values()) {

@@ -51,6 +51,9 @@ const RANKINGS: readonly Ranking[] = [
 
 const REQUIREMENTS: readonly Requirement[] = [CPU, needsModel('llama3'), needsModel('qwen')];
 
+/** By hand: the task that it is beside, on which side, and whether it gave up its turn. */
+type Moved = { readonly beside: number; readonly nth: number; readonly again: boolean } | null;
+
 type Action =
   | {
       readonly kind: 'put';
@@ -59,6 +62,7 @@ type Action =
       readonly priority: number;
       readonly attempt: number;
       readonly urgentIn: number | null;
+      readonly moved: Moved;
     }
   | { readonly kind: 'remove'; readonly task: number; readonly step: string };
 
@@ -72,6 +76,10 @@ const actionsOf = (tasks: number, maxLength: number): fc.Arbitrary<readonly Acti
     priority: fc.integer({ min: 1, max: 10 }),
     attempt: fc.integer({ min: 1, max: 3 }),
     urgentIn: fc.constantFrom(null, null, 1, 2),
+    moved: fc.option(
+      fc.record({ beside: task, nth: fc.constantFrom(-2, -1, 0, 1, 2), again: fc.boolean() }),
+      { freq: 1 },
+    ),
   });
   const remove = fc.record({ kind: fc.constant('remove' as const), task, step });
   return fc.array(fc.oneof({ weight: 3, arbitrary: put }, { weight: 2, arbitrary: remove }), {
@@ -90,8 +98,19 @@ const stepOf = (action: Extract<Action, { kind: 'put' }>): ReadyStep =>
     priority: action.priority,
     attempt: action.attempt,
     urgentByMs: action.urgentIn === null ? null : NOW_MS + action.urgentIn,
+    ...movedTo(action),
     requirement: REQUIREMENTS[action.task % REQUIREMENTS.length] ?? CPU,
   });
+
+/** Without a place it is one that was moved back, and then given a priority. */
+const movedTo = ({ moved, priority }: Extract<Action, { kind: 'put' }>): Partial<ReadyStep> => {
+  if (moved === null) return {};
+  const { beside: seq, nth, again } = moved;
+  return {
+    place: nth === 0 ? null : { priority, fromMs: NOW_MS + seq, seq, nth: [nth] },
+    line: again ? { sinceMs: NOW_MS + seq, seq: 1_000 + seq } : null,
+  };
+};
 
 const play = (actions: readonly Action[], check: (queue: ReadyQueue, naive: NaiveQueue) => void): void => {
   const queue = new ReadyQueue();
@@ -120,6 +139,32 @@ describe('the queue of ready steps', () => {
     );
   });
 
+  it('counts how many of the same go first: exactly, where nothing was removed in between', () => {
+    fc.assert(
+      fc.property(actionsOf(12, 40), (actions) => {
+        const queue = new ReadyQueue();
+        for (const action of actions)
+          if (action.kind === 'put' && !queue.find(`t${action.task}`, action.step)) queue.put(stepOf(action));
+        const ranking = PLAIN;
+        for (const { steps } of queue.groups(ranking))
+          for (const [place, step] of [...steps].entries())
+            expect(queue.aheadOfSame(step, ranking)).toBe(place);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('counts them by their share where some were removed', () => {
+    const queue = new ReadyQueue();
+    const all = Array.from({ length: 100 }, (_, n) =>
+      readyStep(`t${n}`, { seq: n, submittedAtMs: NOW_MS + n }),
+    );
+    for (const step of all) queue.put(step);
+    for (const { taskId, stepId } of all.filter((_, n) => n % 2 === 1)) queue.remove(taskId, stepId);
+    const [last] = all.filter(({ taskId }) => taskId === 't98');
+    expect(last && queue.aheadOfSame(last, PLAIN)).toBe(49);
+  });
+
   it('is a sorted list per requirement when it has grown large and been swept', () => {
     fc.assert(
       fc.property(actionsOf(400, 1500), (actions) => {
@@ -127,7 +172,15 @@ describe('the queue of ready steps', () => {
         const naive = new NaiveQueue();
         // Enough of one lane for its dead entries to be swept.
         for (let task = 1; task <= 400; task += 1) {
-          const step = stepOf({ kind: 'put', task, step: 'a', priority: 5, attempt: 1, urgentIn: null });
+          const step = stepOf({
+            kind: 'put',
+            task,
+            step: 'a',
+            priority: 5,
+            attempt: 1,
+            urgentIn: null,
+            moved: null,
+          });
           queue.put(step);
           naive.put(step);
         }

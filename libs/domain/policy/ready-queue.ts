@@ -33,7 +33,9 @@ export class ReadyQueue {
     if (
       known?.step.priority === step.priority &&
       known.step.attempt === step.attempt &&
-      known.step.urgentByMs === step.urgentByMs
+      known.step.urgentByMs === step.urgentByMs &&
+      known.step.place === step.place &&
+      known.step.line === step.line
     )
       return;
     if (known) this.remove(step.taskId, step.stepId);
@@ -64,6 +66,11 @@ export class ReadyQueue {
   /** Those that have something ready. */
   workspaces(): Iterable<WorkspaceId> {
     return this.#perWorkspace.keys();
+  }
+
+  /** About how many steps of the same group go before one: O(log n) for each workspace and priority. */
+  aheadOfSame(step: ReadyStep, ranking: Ranking): number {
+    return this.#groups.get(requirementKey(step.requirement))?.ahead(step, compareSteps(ranking)) ?? 0;
   }
 
   groups(ranking: Ranking): readonly ReadyGroup[] {
@@ -122,6 +129,12 @@ class Group {
       if (head !== null && (best === null || compare(head, best) < 0)) best = head;
     }
     return best;
+  }
+
+  ahead(step: ReadyStep, compare: Compare): number {
+    let ahead = 0;
+    for (const lanes of this.#ofWorkspace.values()) ahead += lanes.ahead(step, compare);
+    return ahead;
   }
 
   *inOrder(ranking: Ranking, compare: Compare): Generator<ReadyStep> {

@@ -3,7 +3,7 @@ import type { Ledger } from '../gpu/gpu.js';
 import type { ModelProfile } from '../gpu/profile.js';
 import type { ResidencyId, ServerId, WorkspaceId } from '../ids.js';
 import type { Requirement } from '../task/requirement.js';
-import { byAge, type Ranking } from './ordering.js';
+import { byLine, type Ranking } from './ordering.js';
 import type { Pace } from './pace.js';
 import type { ReadyQueue } from './ready-queue.js';
 import type { ReadyStep } from './ready-step.js';
@@ -40,7 +40,7 @@ export const rankingOf = ({ ready, servedMs, overtaken, settings }: Snapshot): R
   return {
     mustRun: (step) => {
       const last = overtaken[step.requirement.kind];
-      return last !== null && byAge(step, last) <= 0;
+      return last !== null && byLine(step, last) <= 0;
     },
     someMustRun: overtaken.cpu !== null || overtaken.model !== null,
     levelOf: (workspace) => levels.get(workspace) ?? 0,

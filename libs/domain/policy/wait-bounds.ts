@@ -4,6 +4,7 @@ import { isKept, type OpenTask } from '../task/task.js';
 import { msOf } from '../time.js';
 import type { Costs } from './costs.js';
 import { Overtaking } from './overtaking.js';
+import type { Line } from './place.js';
 import { allowanceMs, type PolicySettings } from './settings.js';
 
 /** By when a step starts at the latest, and of what that is made. */
@@ -17,6 +18,14 @@ export type WaitBound = {
   /** The longest that any attempt of what is ahead was expected to take, and the longest swap of models. */
   readonly attemptMs: number;
   readonly swapMs: number;
+};
+
+/** The step that wants a promise. What its own task is in the line already is not ahead of it. */
+type Asking = {
+  readonly taskId: TaskId;
+  readonly requirement: Requirement;
+  readonly priority: number;
+  readonly readyAtMs: number;
 };
 
 type Pool = {
@@ -46,15 +55,18 @@ export class WaitBounds {
   /** By step of open tasks, in the order of their steps; null for a step that is kept and never runs. */
   readonly #needs = new Map<TaskId, readonly (Need | null)[]>();
   readonly #bounds = new Map<TaskId, Map<StepId, WaitBound>>();
+  /** Of those that gave their place in the line up: the one that they have now. */
+  readonly #lines = new Map<TaskId, Line>();
 
   constructor(costs: Costs) {
     this.#costs = costs;
   }
 
   /** What a step would be promised if it became ready now, behind all that is there. */
-  promise(requirement: Requirement, priority: number, readyAtMs: number, policy: PolicySettings): WaitBound {
+  promise({ requirement, priority, readyAtMs, taskId }: Asking, policy: PolicySettings): WaitBound {
     const need = needOf(requirement);
-    const aheadMs = this.#pools[need.kind].overtaking.workMs;
+    const { overtaking } = this.#pools[need.kind];
+    const aheadMs = overtaking.workMs - overtaking.workOfMs(taskId);
     return this.#bound(need, allowanceMs(policy, priority), readyAtMs, aheadMs);
   }
 
@@ -62,6 +74,16 @@ export class WaitBounds {
   track(task: OpenTask, waiting: ReadonlySet<StepId>, nowMs: number, policy: PolicySettings): void {
     // One that starts later takes its place in the line when its time has come.
     if (task.runAt !== null && waiting.size === 0 && !this.#needs.has(task.id)) return;
+    this.#stand(task, waiting, nowMs, policy);
+  }
+
+  /** A task takes its place in the line, behind all that have theirs. */
+  lineUp(task: OpenTask, nowMs: number, policy: PolicySettings): void {
+    this.#stand(task, new Set(), nowMs, policy);
+  }
+
+  #stand(task: OpenTask, waiting: ReadonlySet<StepId>, nowMs: number, policy: PolicySettings): void {
+    if (task.line !== null && this.#lines.get(task.id) !== task.line) this.#queueAgain(task.id, task.line);
     const needs = this.#needs.get(task.id) ?? this.#learn(task);
     for (const kind of ['cpu', 'model'] as const) {
       let [workMs, latestMs, isInvolved] = [0, Infinity, false];
@@ -82,6 +104,7 @@ export class WaitBounds {
     this.#pools.cpu.overtaking.remove(taskId);
     this.#pools.model.overtaking.remove(taskId);
     this.#bounds.delete(taskId);
+    this.#lines.delete(taskId);
     for (const need of this.#needs.get(taskId) ?? []) {
       if (need === null) continue;
       const { key, kind } = need;
@@ -100,13 +123,26 @@ export class WaitBounds {
   /** For how much longer later work may be put before a step; Infinity where it waits for something else than a slot. */
   leftMs(taskId: TaskId, stepId: StepId, kind: Need['kind'], nowMs: number): number {
     const bound = this.boundOf(taskId, stepId);
-    return bound ? latestOf(bound) - nowMs - this.#pools[kind].overtaking.workAheadMs(taskId) : Infinity;
+    return bound ? latestOf(bound) - nowMs - this.workAheadMs(taskId, kind) : Infinity;
+  }
+
+  /** Work of all that stand in line before this task; all there is for one that is not known. */
+  workAheadMs(taskId: TaskId, kind: Need['kind']): number {
+    return this.#pools[kind].overtaking.workAheadMs(taskId);
   }
 
   /** The task that has been overtaken for as long as it may; null while none has. */
   overtaken(kind: Need['kind'], nowMs: number): TaskId | null {
     const most = this.#pools[kind].overtaking.most();
     return most && most.latestMs <= nowMs ? most.owner : null;
+  }
+
+  /** Behind all that are there, as one that comes now; what it was promised is void. */
+  #queueAgain(taskId: TaskId, line: Line): void {
+    this.#lines.set(taskId, line);
+    this.#pools.cpu.overtaking.remove(taskId);
+    this.#pools.model.overtaking.remove(taskId);
+    this.#bounds.delete(taskId);
   }
 
   #boundFor(task: OpenTask, stepId: StepId, need: Need, nowMs: number, policy: PolicySettings): WaitBound {
@@ -123,7 +159,7 @@ export class WaitBounds {
   }
 
   #boundNow(task: OpenTask, need: Need, nowMs: number, policy: PolicySettings): WaitBound {
-    const aheadMs = this.#pools[need.kind].overtaking.workAheadMs(task.id);
+    const aheadMs = this.workAheadMs(task.id, need.kind);
     return this.#bound(need, allowanceMs(policy, task.priority), nowMs, aheadMs);
   }
 
@@ -170,12 +206,12 @@ export class WaitBounds {
 const latestOf = ({ readyAtMs, allowanceMs: allowed, aheadMs }: WaitBound): number =>
   readyAtMs + allowed + aheadMs;
 
-/** What the log says was promised at the submission, as long as nothing of the task has started. */
-const promisedOf = ({ promise, steps, submittedAt }: OpenTask): WaitBound | null => {
+/** What the log says was promised at the submission, or when it was moved, as long as nothing of the task has started. */
+const promisedOf = ({ promise, steps, submittedAt, line }: OpenTask): WaitBound | null => {
   const isFirst = steps.every(
     ({ progress }) => isKept(progress) || (progress.status === 'pending' && progress.attempts === 0),
   );
   if (promise === null || !isFirst) return null;
   const { startBy, ...told } = promise;
-  return { ...told, startByMs: msOf(startBy), readyAtMs: msOf(submittedAt) };
+  return { ...told, startByMs: msOf(startBy), readyAtMs: line?.sinceMs ?? msOf(submittedAt) };
 };

@@ -1,5 +1,6 @@
 import type { Pace } from '../policy/pace.js';
 import type { Service } from './service.js';
+import type { PredictionError } from './prediction-errors.js';
 import type { Pause } from './pauses.js';
 import { emptyBook, type IdempotencyRecord, type TaskBook } from './task-book.js';
 import type { ClosedTask, OpenTask } from './task.js';
@@ -9,7 +10,7 @@ import type { KeptResult, OpenWorkflow } from './workflow-state.js';
  * Raise it when the fold makes another book of the same events: a state that was put aside by other code is not taken up. A spec
  * holds the two together.
  */
-export const BOOK_FOLD_VERSION = 'tasks-2';
+export const BOOK_FOLD_VERSION = 'tasks-3';
 
 /** Small entries in one line: a line is what one turn of the event loop is spent on. */
 const ENTRIES_PER_LINE = 64;
@@ -23,6 +24,8 @@ type Line =
       readonly policy: TaskBook['policy'];
     }
   | { readonly is: 'pace'; readonly entry: Entry<Pace> }
+  | { readonly is: 'at-work'; readonly serverId: string; readonly entries: readonly Entry<number>[] }
+  | { readonly is: 'predictions'; readonly errors: readonly PredictionError[] }
   | { readonly is: 'service'; readonly entry: Entry<Service> }
   | { readonly is: 'pause'; readonly pause: Pause }
   | { readonly is: 'template'; readonly entry: Entry<Readonly<Record<string, unknown>>> }
@@ -44,6 +47,8 @@ export const bookLines = (book: TaskBook): Iterable<string> => {
   return written(head, {
     paces: [...book.paces],
     services: [...book.services],
+    atWork: [...book.atWork],
+    predictionErrors: [...book.predictionErrors],
     pauses: [...book.pauses.values()],
     templates: [...book.templates],
     open: [...book.open.values()],
@@ -57,6 +62,8 @@ export const bookLines = (book: TaskBook): Iterable<string> => {
 type Parts = {
   readonly paces: readonly Entry<Pace>[];
   readonly services: readonly Entry<Service>[];
+  readonly atWork: readonly Entry<ReadonlyMap<string, number>>[];
+  readonly predictionErrors: readonly PredictionError[];
   readonly pauses: readonly Pause[];
   readonly templates: readonly Entry<Readonly<Record<string, unknown>>>[];
   readonly open: readonly OpenTask[];
@@ -72,6 +79,9 @@ function* written(head: Line, parts: Parts): Generator<string> {
   yield line(head);
   for (const entry of parts.paces) yield line({ is: 'pace', entry });
   for (const entry of parts.services) yield line({ is: 'service', entry });
+  for (const [serverId, counts] of parts.atWork)
+    yield line({ is: 'at-work', serverId, entries: [...counts] });
+  yield line({ is: 'predictions', errors: parts.predictionErrors });
   for (const pause of parts.pauses) yield line({ is: 'pause', pause });
   for (const entry of templates) yield line({ is: 'template', entry });
   for (const task of open) yield line({ is: 'open', task });
@@ -90,11 +100,13 @@ function* written(head: Line, parts: Parts): Generator<string> {
 /** The book that was written. Throws for lines that are none of it. */
 export const bookOf = (lines: Iterable<string>): TaskBook => {
   const book = emptyBook();
-  for (const text of lines) take(book, JSON.parse(text) as Line);
+  for (const text of lines) takeBookLine(book, text);
   return book;
 };
 
-const take = (book: TaskBook, line: Line): void => {
+/** Takes up one line, for whoever has other things to do between them. Throws for one that is none of a book. */
+export const takeBookLine = (book: TaskBook, text: string): void => {
+  const line = JSON.parse(text) as Line;
   switch (line.is) {
     case 'book':
       book.seq = line.seq;
@@ -108,6 +120,12 @@ const take = (book: TaskBook, line: Line): void => {
       return;
     case 'service':
       book.services.set(...line.entry);
+      return;
+    case 'at-work':
+      book.atWork.set(line.serverId, new Map(line.entries));
+      return;
+    case 'predictions':
+      book.predictionErrors.push(...line.errors);
       return;
     case 'pause':
       book.pauses.set(line.pause.scope, line.pause);

@@ -121,7 +121,10 @@ const dependencyProblem = (id: TaskId, book: TaskBook): Refused | null => {
 export const changePriority = (taskId: TaskId, priority: number, book: TaskBook, at: string): Decision => {
   const task = book.open.get(taskId);
   if (task === undefined) return notOpen(taskId, book, 'its priority cannot change any more');
-  return task.priority === priority ? [] : [{ type: 'task.priority-changed', taskId, priority, at }];
+  // The same priority once more takes a task that was moved back to where that puts it.
+  return task.priority === priority && task.moved === null
+    ? []
+    : [{ type: 'task.priority-changed', taskId, priority, at }];
 };
 
 /**
@@ -135,7 +138,7 @@ export const cancelTask = (taskId: TaskId, reason: string, book: TaskBook, at: s
   return task.ending ? [] : [{ type: 'task.cancel-requested', taskId, reason, at }];
 };
 
-const notOpen = (taskId: TaskId, book: TaskBook, consequence: string): Refused => {
+export const notOpen = (taskId: TaskId, book: TaskBook, consequence: string): Refused => {
   const ended = book.closed.get(taskId);
   return ended === undefined
     ? refuse('TASK_UNKNOWN', `There is no task '${taskId}'.`)
@@ -150,6 +153,7 @@ export const dispatchStep = (
     readonly attempt: number;
     readonly lease: LeaseRef;
     readonly vramShare?: number;
+    readonly predictedStartAt?: string;
     readonly input: Readonly<Record<string, unknown>>;
     readonly at: string;
   },

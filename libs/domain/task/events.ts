@@ -1,5 +1,6 @@
 import type { ErrorCode, Failure } from '../errors.js';
 import type { LeaseId, ServerId, StepId, TaskId, WorkspaceId } from '../ids.js';
+import type { Place } from '../policy/place.js';
 import type { ModelUsage } from '../usage.js';
 import type { Requirement } from './requirement.js';
 import type { StartPromise } from './start-promise.js';
@@ -14,6 +15,7 @@ import type { WorkflowPart } from './workflow.js';
 export type TaskEvent =
   | TaskSubmitted
   | TaskPriorityChanged
+  | TaskMoved
   | StepDispatched
   | StepCompleted
   | StepFailed
@@ -84,6 +86,27 @@ export type TaskPriorityChanged = {
   readonly at: string;
 };
 
+/** Somebody gave a task that waits another place in the queue of its workspace. It keeps that until its priority is changed. */
+export type TaskMoved = {
+  readonly type: 'task.moved';
+  readonly taskId: TaskId;
+  readonly to: MoveTo;
+  /** Beside the task whose submission has the sequence `seq`; see `Place` for `nth`. */
+  readonly place: Omit<Place, 'fromMs'> & { readonly from: string };
+  /**
+   * Present where others go first now that did not before: it has given up the start that it was promised. From here on its place in the
+   * line of promises is that of a task submitted now; null where that is promised none.
+   */
+  readonly promise?: StartPromise | null;
+  readonly reason: string;
+  readonly by: string;
+  readonly at: string;
+};
+
+export type MoveTo =
+  | { readonly kind: 'front' | 'back' }
+  | { readonly kind: 'before' | 'after'; readonly taskId: TaskId };
+
 export type StepDispatched = {
   readonly type: 'step.dispatched';
   readonly taskId: TaskId;
@@ -95,6 +118,8 @@ export type StepDispatched = {
   readonly requirement: Requirement;
   /** What its slot is of the server's memory; what the attempt is charged with is this times its duration. */
   readonly vramShare?: number;
+  /** When it was to start probably, as predicted when it became ready; absent where it did not have to wait, or nothing could be said. */
+  readonly predictedStartAt?: string;
   /** What the executor is to do, with every expression already filled in. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly at: string;

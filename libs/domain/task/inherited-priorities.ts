@@ -17,7 +17,8 @@ export class InheritedPriorities {
   readonly #received = new Map<TaskId, Map<number, number>>();
 
   of({ id, priority }: OpenTask): number {
-    return Math.max(priority, ...(this.#received.get(id)?.keys() ?? []));
+    const received = this.#received.get(id);
+    return received === undefined ? priority : Math.max(priority, ...received.keys());
   }
 
   /** Hands the priority of a task on to all that it waits for. Gives those that are more or less urgent now. */

@@ -1,3 +1,4 @@
+import type { Place } from '../policy/place.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { TaskEvent } from './events.js';
 import type { OpenTask, Progress } from './task.js';
@@ -5,6 +6,14 @@ import type { OpenTask, Progress } from './task.js';
 /** From when on a task may run and its waiting counts: its submission, or `runAt` where that is later. */
 export const waitsFromMs = ({ submittedAt, runAt }: Pick<OpenTask, 'submittedAt' | 'runAt'>): number =>
   runAt === null ? msOf(submittedAt) : Math.max(msOf(submittedAt), msOf(runAt));
+
+/** The place that age and a priority give it. */
+export const plainPlaceOf = (task: OpenTask, priority: number): Place => ({
+  priority,
+  fromMs: waitsFromMs(task),
+  seq: task.seq,
+  nth: [],
+});
 
 /** When the task's time in the queue is over: null for one that has no such time, has begun, or is ending. */
 export const expiresAtMs = (task: OpenTask): number | null =>

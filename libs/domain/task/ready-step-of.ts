@@ -15,5 +15,7 @@ export const readyStepOf = (
   workspace: task.workspace,
   seq: task.seq,
   submittedAtMs: waitsFromMs(task),
+  place: task.moved?.place ?? null,
+  line: task.line,
   requirement: spec.requirement,
 });

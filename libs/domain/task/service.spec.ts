@@ -121,7 +121,12 @@ describe('the pace of a kind of step', () => {
   const paceOf = (...facts: readonly Fact[]) => bookOf(facts).paces.get(requirementKey(LLAMA));
 
   it('is learned from attempts that succeeded', () =>
-    expect(paceOf(...whole('t1', 'lab', 3_000))).toEqual({ count: 1, meanMs: 3_000, longestMs: 3_000 }));
+    expect(paceOf(...whole('t1', 'lab', 3_000))).toEqual({
+      count: 1,
+      meanMs: 3_000,
+      aloneMs: 3_000,
+      longestMs: 3_000,
+    }));
 
   it('is not learned from others: they say when somebody gave up', () =>
     expect(paceOf(opens('t1', 'lab'), starts('t1'), cancelled)).toBeUndefined());

@@ -4,6 +4,7 @@ import { paceAfter, type Pace } from '../policy/pace.js';
 import { weightOf, type PolicySettings } from '../policy/settings.js';
 import { msOf } from '../time.js';
 import type { TaskEvent } from './events.js';
+import { countAttempt, type ModelsAtWork } from './models-at-work.js';
 import { requirementKey } from './requirement.js';
 import { activeSteps, type OpenTask, type Task } from './task.js';
 
@@ -46,7 +47,7 @@ const leastServedMs = (services: ReadonlyMap<WorkspaceId, Service>): number => {
 
 /** Charges the workspace with the attempts that the event ended, and learns from the one that succeeded. */
 export const countEnded = (
-  book: Services & { readonly paces: Map<string, Pace> },
+  book: Services & { readonly paces: Map<string, Pace>; readonly atWork: ModelsAtWork },
   before: OpenTask,
   after: Task,
   event: TaskEvent,
@@ -54,14 +55,16 @@ export const countEnded = (
   const running = activeSteps(before);
   if (running.length === 0) return;
   const still = after.status === 'open' ? activeSteps(after) : [];
-  for (const { spec, attempt, at, vramShare } of running) {
+  for (const { spec, attempt, at, vramShare, lease } of running) {
     if (still.some((other) => other.spec.id === spec.id && other.attempt === attempt)) continue;
     const tookMs = Math.max(0, msOf(endOf(event)) - msOf(at));
     charge(book, before.workspace, (tookMs * vramShare) / weightOf(book.policy, before.workspace));
+    const key = requirementKey(spec.requirement);
+    const together = Math.max(1, book.atWork.get(lease.serverId)?.size ?? 1);
+    countAttempt(book.atWork, lease.serverId, key, -1);
     const isSuccess = event.type === 'step.completed' || event.type === 'task.completed';
     if (!isSuccess || event.step.stepId !== spec.id) continue;
-    const key = requirementKey(spec.requirement);
-    setLatest(book.paces, key, paceAfter(book.paces.get(key), tookMs), PROFILES_MAX);
+    setLatest(book.paces, key, paceAfter(book.paces.get(key), tookMs, together), PROFILES_MAX);
   }
 };
 

@@ -5,6 +5,7 @@ import type { SchedulerEvent } from './scheduler-events.js';
 export const TASK_STREAM_TYPES: ReadonlySet<string> = new Set<(TaskEvent | SchedulerEvent)['type']>([
   'task.submitted',
   'task.priority-changed',
+  'task.moved',
   'step.dispatched',
   'step.completed',
   'step.failed',

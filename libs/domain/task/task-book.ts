@@ -4,7 +4,10 @@ import { DEFAULT_POLICY, type PolicySettings } from '../policy/settings.js';
 import { msOf } from '../time.js';
 import { closeIn, countEnded, openIn, type Service } from './service.js';
 import type { TaskEvent, TaskSubmitted, TemplateRef } from './events.js';
+import { countStart, type PredictionError } from './prediction-errors.js';
+import { countAttempt, type ModelsAtWork } from './models-at-work.js';
 import type { Pause, PauseScope } from './pauses.js';
+import { requirementKey } from './requirement.js';
 import type { SchedulerEvent, WorkflowSubmitted } from './scheduler-events.js';
 import { evolve, type ClosedTask, type OpenTask } from './task.js';
 import { taskBegan, taskEnded, workflowAccepted, type WorkflowState } from './workflow-state.js';
@@ -31,6 +34,9 @@ export type TaskBook = WorkflowState & {
   /** What attempts take, by `requirementKey`. */
   readonly paces: Map<string, Pace>;
   readonly services: Map<WorkspaceId, Service>;
+  readonly atWork: ModelsAtWork;
+  /** How far off the predictions of the last starts were. */
+  readonly predictionErrors: PredictionError[];
 };
 
 /** What the first request with a key made. */
@@ -54,6 +60,8 @@ export const emptyBook = (): TaskBook => ({
   policy: DEFAULT_POLICY,
   paces: new Map(),
   services: new Map(),
+  atWork: new Map(),
+  predictionErrors: [],
   workflows: new Map(),
   results: new Map(),
 });
@@ -105,6 +113,10 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
   const before = book.open.get(event.taskId);
   const task = evolve(before, event, seq);
   if (before) countEnded(book, before, task, event);
+  if (event.type === 'step.dispatched') {
+    countAttempt(book.atWork, event.lease.serverId, requirementKey(event.requirement), 1);
+    countStart(book.predictionErrors, event);
+  }
   if (event.type === 'task.submitted') openIn(book, event.workspace);
   if (task.status === 'open') {
     book.open.set(task.id, task);

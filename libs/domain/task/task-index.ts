@@ -1,5 +1,7 @@
 import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type { Costs } from '../policy/costs.js';
+import { FirstPredictions } from '../policy/first-predictions.js';
+import type { Place } from '../policy/place.js';
 import { ReadyQueue } from '../policy/ready-queue.js';
 import type { ReadyStep } from '../policy/ready-step.js';
 import { WaitBounds } from '../policy/wait-bounds.js';
@@ -9,7 +11,7 @@ import { InheritedPriorities } from './inherited-priorities.js';
 import { LookAhead } from './look-ahead.js';
 import { needsMet } from './needs.js';
 import { pauseOfGroup } from './pauses.js';
-import { expiresAtMs, waitsFromMs } from './queue-time.js';
+import { expiresAtMs, plainPlaceOf, waitsFromMs } from './queue-time.js';
 import type { TaskBook } from './task-book.js';
 import { readyStepOf } from './ready-step-of.js';
 import type { Requirement } from './requirement.js';
@@ -39,6 +41,7 @@ export class TaskIndex {
   readonly #ahead: LookAhead;
   readonly #inherited = new InheritedPriorities();
   readonly bounds: WaitBounds;
+  readonly predictions = new FirstPredictions();
 
   constructor(book: TaskBook, costs: Costs) {
     this.#book = book;
@@ -47,8 +50,19 @@ export class TaskIndex {
     this.bounds = new WaitBounds(costs);
   }
 
+  /** Tasks take their places in the line of promises as they come: in the order of the book, unless some have given theirs up. */
   rebuild(nowMs: number): void {
-    for (const taskId of this.#book.open.keys()) this.refresh(taskId, nowMs);
+    const { open, policy } = this.#book;
+    const tasks = [...open.values()];
+    if (tasks.some(({ line }) => line !== null))
+      for (const task of tasks.toSorted(byTurn))
+        if (waitsFromMs(task) <= nowMs) this.bounds.lineUp(task, nowMs, policy);
+    for (const taskId of open.keys()) this.refresh(taskId, nowMs);
+  }
+
+  /** Its place in the queue: the one that it was given, or that of its age and the priority that counts. */
+  placeOf(task: OpenTask): Place {
+    return task.moved?.place ?? plainPlaceOf(task, this.#inherited.of(task));
   }
 
   /** Call after each event of the task. */
@@ -157,7 +171,7 @@ export class TaskIndex {
 
   /** A closed task leaves no step behind, and may have been what others waited for. */
   #forget(taskId: TaskId, nowMs: number): void {
-    for (const stepId of this.#known.get(taskId) ?? []) this.ready.remove(taskId, stepId);
+    for (const stepId of this.#known.get(taskId) ?? []) this.#remove(taskId, stepId);
     this.#turning.delete(taskId);
     this.#expiring.delete(taskId);
     this.bounds.forget(taskId);
@@ -183,7 +197,8 @@ export class TaskIndex {
     const waits =
       blocked || progress.status !== 'pending' || this.#held.has(key) || !needsDone(task, spec.needs);
     if (waits) {
-      this.ready.remove(task.id, spec.id);
+      if (this.#held.has(key)) this.ready.remove(task.id, spec.id);
+      else this.#remove(task.id, spec.id);
       return { isReady: false, againAtMs: Infinity };
     }
     const notBeforeMs = Math.max(
@@ -191,14 +206,22 @@ export class TaskIndex {
       task.runAt === null ? 0 : waitsFromMs(task),
     );
     if (notBeforeMs > nowMs) {
-      this.ready.remove(task.id, spec.id);
+      this.#remove(task.id, spec.id);
       return { isReady: false, againAtMs: notBeforeMs };
     }
     const { urgentByMs, againAtMs } = this.#urgencyOf(task, nowMs);
     this.ready.put(readyStepOf(task, step, { priority: this.#inherited.of(task), urgentByMs }));
+    this.predictions.expect(task.id, spec.id);
     return { isReady: true, againAtMs };
   }
+
+  #remove(taskId: TaskId, stepId: StepId): void {
+    this.ready.remove(taskId, stepId);
+    this.predictions.forget(taskId, stepId);
+  }
 }
+
+const byTurn = (a: OpenTask, b: OpenTask): number => (a.line?.seq ?? a.seq) - (b.line?.seq ?? b.seq);
 
 /** Whether a step could run now, and when to look at it again. */
 type Placed = { readonly isReady: boolean; readonly againAtMs: number };

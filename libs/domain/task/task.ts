@@ -3,13 +3,17 @@ import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type {
   KeptStep,
   LeaseRef,
+  MoveTo,
   StepFailure,
   StepSpec,
   TaskEvent,
   TaskFailing,
+  TaskMoved,
   TaskSubmitted,
   TemplateRef,
 } from './events.js';
+import type { Line, Place } from '../policy/place.js';
+import { msOf } from '../time.js';
 import type { StartPromise } from './start-promise.js';
 import type { WorkflowPart } from './workflow.js';
 
@@ -33,9 +37,21 @@ export type OpenTask = {
   readonly seq: number;
   readonly deadlineAt: string | null;
   readonly promise: StartPromise | null;
+  /** Where a person has put it; null where priority and age say its place. */
+  readonly moved: Moved | null;
+  /** From when on it stands in the line of promises, where it gave up the start that it was promised; null: from its submission. */
+  readonly line: Line | null;
   readonly steps: readonly Step[];
   /** Set once the task is to end as soon as its running attempts have stopped. */
   readonly ending: Ending | null;
+};
+
+export type Moved = {
+  readonly to: MoveTo;
+  readonly place: Place;
+  readonly reason: string;
+  readonly by: string;
+  readonly at: string;
 };
 
 export type ClosedTask = { readonly status: 'completed' | 'failed' | 'cancelled' };
@@ -73,7 +89,9 @@ export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number
     throw new Error(`event ${event.type} at ${seq} for task ${event.taskId}, which is not open`);
   switch (event.type) {
     case 'task.priority-changed':
-      return { ...task, priority: event.priority };
+      return { ...task, priority: event.priority, moved: null };
+    case 'task.moved':
+      return moved(task, event, seq);
     case 'step.dispatched':
       return withProgress(task, event.stepId, {
         status: 'active',
@@ -132,9 +150,21 @@ const opened = (event: TaskSubmitted, seq: number): OpenTask => ({
   seq,
   deadlineAt: event.deadlineAt ?? null,
   promise: event.promise ?? null,
+  moved: null,
+  line: null,
   steps: event.steps.map((spec) => ({ spec, progress: firstProgress(spec.id, event.kept ?? []) })),
   ending: null,
 });
+
+const moved = (task: OpenTask, event: TaskMoved, seq: number): OpenTask => {
+  const { to, reason, by, at, promise } = event;
+  const { from, ...beside } = event.place;
+  return {
+    ...task,
+    moved: { to, place: { ...beside, fromMs: msOf(from) }, reason, by, at },
+    ...(promise === undefined ? {} : { promise, line: { sinceMs: msOf(at), seq } }),
+  };
+};
 
 const failing = (task: OpenTask, { failure, step }: TaskFailing): OpenTask => ({
   ...(step ? withProgress(task, step.stepId, { status: 'stopped', attempt: step.attempt }) : task),

@@ -1,7 +1,7 @@
-import { pick } from '#libs/simulation/random.js';
 import type { SimScheduler } from '#libs/simulation/run-record.js';
-import { runTrace, serversThatHold, type World } from '#libs/simulation/run-trace.js';
+import { runTrace, type World } from '#libs/simulation/run-trace.js';
 import type { SimTask } from '#libs/simulation/trace.js';
+import { Balancer } from './balancer.js';
 import { SwapRouter } from './swap-router.js';
 
 /**
@@ -15,20 +15,13 @@ export const llamaSwap: SimScheduler = {
   run: (trace, hardware) => runTrace('llama-swap', trace, hardware, connect),
 };
 
-const connect = ({ servers, random, modelOf, workload }: World): ((task: SimTask) => void) => {
-  const routers = new Map(servers.map((server) => [server, new SwapRouter(server)]));
-  return (task) => {
-    const model = modelOf(task);
-    const able = serversThatHold(servers, model);
-    const holding = able.filter((server) => routers.get(server)?.has(model.model));
-    const server = pick(random, holding.length > 0 ? holding : able);
-    routers.get(server)?.request({
-      model,
-      work: task,
-      listener: {
-        onStarted: () => workload.started(task.id),
-        onDone: () => workload.ended(task.id, server.serverId),
-      },
-    });
-  };
+const connect = (world: World): ((task: SimTask) => void) => {
+  const routers = new Map(world.servers.map((server) => [server, new SwapRouter(server)]));
+  const balancer = new Balancer({
+    world,
+    prefer: ({ model }, able) => able.filter((server) => routers.get(server)?.has(model)),
+    send: (task, server, listener) =>
+      routers.get(server)?.request({ model: world.modelOf(task), work: task, listener }),
+  });
+  return (task) => balancer.submit(task);
 };

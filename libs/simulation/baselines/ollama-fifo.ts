@@ -1,7 +1,8 @@
 import type { Hardware } from '#libs/simulation/hardware.js';
-import { pick } from '#libs/simulation/random.js';
 import type { SimScheduler } from '#libs/simulation/run-record.js';
-import { runTrace, serversThatHold } from '#libs/simulation/run-trace.js';
+import { runTrace, type World } from '#libs/simulation/run-trace.js';
+import type { SimTask } from '#libs/simulation/trace.js';
+import { Balancer } from './balancer.js';
 import { Ollama, type OllamaEdition } from './ollama.js';
 
 /**
@@ -13,23 +14,17 @@ export const ollamaFifo = (numParallel: number, edition: OllamaEdition = 'asShip
   return {
     name,
     run: (trace, hardware) =>
-      runTrace(
-        name,
-        trace,
-        withSlots(hardware, numParallel),
-        ({ clock, servers, random, modelOf, workload }) => {
-          const ollamas = new Map(servers.map((server) => [server, new Ollama(server, clock, edition)]));
-          return (task) => {
-            const model = modelOf(task);
-            const server = pick(random, serversThatHold(servers, model));
-            ollamas.get(server)?.request(model, task, {
-              onStarted: () => workload.started(task.id),
-              onDone: () => workload.ended(task.id, server.serverId),
-            });
-          };
-        },
-      ),
+      runTrace(name, trace, withSlots(hardware, numParallel), (world) => connect(world, edition)),
   };
+};
+
+const connect = (world: World, edition: OllamaEdition): ((task: SimTask) => void) => {
+  const ollamas = new Map(world.servers.map((server) => [server, new Ollama(server, world.clock, edition)]));
+  const balancer = new Balancer({
+    world,
+    send: (task, server, listener) => ollamas.get(server)?.request(world.modelOf(task), task, listener),
+  });
+  return (task) => balancer.submit(task);
 };
 
 /** OLLAMA_NUM_PARALLEL on every server. */

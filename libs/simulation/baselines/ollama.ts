@@ -34,13 +34,16 @@ const FIT_SHARE = 0.8;
  * does not fit evicts one victim at a time, the shortest keep-alive first, then by name, idle ones before busy ones,
  * and waits for it. While a model unloads, ends of requests are not seen. Requests carry no keep_alive of their own:
  * with one, the shipped edition can hang for good. OLLAMA_MAX_QUEUE is taken to be large enough that none is refused.
+ * When it dies, requests in the line break like those that run. An unload that does not end holds up its second loop, and with
+ * it every request that needs a load; requests for models that are loaded still go past.
  */
 export class Ollama {
   readonly #loaded = new Map<string, Runner>();
   readonly #line: Wish[] = [];
   /** What its second loop has still to look at: ends of requests and of keep-alive times. */
   readonly #completed: (() => void)[] = [];
-  #serving = false;
+  /** The request that holds up the line. */
+  #first: Wish | null = null;
   #unloading = false;
   /** The first of the line, when it waits for an unload. */
   #afterUnload: (() => void) | null = null;
@@ -49,7 +52,9 @@ export class Ollama {
     readonly server: VirtualServer,
     private readonly clock: VirtualClock,
     private readonly edition: OllamaEdition,
-  ) {}
+  ) {
+    server.watch({ died: () => this.#died() });
+  }
 
   /** As `/api/ps` lists them: a model that is still loading is not there. */
   get loaded(): readonly SimModel[] {
@@ -67,11 +72,24 @@ export class Ollama {
     this.#serveNext();
   }
 
+  /** The process is gone, with everything that it knew. */
+  #died(): void {
+    for (const { stopTimer } of this.#loaded.values()) stopTimer();
+    const broken = this.#first === null ? [...this.#line] : [this.#first, ...this.#line];
+    this.#loaded.clear();
+    this.#line.length = 0;
+    this.#completed.length = 0;
+    this.#first = null;
+    this.#unloading = false;
+    this.#afterUnload = null;
+    for (const { listener } of broken) listener.onBroken?.();
+  }
+
   #serveNext(): void {
-    if (this.#serving) return;
+    if (this.#first !== null) return;
     const first = this.#line.shift();
     if (first === undefined) return;
-    this.#serving = true;
+    this.#first = first;
     this.#satisfy(first);
   }
 
@@ -102,7 +120,7 @@ export class Ollama {
   }
 
   #served(runner: Runner, wish: Wish): void {
-    this.#serving = false;
+    this.#first = null;
     this.#use(runner, wish);
     this.#serveNext();
   }

@@ -1,8 +1,9 @@
 import { vramBytesOf, type SimModel } from '#libs/simulation/hardware.js';
-import { pick } from '#libs/simulation/random.js';
 import type { SimScheduler } from '#libs/simulation/run-record.js';
-import { runTrace, serversThatHold, type World } from '#libs/simulation/run-trace.js';
+import { runTrace, type World } from '#libs/simulation/run-trace.js';
 import type { SimTask } from '#libs/simulation/trace.js';
+import type { Listener } from '#libs/simulation/virtual-server.js';
+import { Balancer } from './balancer.js';
 import { Ollama } from './ollama.js';
 
 /**
@@ -11,7 +12,9 @@ import { Ollama } from './ollama.js';
  * where it is also larger than 50 GiB; plus 5 for each queued and each recent request of the client, 100 at most; minus 1
  * per whole second of waiting; never below 0; the oldest of equals. It knows the size of a model once it has seen it.
  * Better here than in fact: it sees at once what is loaded (it asks every 5 s) and what has ended (every 0.1 s). A client is a workspace. With
- * several GPUs there is one proxy per Ollama, and a request goes to one of them by chance.
+ * several GPUs there is one proxy per Ollama, and a request goes to one of them by chance. It repeats nothing: an error
+ * of its Ollama is an error of the request. It runs beside its Ollama and dies with it, with its queue (the queue is in memory). Its
+ * limit of 300 s for a request (REQUEST_TIMEOUT) is left out: under load it would cut off requests of healthy servers.
  */
 export const smartProxy: SimScheduler = {
   name: 'smart-proxy',
@@ -29,14 +32,16 @@ const connect = (world: World): ((task: SimTask) => void) => {
   const proxies = new Map(
     world.servers.map((server) => [server, new Proxy(world, new Ollama(server, world.clock, 'asShipped'))]),
   );
-  return (task) => {
-    const server = pick(world.random, serversThatHold(world.servers, world.modelOf(task)));
-    proxies.get(server)?.add(task);
-  };
+  const balancer = new Balancer({
+    world,
+    send: (task, server, listener) => proxies.get(server)?.add(task, listener),
+  });
+  return (task) => balancer.submit(task);
 };
 
 type Queued = {
   readonly task: SimTask;
+  readonly listener: Listener;
   readonly model: SimModel;
   readonly sinceMs: number;
   readonly order: number;
@@ -59,9 +64,22 @@ class Proxy {
   constructor(
     private readonly world: World,
     private readonly ollama: Ollama,
-  ) {}
+  ) {
+    ollama.server.watch({ died: () => this.#died() });
+  }
 
-  add(task: SimTask): void {
+  /** A new process knows neither clients nor sizes. */
+  #died(): void {
+    const broken = [...this.#groups.values()].flatMap(({ waiting }) => waiting);
+    this.#groups.clear();
+    this.#clients.clear();
+    this.#seen.clear();
+    this.#lastStarted = '';
+    this.#active = 0;
+    for (const { listener } of broken) listener.onBroken?.();
+  }
+
+  add(task: SimTask, listener: Listener): void {
     const { nowMs } = this.world.clock;
     const model = this.world.modelOf(task);
     const client = this.#client(task.workspace);
@@ -69,7 +87,7 @@ class Proxy {
     client.queued += 1;
     const key = JSON.stringify([task.model, task.workspace]);
     const group = this.#groups.get(key) ?? { model, client: task.workspace, waiting: [] };
-    group.waiting.push({ task, model, sinceMs: nowMs, order: this.#order });
+    group.waiting.push({ task, listener, model, sinceMs: nowMs, order: this.#order });
     this.#groups.set(key, group);
     this.#order += 1;
     this.#send();
@@ -84,19 +102,19 @@ class Proxy {
     }
   }
 
-  #start({ task, model }: Queued): void {
-    const { workload } = this.world;
+  #start({ task, model, listener }: Queued): void {
     this.#client(task.workspace).queued -= 1;
     this.#active += 1;
     this.#lastStarted = model.model;
     this.ollama.request(model, task, {
+      ...listener,
       onStarted: () => {
         this.#seen.add(model.model);
-        workload.started(task.id);
+        listener.onStarted?.();
       },
       onDone: () => {
         this.#active -= 1;
-        workload.ended(task.id, this.ollama.server.serverId);
+        listener.onDone();
         this.#send();
       },
     });

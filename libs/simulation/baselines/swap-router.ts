@@ -22,6 +22,9 @@ type Verdict =
  * that is under way; else it goes straight to its model where that is ready and nobody evicts it; else it queues where its
  * swap would touch another swap or a model that still works; else its swap begins. When a swap ends or a model becomes
  * idle, the queue is judged again in its order, so A B C A B C becomes A A B B C C. Models stay until they are evicted.
+ * When its server dies every request breaks. To unload it sends SIGTERM, after `unloadTimeout` SIGKILL, and then waits for
+ * the end of the process without a limit (process_command.go, killProcess): one that does not end holds up its swap, and what
+ * would touch that.
  */
 export class SwapRouter {
   readonly #ready = new Map<string, SimModel>();
@@ -29,7 +32,9 @@ export class SwapRouter {
   readonly #swaps = new Map<string, Swap>();
   #queued: SwapRequest[] = [];
 
-  constructor(private readonly server: VirtualServer) {}
+  constructor(private readonly server: VirtualServer) {
+    server.watch({ died: () => this.#died() });
+  }
 
   /** Loaded, or being loaded. */
   has(model: string): boolean {
@@ -38,6 +43,15 @@ export class SwapRouter {
 
   request(request: SwapRequest): void {
     if (!this.#carryOut(this.#judge(request.model), request)) this.#queued.push(request);
+  }
+
+  #died(): void {
+    const broken = [...[...this.#swaps.values()].flatMap(({ waiting }) => waiting), ...this.#queued];
+    this.#ready.clear();
+    this.#inFlight.clear();
+    this.#swaps.clear();
+    this.#queued = [];
+    for (const { listener } of broken) listener.onBroken?.();
   }
 
   /** Whether the request is out of the queue. */

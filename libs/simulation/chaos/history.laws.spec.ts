@@ -21,3 +21,17 @@ describe('two thousand random sites, with crashes, deaths, failures and changes 
     expect(Math.min(...Object.values(seen))).toBeGreaterThan(HISTORIES / 10);
   });
 });
+
+describe('three hundred random sites on which all goes well and people move tasks', () => {
+  it('start each task by the moment that it was promised last, whoever was put before it', () => {
+    const broken: Record<number, readonly string[]> = {};
+    let moves = 0;
+    for (let seed = 1; seed <= 300; seed += 1) {
+      const judged = judgedHistory(seed, { kinds: ['move'], timesMax: 200 });
+      if (judged.problems.length > 0) broken[seed] = judged.problems;
+      moves += judged.moves;
+    }
+    expect(broken).toEqual({});
+    expect(moves).toBeGreaterThan(1_000);
+  });
+});

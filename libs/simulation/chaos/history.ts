@@ -1,7 +1,9 @@
 import type { ErrorCode } from '#libs/domain/errors.js';
+import type { MoveTo } from '#libs/domain/task/events.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import type { Heard } from '../conductor/control-plane.js';
 import { Site } from '../conductor/site.js';
+import { playOutages } from '../outages.js';
 import { pick, seededRandom, type Random } from '../random.js';
 import { VirtualClock } from '../virtual-clock.js';
 import { randomHardware, randomModels, randomPolicy, randomTasks } from './random-site.js';
@@ -17,10 +19,14 @@ export type Remains = {
   readonly simulatedMs: number;
 };
 
+/** What may befall a site, and how often at most. */
+export type Chaos = { readonly kinds: readonly Misfortune[]; readonly timesMax: number };
+
 /** A random site, random work and random misfortune: all of it from the seed. */
 export const playHistory = (
   seed: number,
   heard: Heard,
+  { kinds, timesMax }: Chaos = EVERYTHING,
 ): { readonly remains: Remains; readonly book: TaskBook } => {
   const random = seededRandom(seed);
   const clock = new VirtualClock(EVENTS_MAX);
@@ -30,8 +36,8 @@ export const playHistory = (
   const tasks = randomTasks(random, models);
   for (const { atMs, submission, asked } of tasks)
     clock.at(atMs, () => site.submit({ ...submission, submittedAt: site.at }, asked));
-  for (let n = Math.floor(random() * MISFORTUNES_MAX); n > 0; n -= 1)
-    clock.at(random() * 180_000, () => misfortune(site, clock, random));
+  for (let n = Math.floor(random() * timesMax); n > 0; n -= 1)
+    clock.at(random() * 180_000, () => befall(pick(random, kinds), site, clock, random));
   clock.run();
   const { book, ledger } = site.plane;
   const over = { completed: 0, failed: 0, cancelled: 0 };
@@ -49,19 +55,37 @@ export const playHistory = (
 
 /** A history of 25 tasks takes some thousands; one that goes on for ever is an error. */
 const EVENTS_MAX = 200_000;
-const MISFORTUNES_MAX = 12;
 
 /** One thing goes wrong, or somebody changes their mind. */
-const misfortune = (site: Site, clock: VirtualClock, random: Random): void => {
+const befall = (kind: Misfortune, site: Site, clock: VirtualClock, random: Random): void => {
   const { plane, running } = site;
   const attempts = [...running.values()];
   const open = [...plane.book.open.keys()];
-  switch (pick(random, KINDS)) {
+  switch (kind) {
     case 'crash': {
       const serverId = pick(random, [...site.servers.keys()]);
-      if (plane.ledger.servers.get(serverId)?.state !== 'up') return;
-      site.crash(serverId);
-      clock.after(1_000 + random() * 60_000, () => site.recover(serverId));
+      const server = site.servers.get(serverId);
+      if (!server?.isUp) return;
+      server.die();
+      clock.after(1_000 + random() * 60_000, () => server.comeBack());
+      return;
+    }
+    case 'stuck': {
+      const servers = [...site.servers.values()];
+      playOutages(
+        [
+          {
+            kind: 'slow-unload',
+            server: Math.floor(random() * servers.length),
+            fromMs: clock.nowMs,
+            lastsMs: random() < 0.5 ? null : random() * 120_000,
+            restartAfterMs: 120_000,
+            restartMs: 5_000,
+          },
+        ],
+        servers,
+        clock,
+      );
       return;
     }
     case 'executor':
@@ -90,8 +114,28 @@ const misfortune = (site: Site, clock: VirtualClock, random: Random): void => {
     case 'priority':
       if (open.length > 0) site.changePriority(pick(random, open), 1 + Math.floor(random() * 10));
       return;
+    case 'move':
+      if (open.length > 0) site.move(pick(random, open), randomMove(random, open));
+      return;
   }
 };
 
-const KINDS = ['crash', 'executor', 'fail', 'repeat', 'cancel', 'priority'] as const;
+const randomMove = (random: Random, open: readonly string[]): MoveTo => {
+  const kind = pick(random, MOVES);
+  return kind === 'front' || kind === 'back' ? { kind } : { kind, taskId: pick(random, open) };
+};
+
+const MOVES = ['front', 'back', 'before', 'after'] as const;
+export const MISFORTUNES = [
+  'crash',
+  'stuck',
+  'executor',
+  'fail',
+  'repeat',
+  'cancel',
+  'priority',
+  'move',
+] as const;
+type Misfortune = (typeof MISFORTUNES)[number];
+const EVERYTHING: Chaos = { kinds: MISFORTUNES, timesMax: 12 };
 const FAILURES: readonly ErrorCode[] = ['MODEL_ERROR', 'STEP_INPUT_INVALID', 'SERVER_UNREACHABLE'];

@@ -4,8 +4,10 @@ import { applyToLedger, emptyLedger, type GpuRecord, type Ledger } from '#libs/d
 import { vramShareOf } from '#libs/domain/gpu/room.js';
 import { profileKey, type ModelProfile } from '#libs/domain/gpu/profile.js';
 import { costsOf } from '#libs/domain/policy/costs.js';
+import { forecastOf } from '#libs/domain/policy/forecast.js';
 import { plan } from '#libs/domain/policy/plan.js';
-import { promiseFor } from '#libs/domain/policy/promise.js';
+import { promiseAgain, promiseFor } from '#libs/domain/policy/promise.js';
+import type { ReadyStep } from '#libs/domain/policy/ready-step.js';
 import type { PolicySettings } from '#libs/domain/policy/settings.js';
 import { snapshotOf } from '#libs/domain/policy/snapshot-of.js';
 import type { LoadWish, Placement, Plan } from '#libs/domain/policy/snapshot.js';
@@ -19,15 +21,22 @@ import {
   submitTask,
   type Decision,
 } from '#libs/domain/task/decide.js';
-import type { TaskSubmitted } from '#libs/domain/task/events.js';
+import type { MoveTo, TaskSubmitted } from '#libs/domain/task/events.js';
+import { moveTask } from '#libs/domain/task/move-task.js';
 import { dependencyEnded, loseLease, recordReport, type Outcome } from '#libs/domain/task/outcome.js';
+import { isOfGroup } from '#libs/domain/task/pauses.js';
+import { expireTask } from '#libs/domain/task/queue-time.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
 import { rfc3339Of } from '#libs/domain/time.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
 
 /** An attempt that was granted a slot and dispatched. */
-export type Dispatched = Placement & {
+export type Dispatched = Placement & UnderWay;
+
+/** What names an attempt to those that end it. */
+export type UnderWay = {
+  readonly step: Pick<ReadyStep, 'taskId' | 'stepId' | 'attempt'>;
   readonly leaseId: string;
   readonly token: number;
   readonly at: string;
@@ -38,6 +47,8 @@ export type Heard = {
   readonly task?: (record: TaskRecord) => void;
   readonly lease?: (record: GpuRecord) => void;
 };
+
+export type Folds = { readonly book: TaskBook; readonly ledger: Ledger };
 
 export type Submission = Omit<TaskSubmitted, 'type' | 'template'>;
 
@@ -51,22 +62,32 @@ const BEGIN = rfc3339Of(0);
  * drives it says what time it is and what the servers did.
  */
 export class ControlPlane {
-  readonly book: TaskBook = emptyBook();
-  readonly ledger: Ledger = emptyLedger();
+  readonly book: TaskBook;
+  readonly ledger: Ledger;
   readonly index: TaskIndex;
   readonly #onTask: (record: TaskRecord) => void;
   readonly #onLease: (record: GpuRecord) => void;
-  #leases = 0;
-  #residencies = 0;
+  #leases: number;
+  #residencies: number;
 
+  /** `folded`: where it takes up; the start of both logs without it. */
   constructor(
-    policy: PolicySettings,
     private readonly knownBytes: ReadonlyMap<string, number>,
     heard: Heard = {},
+    folded: Folds = { book: emptyBook(), ledger: emptyLedger() },
   ) {
     this.#onTask = heard.task ?? (() => {});
     this.#onLease = heard.lease ?? (() => {});
+    this.book = folded.book;
+    this.ledger = folded.ledger;
+    // No id that the ledger knows has a higher number than it has events.
+    this.#leases = this.ledger.seq;
+    this.#residencies = this.ledger.seq;
     this.index = new TaskIndex(this.book, costsOf(this.book.paces, this.ledger));
+  }
+
+  /** The first facts of a log. */
+  begin(policy: PolicySettings): void {
     this.tell(
       [
         { type: 'policy.changed', policy, at: BEGIN },
@@ -81,6 +102,7 @@ export class ControlPlane {
       const record = { seq: this.book.seq + 1, event };
       applyToBook(this.book, record);
       if ('taskId' in event) this.index.refresh(event.taskId, nowMs);
+      else if ('scope' in event && isOfGroup(event.scope)) this.index.rebuild(nowMs);
       this.#onTask(record);
       if (event.type === 'task.failed' || event.type === 'task.cancelled')
         this.#endDependents(event.taskId, event.at, nowMs);
@@ -95,6 +117,23 @@ export class ControlPlane {
       if (events.length > 0) this.tell(events, nowMs);
       // It goes on without what it waited for.
       else this.index.refresh(dependent, nowMs);
+    }
+  }
+
+  /** A submission that was accepted elsewhere. What it needs may have ended otherwise here. */
+  accept(submitted: TaskSubmitted, nowMs: number): void {
+    this.tell([submitted], nowMs);
+    for (const needed of submitted.dependsOn) {
+      const task = this.book.open.get(submitted.taskId);
+      if (task) this.tell(dependencyEnded(task, needed, this.book, submitted.submittedAt), nowMs);
+    }
+  }
+
+  /** What has waited longer than it was allowed to fails. */
+  expireQueued(nowMs: number): void {
+    for (const taskId of this.index.takeExpired(nowMs)) {
+      const task = this.book.open.get(taskId);
+      if (task) this.tell(expireTask(task, nowMs), nowMs);
     }
   }
 
@@ -129,6 +168,15 @@ export class ControlPlane {
     return plan(snapshotOf(this, asked, nowMs));
   }
 
+  /** Predicts the start of what has become ready and was not placed. */
+  foresee(nowMs: number, busy: ReadonlySet<string>): void {
+    const { predictions, bounds } = this.index;
+    if (!predictions.isDue) return;
+    const asked = { asked: new Map<string, number>(), loadsAsked: busy, knownBytes: this.knownBytes };
+    const snapshot = snapshotOf(this, asked, nowMs);
+    predictions.make(snapshot, forecastOf(snapshot), bounds);
+  }
+
   /** Grants a slot and dispatches; throws where the allocator would refuse what the policy planned. */
   dispatch(placement: Placement, nowMs: number, at: string): Dispatched {
     const { step, serverId, residencyId } = placement;
@@ -150,10 +198,19 @@ export class ControlPlane {
     const token = this.ledger.seq;
     const lease = { leaseId, token, serverId };
     const vramShare = vramShareOf(this.ledger, serverId, residencyId) ?? 0;
+    const predictedMs = this.index.predictions.of(taskId, stepId);
     this.tell(
       dispatchStep(
         this.book.open.get(taskId),
-        { stepId, attempt, lease, vramShare, input: {}, at },
+        {
+          stepId,
+          attempt,
+          lease,
+          vramShare,
+          ...(predictedMs === undefined ? {} : { predictedStartAt: rfc3339Of(Math.floor(predictedMs)) }),
+          input: {},
+          at,
+        },
         this.book.pauses,
       ),
       nowMs,
@@ -162,12 +219,7 @@ export class ControlPlane {
   }
 
   /** Takes a report and closes the lease. */
-  end(
-    { step, leaseId, token, at: startedAt }: Dispatched,
-    outcome: Outcome,
-    nowMs: number,
-    at: string,
-  ): void {
+  end({ step, leaseId, token, at: startedAt }: UnderWay, outcome: Outcome, nowMs: number, at: string): void {
     const report = {
       stepId: step.stepId,
       attempt: step.attempt,
@@ -183,7 +235,7 @@ export class ControlPlane {
   }
 
   /** The lease was not renewed: the attempt counts no more. */
-  expire({ step, leaseId, token }: Dispatched, nowMs: number, at: string): void {
+  expire({ step, leaseId, token }: UnderWay, nowMs: number, at: string): void {
     this.allocate(closeLeases(this.ledger, [leaseId], { type: 'lease.expired', ttlMs: 0 }, at));
     const given = { at, random: 0.5, result: () => null };
     this.tell(loseLease(this.book.open.get(step.taskId), { leaseId, token }, given), nowMs);
@@ -195,6 +247,16 @@ export class ControlPlane {
 
   changePriority(taskId: string, priority: number, nowMs: number, at: string): void {
     this.#tellUnlessRefused(changePriority(taskId, priority, this.book, at), nowMs);
+  }
+
+  move(taskId: string, to: MoveTo, nowMs: number, at: string): void {
+    const { book, index } = this;
+    const decision = moveTask({ taskId, to, reason: 'it matters', by: 'somebody' }, book, {
+      at,
+      placeOf: (task) => index.placeOf(task),
+      promiseAgain: (task) => promiseAgain(task, nowMs, book, index.bounds),
+    });
+    this.#tellUnlessRefused(decision, nowMs);
   }
 
   #tellUnlessRefused(decision: Decision, nowMs: number): void {

@@ -191,6 +191,44 @@ export const deadlines: TraceMaker = (hardware, seed) => {
   return trace('deadlines', 'open', seed, models, due);
 };
 
+/** How long a dead server is away: about what a reboot, or a watchdog and a new start, takes (estimate). */
+const DOWN_MS = 180_000;
+/**
+ * After that an operator restarts a server on which an unload sticks. Who reported ollama#14364 waited for more than ten minutes;
+ * in ollama#17408 it took five and a half hours until it was seen, because the health check stayed green.
+ */
+const RESTART_AFTER_MS = 600_000;
+/** A restart that also resets the GPU (estimate). */
+const RESTART_MS = 60_000;
+
+/**
+ * Six models over time, three quarters of what the machine can do; the first server dies in the middle of a load, the last one
+ * while it answers, and then an unload of the first one sticks: what is lost, and for how long?
+ */
+export const outage: TraceMaker = (hardware, seed) => {
+  const random = randomOf('outage', hardware, seed);
+  const models = modelsFor(hardware, 6);
+  const all = Array.from({ length: many(900, hardware) }, () => draft(zipf(random, models), chat(random)));
+  const { drafts, spanMs } = spread(all, models, hardware, random, 0.75);
+  const last = hardware.servers.length - 1;
+  const death = { kind: 'death', downMs: DOWN_MS } as const;
+  return {
+    ...trace('outage', 'open', seed, models, drafts),
+    outages: [
+      { ...death, server: 0, during: 'load', fromMs: 0.15 * spanMs, byMs: 0.25 * spanMs },
+      { ...death, server: last, during: 'request', fromMs: 0.4 * spanMs, byMs: 0.45 * spanMs },
+      {
+        kind: 'slow-unload',
+        server: 0,
+        fromMs: 0.6 * spanMs,
+        lastsMs: null,
+        restartAfterMs: RESTART_AFTER_MS,
+        restartMs: RESTART_MS,
+      },
+    ],
+  };
+};
+
 /** All of them, by name. */
 export const TRACES: Readonly<Record<string, TraceMaker>> = {
   alternating,
@@ -202,4 +240,5 @@ export const TRACES: Readonly<Record<string, TraceMaker>> = {
   convoy,
   rare,
   deadlines,
+  outage,
 };

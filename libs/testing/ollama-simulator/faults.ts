@@ -14,6 +14,8 @@ export type Fault = {
     /** The client's going is not noticed, as behind a proxy that keeps its own connection: the answer goes on to its end. */
     | { readonly kind: 'deaf' }
     | { readonly kind: 'busy' }
+    /** Says this instead of what fits the format that was asked for, as models do where a grammar does not hold them. */
+    | { readonly kind: 'wrong-answer'; readonly text: string }
     | { readonly kind: 'load-failure'; readonly message?: string }
     | { readonly kind: 'stuck-unload' }
     | { readonly kind: 'slow'; readonly factor: number }
@@ -29,6 +31,7 @@ const KINDS: readonly FaultKind[] = [
   'hang',
   'deaf',
   'busy',
+  'wrong-answer',
   'load-failure',
   'stuck-unload',
   'slow',
@@ -92,5 +95,7 @@ export const parseFault = (value: unknown): Fault | { readonly error: string } =
     return { error: `factor ${fault.factor} — expected a number above 0` };
   if (fault.kind === 'ps-lag' && !(fault.lagMs >= 0))
     return { error: `lagMs ${fault.lagMs} — expected 0 or more` };
+  if (fault.kind === 'wrong-answer' && typeof fault.text !== 'string')
+    return { error: `text ${JSON.stringify(fault.text)} — expected what the model says` };
   return fault;
 };

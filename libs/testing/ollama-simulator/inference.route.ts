@@ -9,7 +9,7 @@ import { parseKeepAlive } from './keep-alive.js';
 import { parseOptions, type RunOptions } from './runner-options.js';
 import { queueFull, type Grant } from './scheduler.js';
 import { notFound, type Sim } from './sim.js';
-import { promptTokens } from './sim-text.js';
+import { promptTokens, tokensOf } from './sim-text.js';
 import { Voice, type Kind } from './voice.js';
 
 /** POST /api/generate and POST /api/chat: a request without words loads or unloads, one with words is answered. */
@@ -117,7 +117,9 @@ const answer = async (
   const prompt = words.join('\n');
   const call = toolCallFor(body['tools'], words.at(-1) ?? '');
   const thought = can(model, 'thinking') && body['think'] !== false ? thoughtFor(model, prompt) : [];
-  const said = call ? { tokens: [], doneReason: 'stop' } : answerFor(model, prompt, options, body['format']);
+  const wrong = body['format'] === undefined ? undefined : sim.faults.strike('wrong-answer', model.name);
+  const right = call ? { tokens: [], doneReason: 'stop' } : answerFor(model, prompt, options, body['format']);
+  const said = wrong ? { tokens: tokensOf(wrong.text), doneReason: 'stop' } : right;
   const asked = Math.min(promptTokens(words), options.runner.num_ctx);
   const signal = sim.faults.strike('deaf', model.name) ? NEVER : exchange.signal;
   const tokens = complete(sim, grant.runner, asked, [...thought, ...said.tokens], signal);

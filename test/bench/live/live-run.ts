@@ -118,5 +118,6 @@ const runOf = (task: SimTask, ids: ReadonlyMap<string, string>, events: Events, 
     startedAtMs: started.atMs - beginMs,
     endedAtMs: endedMs - beginMs,
     startBoundMs: null,
+    predictedMs: null,
   };
 };

@@ -1,3 +1,4 @@
+import { TaskMoved } from '../task-moved.js';
 import { TaskRerun } from '../task-rerun.js';
 import { TaskTimes } from '../task-times.js';
 import { Initial } from './initial.js';
@@ -9,4 +10,5 @@ export const MIGRATIONS = [
   { name: 'task-times', class: TaskTimes },
   { name: 'workflows', class: Workflows },
   { name: 'task-rerun', class: TaskRerun },
+  { name: 'task-moved', class: TaskMoved },
 ] as const;
