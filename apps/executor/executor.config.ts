@@ -1,6 +1,7 @@
-import { COMMON_SETTINGS } from '#libs/runtime/common.settings.js';
+import { COMMON_SETTINGS, DATA_DIR } from '#libs/runtime/common.settings.js';
 import { integer, loadSettings, type Loaded, type Setting } from '#libs/runtime/settings.js';
 import { parseAllowed, type AllowEntry } from './http/address-rules.js';
+import { PROGRAM_SETTINGS } from './program.settings.js';
 
 const httpAllow: Setting<readonly AllowEntry[]> = {
   env: 'ORCHESTRA_HTTP_ALLOW',
@@ -13,6 +14,7 @@ const httpAllow: Setting<readonly AllowEntry[]> = {
 
 export const EXECUTOR_SETTINGS = {
   ...COMMON_SETTINGS,
+  dataDir: DATA_DIR,
   noProgressMs: integer({
     env: 'ORCHESTRA_NO_PROGRESS_MS',
     meaning:
@@ -40,6 +42,7 @@ export const EXECUTOR_SETTINGS = {
     unit: 'bytes',
   }),
   httpAllow,
+  ...PROGRAM_SETTINGS,
 };
 
 export type ExecutorConfig = Loaded<typeof EXECUTOR_SETTINGS>;

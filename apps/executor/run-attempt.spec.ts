@@ -51,6 +51,7 @@ const outcomeAfter = async (ms: number, attempt: Attempt, step: StepRunner): Pro
     live: () => undefined,
     clock: { nowMs: () => NOW_MS },
     outputMaxBytes: 1_000,
+    openWorkspace: () => Promise.reject(new Error('no step here needs files')),
   }).then((report) => (outcome = report?.outcome));
   await jest.advanceTimersByTimeAsync(ms);
   return outcome;

@@ -3,6 +3,7 @@
 import type { AttemptOutcome, AttemptReport, LiveMessage } from '#libs/contracts/reports.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { ServerId } from '#libs/domain/ids.js';
+import type { StepDispatched } from '#libs/domain/task/events.js';
 import { ModelRunnerError } from '#libs/model-runner/model-runner-error.js';
 import type { ModelRunner } from '#libs/model-runner/model-runner.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
@@ -10,11 +11,14 @@ import type { Attempt, TimeLimit } from './attempt.js';
 import { failureOf, StepError } from './step-error.js';
 import type { StepContext, StepResult, StepRunner } from './step-runner.js';
 import { TimeLimits } from './time-limits.js';
+import type { OpenWorkspace } from './workspace/task-workspaces.js';
+import { WorkspaceOnDemand } from './workspace/workspace-on-demand.js';
 
 export type RunOptions = {
   readonly executorId: string;
   readonly steps: ReadonlyMap<string, StepRunner>;
   readonly runnerOf: (serverId: ServerId) => Promise<ModelRunner>;
+  readonly openWorkspace: (dispatch: StepDispatched) => Promise<OpenWorkspace>;
   readonly live: (message: LiveMessage) => void;
   readonly clock: Clock;
   readonly outputMaxBytes: number;
@@ -47,8 +51,10 @@ const outcomeOf = async (attempt: Attempt, options: RunOptions): Promise<Attempt
     return failed({ code: 'STEP_TYPE_UNKNOWN', message: `Step type '${stepType}' is not one of ${known}.` });
   }
   const limits = new TimeLimits(attempt);
+  const workspace = new WorkspaceOnDemand(() => options.openWorkspace(attempt.dispatch));
+  const context = contextOf(attempt, options, { heard: () => limits.heard(), workspace });
   try {
-    const result = await step(contextOf(attempt, options, () => limits.heard()));
+    const result = await workspace.during(() => step(context));
     const tooLarge = sizeProblem(result, options.outputMaxBytes);
     return tooLarge ? failed(tooLarge) : { kind: 'completed', ...result };
   } catch (error) {
@@ -95,7 +101,9 @@ const timedOut = ({ dispatch }: Attempt, limit: TimeLimit, confirmed: boolean): 
 const confirmedFree = (error: unknown): boolean =>
   error instanceof ModelRunnerError ? error.details['confirmed'] === true : error instanceof StepError;
 
-const contextOf = (attempt: Attempt, options: RunOptions, heard: () => void): StepContext => {
+type Around = { readonly heard: () => void; readonly workspace: WorkspaceOnDemand };
+
+const contextOf = (attempt: Attempt, options: RunOptions, { heard, workspace }: Around): StepContext => {
   const { dispatch, abort } = attempt;
   const { taskId, stepId } = dispatch;
   let n = 0;
@@ -110,6 +118,7 @@ const contextOf = (attempt: Attempt, options: RunOptions, heard: () => void): St
     attempt: dispatch.attempt,
     ...(dispatch.noProgressMs === undefined ? {} : { noProgressMs: dispatch.noProgressMs }),
     model: () => options.runnerOf(dispatch.lease.serverId),
+    workspace: () => workspace.get(),
     token: (text, thinking) =>
       live({ ...head(), kind: 'token', text, ...(thinking === undefined ? {} : { thinking }) }),
     progress: (message, completed, total) =>

@@ -1,4 +1,5 @@
 import type { PresentReply, ServerView } from '#libs/contracts/lease-rpc.js';
+import { join, resolve } from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import { DISPATCH_CONSUMER, STREAMS } from '#libs/contracts/streams.js';
 import { RPC, SUBJECTS } from '#libs/contracts/subjects.js';
@@ -10,30 +11,13 @@ import { systemClock } from '#libs/runtime/clock.js';
 import { nestLogger } from '#libs/runtime/logger.js';
 import { rpcRequest } from '#libs/runtime/rpc-client.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
+import { allSteps } from './all-steps.js';
 import type { ExecutorConfig } from './executor.config.js';
 import { ExecutorModule } from './executor.module.js';
 import { Executor } from './executor.service.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { ServerDirectory } from './server-directory.js';
-import type { StepRunner } from './step-runner.js';
-import { formatOutputStep } from './steps/format-output.step.js';
-import { httpRequestStep } from './steps/http-request.step.js';
-import { noopStep } from './steps/noop.step.js';
-import { ollamaAnalyzeStep } from './steps/ollama-analyze.step.js';
-import { ollamaChatStep, ollamaEmbedStep, ollamaGenerateStep } from './steps/ollama.steps.js';
-import { transformStep } from './steps/transform.step.js';
-
-const stepsFor = (config: ExecutorConfig): ReadonlyMap<string, StepRunner> =>
-  new Map([
-    ['noop', noopStep],
-    ['ollama_generate', ollamaGenerateStep],
-    ['ollama_chat', ollamaChatStep],
-    ['ollama_embed', ollamaEmbedStep],
-    ['ollama_analyze', ollamaAnalyzeStep],
-    ['http_request', httpRequestStep(config.httpAllow)],
-    ['transform', transformStep],
-    ['format_output', formatOutputStep],
-  ]);
+import { TaskWorkspaces } from './workspace/task-workspaces.js';
 
 /** The allocator answers from memory; a second without an answer means that it is away. */
 const RPC_TIMEOUT_MS = 1_000;
@@ -63,15 +47,24 @@ export const startExecutor = async (
       }),
     clock.nowMs,
   );
+  const tasks = jetStreamEventLog(connection, STREAMS.tasks);
+  const { steps, sandbox } = await allSteps(config, logger);
+  const workspaces = new TaskWorkspaces({
+    folder: resolve(config.workDir ?? join(config.dataDir, 'work')),
+    maxBytes: config.workspaceMaxBytes,
+    tasks,
+    logger,
+  });
   const executor = new Executor({
     executorId: instance,
-    steps: stepsFor(config),
+    steps,
+    openWorkspace: (dispatch) => workspaces.open(dispatch),
     runnerOf: (serverId) => directory.runnerOf(serverId),
     live: (message) => connection.publish(SUBJECTS.live(message.taskId), JSON.stringify(message)),
     clock,
     outputMaxBytes: config.outputMaxBytes,
     feed: jetStreamWorkFeed(connection, DISPATCH_CONSUMER),
-    tasks: jetStreamEventLog(connection, STREAMS.tasks),
+    tasks,
     reports: jetStreamInbox(connection, STREAMS.reports),
     leases,
     logger,
@@ -79,6 +72,7 @@ export const startExecutor = async (
   const app = await NestFactory.createApplicationContext(ExecutorModule.with(executor), {
     logger: nestLogger(logger),
   });
+  await workspaces.start();
   await executor.start();
   health.add('attempts', () => ({
     reasons:
@@ -88,11 +82,14 @@ export const startExecutor = async (
       started: executor.started,
       reported: executor.reported,
       unreported: executor.unreported,
+      workspaces: workspaces.count,
+      sandbox: sandbox.kind,
     },
   }));
   return {
     stop: async () => {
       await executor.stop(config.shutdownGraceMs);
+      await workspaces.stop();
       await app.close();
     },
   };

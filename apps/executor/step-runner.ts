@@ -1,6 +1,7 @@
 import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { ModelUsage } from '#libs/domain/usage.js';
 import type { ModelRunner } from '#libs/model-runner/model-runner.js';
+import type { Workspace } from './workspace/workspace.js';
 
 /** What a step type gets: its filled-in input, what it may use, and how to say that it gets on. */
 export type StepContext = {
@@ -12,6 +13,8 @@ export type StepContext = {
   readonly noProgressMs?: number;
   /** The server that the lease is for; rejects for a CPU step. */
   readonly model: () => Promise<ModelRunner>;
+  /** The files of the task, made when they are asked for first; rejects when those of earlier steps are not here. */
+  readonly workspace: () => Promise<Workspace>;
   readonly token: (text: string, thinking?: string) => void;
   readonly progress: (message: string, completed?: number, total?: number) => void;
   readonly signal: AbortSignal;

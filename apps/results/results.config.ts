@@ -1,14 +1,9 @@
-import { COMMON_SETTINGS } from '#libs/runtime/common.settings.js';
-import { integer, loadSettings, optionalText, text, type Loaded } from '#libs/runtime/settings.js';
+import { COMMON_SETTINGS, DATA_DIR } from '#libs/runtime/common.settings.js';
+import { integer, loadSettings, optionalText, type Loaded } from '#libs/runtime/settings.js';
 
 export const RESULTS_SETTINGS = {
   ...COMMON_SETTINGS,
-  dataDir: text({
-    env: 'ORCHESTRA_DATA_DIR',
-    meaning:
-      'Folder in which the read model is kept, as results.sqlite. That one file can be deleted at any time: the log fills it again.',
-    fallback: 'data',
-  }),
+  dataDir: DATA_DIR,
   databaseUrl: optionalText({
     env: 'ORCHESTRA_DATABASE_URL',
     meaning:

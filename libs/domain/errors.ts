@@ -105,6 +105,19 @@ export const ERRORS = {
   TEMPLATE_RENDER_FAILED: { http: 422, retry: 'no', title: 'The template could not be filled in' },
   OUTPUT_TOO_LARGE: { http: 422, retry: 'no', title: 'The output is too large' },
 
+  // Files and programs.
+  STEP_NOT_ALLOWED: { http: 403, retry: 'no', title: 'The executor does not allow what the step asks for' },
+  SANDBOX_UNAVAILABLE: { http: 501, retry: 'no', title: 'The executor has no sandbox for programs' },
+  SCRIPT_FAILED: { http: 422, retry: 'yes', title: 'The script ended with an error' },
+  GIT_FAILED: { http: 502, retry: 'yes', title: 'The repository could not be fetched' },
+  PROGRAM_OVER_LIMIT: { http: 422, retry: 'no', title: 'The program took more than it is allowed' },
+  WORKSPACE_FULL: { http: 422, retry: 'no', title: 'The workspace is full' },
+  WORKSPACE_ELSEWHERE: { http: 409, retry: 'yes', title: 'The files of the task are at another executor' },
+  WORKSPACE_GONE: { http: 409, retry: 'no', title: 'The files of an earlier step are gone' },
+  FILE_NOT_FOUND: { http: 422, retry: 'no', title: 'There is no such file' },
+  FILE_NOT_READABLE: { http: 422, retry: 'no', title: 'The file is not what it was to be read as' },
+  PATH_NOT_ALLOWED: { http: 422, retry: 'no', title: 'The path leads where the step may not go' },
+
   // The platform itself.
   LOG_CORRUPT: { http: 500, retry: 'no', title: 'The event log is damaged' },
   LOG_UNAVAILABLE: { http: 503, retry: 'yes', title: 'The event log cannot be reached' },

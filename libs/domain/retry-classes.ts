@@ -9,6 +9,8 @@ export const RETRY_CLASSES = {
   model: ['MODEL_LOAD_FAILED', 'MODEL_STREAM_BROKEN', 'MODEL_ERROR', 'MODEL_ANSWER_INVALID', 'PULL_FAILED'],
   network: ['HTTP_UNREACHABLE', 'HTTP_SERVER_FAILED'],
   timeout: ['NO_PROGRESS', 'STEP_TIMED_OUT', 'HTTP_TIMED_OUT'],
+  program: ['SCRIPT_FAILED', 'GIT_FAILED'],
+  files: ['WORKSPACE_ELSEWHERE'],
 } as const satisfies Readonly<Record<string, readonly ErrorCode[]>>;
 
 /** Every code of every class: what is retried where a step names none. */

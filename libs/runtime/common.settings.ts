@@ -35,6 +35,14 @@ export const COMMON_SETTINGS = {
   }),
 };
 
+/** Of the services that keep files. */
+export const DATA_DIR = text({
+  env: 'ORCHESTRA_DATA_DIR',
+  meaning:
+    'Folder of the read model, results.sqlite (it can be deleted at any time: the log fills it again), and of the files of running tasks, work.',
+  fallback: 'data',
+});
+
 /** Of the services that fold a log. */
 export const SNAPSHOT_EVERY_EVENTS = integer({
   env: 'ORCHESTRA_SNAPSHOT_EVERY_EVENTS',

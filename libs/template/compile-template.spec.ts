@@ -157,7 +157,7 @@ const wrong: readonly {
     at: [5, 27],
     says: [
       /retry\.on\[1\]: 'sometimes' is no class and no code/,
-      /all, server, model, network, timeout, SERVER_BUSY/,
+      /all, server, model, network, timeout, program, files, SERVER_BUSY/,
     ],
   },
   {

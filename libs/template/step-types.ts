@@ -1,4 +1,5 @@
 import type { JsonSchema } from './compiled-template.js';
+import { FILE_STEP_TYPES } from './file-step-types.js';
 import { FORMAT_OUTPUT_SCHEMA } from './format-output.schema.js';
 import { HTTP_REQUEST_SCHEMA } from './http-request.schema.js';
 import { OLLAMA_OPTIONS_SCHEMA } from './ollama-options.schema.js';
@@ -193,6 +194,7 @@ const ALL: readonly StepType[] = [
     input: FORMAT_OUTPUT_SCHEMA,
     output: '{text, media_type, bytes}',
   },
+  ...FILE_STEP_TYPES,
 ];
 
 export const STEP_TYPES: ReadonlyMap<string, StepType> = new Map(ALL.map((type) => [type.name, type]));

@@ -59,6 +59,7 @@ const send = async (
     requirement: { kind: 'cpu' },
     attempt: 1,
     model: () => Promise.reject(new Error('no model')),
+    workspace: () => Promise.reject(new Error('this step has no files')),
     token: () => undefined,
     progress: () => undefined,
     signal,

@@ -68,6 +68,7 @@ const analyze = async (
     model: async () => runner,
     token: (text) => void (spoken += text),
     progress: (...all) => void told.push(all),
+    workspace: () => Promise.reject(new Error('this step has no files')),
     signal: new AbortController().signal,
     ...more,
   };

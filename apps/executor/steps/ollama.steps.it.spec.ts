@@ -45,6 +45,7 @@ const run = async (
     requirement: { kind: 'model', profile },
     attempt: 1,
     model: async () => runner,
+    workspace: () => Promise.reject(new Error('this step has no files')),
     token: () => undefined,
     progress: (...all) => void told.push(all),
     signal,

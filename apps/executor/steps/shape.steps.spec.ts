@@ -9,6 +9,7 @@ const run = async (step: StepRunner, input: Readonly<Record<string, unknown>>): 
     requirement: { kind: 'cpu' },
     attempt: 1,
     model: () => Promise.reject(new Error('no model')),
+    workspace: () => Promise.reject(new Error('this step has no files')),
     token: () => undefined,
     progress: () => undefined,
     signal: new AbortController().signal,
