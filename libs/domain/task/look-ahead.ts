@@ -15,11 +15,15 @@ export class LookAhead {
   /** Tasks with a running attempt. */
   readonly #active = new Set<TaskId>();
 
-  constructor(
-    private readonly book: TaskBook,
-    private readonly links: TaskLinks,
-    private readonly costs: Costs,
-  ) {}
+  private readonly book: TaskBook;
+  private readonly links: TaskLinks;
+  private readonly costs: Costs;
+
+  constructor(book: TaskBook, links: TaskLinks, costs: Costs) {
+    this.book = book;
+    this.links = links;
+    this.costs = costs;
+  }
 
   get isAnythingRunning(): boolean {
     return this.#active.size > 0;
