@@ -1,4 +1,4 @@
-import type { Command, CommandAnswer } from '#libs/contracts/commands.js';
+import type { Command, CommandAnswer, ScheduleCommand } from '#libs/contracts/commands.js';
 import type { AttemptReport } from '#libs/contracts/reports.js';
 import {
   cancelTask,
@@ -24,6 +24,7 @@ import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Answers } from './answers.js';
 import type { Cause, Recorded, Recorder } from './recorder.js';
+import type { ScheduleDesk } from './schedule-desk.js';
 import { parametersOf } from './task-parameters.js';
 
 export type IntakeOptions = {
@@ -33,9 +34,10 @@ export type IntakeOptions = {
   readonly openTasksMax: number;
   readonly isServerKnown: (serverId: string) => boolean;
   readonly answers: Answers;
+  readonly schedules: ScheduleDesk;
 };
 
-type Outcome = SubmitOutcome | WorkflowOutcome | TasksCancelled | readonly SchedulerEvent[];
+type Outcome = SubmitOutcome | WorkflowOutcome | TasksCancelled | readonly (TaskEvent | SchedulerEvent)[];
 
 /** Turns what arrives on the request streams into facts. Each message is decided and recorded in one turn. */
 export class Intake {
@@ -62,6 +64,7 @@ export class Intake {
       ? recorder.last
       : this.#recordOrRefuse('more' in outcome ? outcome.events : outcome, command, message.answerTo, cause);
     if (recorded === null) return;
+    if ('scheduleId' in command) this.options.schedules.changed(command.scheduleId);
     this.#answerWhenStored(recorded, message.answerTo, {
       commandId: command.commandId,
       ok: true,
@@ -69,6 +72,7 @@ export class Intake {
       ...madeBy(command, repeated ? outcome.repeatedOf : undefined),
       ...('more' in outcome ? { tasks: namesOf(outcome) } : {}),
       ...(repeated ? { repeated } : {}),
+      ...(isCreation(outcome) ? { created: true } : {}),
     });
   }
 
@@ -122,6 +126,8 @@ export class Intake {
         return cancelWorkflow(command.workflowId, command.reason, recorder.book, at);
       case 'template':
         return [];
+      default:
+        return this.options.schedules.decide(command satisfies ScheduleCommand);
     }
   }
 
@@ -148,8 +154,11 @@ export class Intake {
     // Decided with its first fact: whoever leads next makes the others of that.
     if (command.kind === 'workflow') return recorder.record(events, cause, 'each');
     if (command.kind !== 'template') return recorder.record(events, cause);
-    if (recorder.book.templates.has(templateKey(command.template))) return recorder.last;
     const { template, definition } = command;
+    const { templates, latestVersions } = recorder.book;
+    // A version that comes back is the latest again.
+    if (templates.has(templateKey(template)) && latestVersions.get(template.name) === template.version)
+      return recorder.last;
     return recorder.record(
       [{ type: 'template.registered', template, definition, at: rfc3339(clock.nowMs()) }],
       cause,
@@ -215,6 +224,9 @@ const namesOf = ({ cancelled, stopping, more }: TasksCancelled): Omit<TasksCance
   stopping,
   more,
 });
+
+const isCreation = (outcome: object): boolean =>
+  Array.isArray(outcome) && (outcome as readonly { type: string }[])[0]?.type === 'schedule.created';
 
 /** What a command is about, or what an earlier one has made of the same request. */
 const madeBy = (command: Command, earlier: string | undefined): Pick<Decided, 'taskId' | 'workflowId'> => {

@@ -20,6 +20,7 @@ import type { Answers } from './answers.js';
 import { foldLease } from './fold.js';
 import { Intake } from './intake.js';
 import { Recorder } from './recorder.js';
+import { ScheduleDesk } from './schedule-desk.js';
 import { ScheduleCycle, type Allocator } from './schedule-cycle.js';
 import type { SchedulerConfig } from './scheduler.config.js';
 
@@ -64,6 +65,7 @@ export class Term {
   readonly #ledger: Ledger;
   readonly recorder: Recorder;
   readonly cycle: ScheduleCycle;
+  readonly schedules: ScheduleDesk;
   readonly #intake: Intake;
   #ticker: ReturnType<typeof setInterval> | undefined;
   #streams: Promise<void>[] = [];
@@ -78,10 +80,13 @@ export class Term {
     const index = new TaskIndex(book, costsOf(book.paces, ledger));
     index.rebuild(clock.nowMs());
     this.recorder = new Recorder(writer, book, index, clock, (taskId) => this.#closeDependents(taskId));
+    const { openTasksMax } = config;
+    this.schedules = new ScheduleDesk({ recorder: this.recorder, clock, openTasksMax, logger });
     this.#intake = new Intake({
       ...options,
       recorder: this.recorder,
-      openTasksMax: config.openTasksMax,
+      openTasksMax,
+      schedules: this.schedules,
       isServerKnown: (serverId) => ledger.servers.has(serverId),
     });
     this.cycle = new ScheduleCycle({
@@ -100,10 +105,12 @@ export class Term {
     const { book, leases, leasesAt, commands, reports, writer } = this.options;
     const signal = this.#stop.signal;
     this.#completeWorkflows();
+    this.schedules.complete();
     this.setPolicy(this.options.policy);
     this.#reconcile();
     this.#failOrphans();
     this.cycle.expire(this.options.clock.nowMs());
+    this.schedules.begin();
     const failed = new Promise<Error>((resolve) => {
       this.#streams = [
         this.#each(leases.follow(leasesAt, { signal }), (stored) => this.#lease(stored)),
@@ -180,6 +187,7 @@ export class Term {
   #tick(): void {
     const { snapshots, writer, clock } = this.options;
     this.cycle.expire(clock.nowMs());
+    this.schedules.tick();
     this.cycle.wake();
     // Between two turns the book holds exactly what was handed to the writer.
     snapshots.offer(writer.position, () => writer.flush());

@@ -8,6 +8,7 @@ export const PROMISES = {
   6: 'A task starts by the moment that it was promised, while servers stay and nothing is repeated.',
   7: 'A task that is over holds no lease, and a slot is free only when its attempt has ended.',
   10: 'What is paused starts nothing.',
+  11: 'A schedule fires once for each of its times, in its time and with its task.',
   8: 'A loss or a change of the log is found.',
 } as const satisfies Readonly<Record<number, string>>;
 
@@ -73,6 +74,16 @@ export const RULES = {
   LEASE_LEFT_BEHIND: { promise: 7, says: 'A lease is live though its attempt has ended.' },
   LEASE_GONE: { promise: 7, says: 'An attempt is under way though its lease is closed.' },
   STARTED_WHILE_PAUSED: { promise: 10, says: 'An attempt started in a scope that was paused.' },
+  FIRED_WITHOUT_TASK: {
+    promise: 11,
+    says: 'A schedule fired, and something else happened before its task had begun.',
+  },
+  FIRED_TWICE: { promise: 11, says: 'A schedule fired for a time for which, or after which, it had fired.' },
+  FIRED_WHILE_PAUSED: { promise: 11, says: 'A schedule fired by itself while it was paused.' },
+  FIRED_WRONGLY: {
+    promise: 11,
+    says: 'A schedule fired before its time or when it was not there, or a task of it began without a firing.',
+  },
   EVENTS_MISSING: { promise: 8, says: 'A sequence is missing, or comes twice.' },
   HASH_BROKEN: { promise: 8, says: 'An event does not carry the hash of the one before it.' },
   GENESIS_WRONG: { promise: 8, says: 'The log does not begin with `log.started`.' },

@@ -4,6 +4,7 @@ import type { PauseScope } from '#libs/domain/task/pauses.js';
 import type { StepSpec } from '#libs/domain/task/events.js';
 import { ON_FAILURE } from '#libs/domain/task/workflow.js';
 import { stepSpec } from './builders.js';
+import { scheduleAction } from './schedule-actions.js';
 
 /** Every way in which steps can hang together: alone, in a row, side by side, and a diamond. */
 export const SHAPES: readonly (readonly StepSpec[])[] = [
@@ -103,6 +104,7 @@ const anything = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('resume' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('expire' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('impossible' as const), task }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('schedule' as const), act: scheduleAction }) },
   {
     weight: 1,
     arbitrary: fc.record({

@@ -13,6 +13,7 @@ import {
   time,
   type SchemaObject,
 } from './schema-parts.js';
+import { schedules } from './schedule-schemas.js';
 import { workflows } from './workflow-schemas.js';
 
 /** Schemas of what the API answers. A test holds real answers to them, so they say what is there and nothing else. */
@@ -307,4 +308,4 @@ const operations = {
   ]),
 } satisfies Record<string, SchemaObject>;
 
-export const SCHEMAS = { ...tasks, ...workflows, ...templates, ...explanations, ...operations };
+export const SCHEMAS = { ...tasks, ...workflows, ...schedules, ...templates, ...explanations, ...operations };

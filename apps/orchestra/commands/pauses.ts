@@ -1,9 +1,9 @@
-import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import { CommandError, EXIT } from '../exit-codes.js';
 import { columns, type Output } from '../output.js';
 import type { Session } from '../session.js';
+import { userName } from '../user-name.js';
 
 type Answer = { readonly items: readonly Pause[] } | { readonly status: 'accepted' };
 type Options = { readonly reason?: string; readonly by?: string };
@@ -40,15 +40,6 @@ export const addPauseCommands = (program: Command, session: () => Session): void
       const { api, out } = session();
       show(await api.call<Answer>('DELETE', pathOf(scope), { query: { by } }), out);
     });
-};
-
-/** A container may run under a number that has no name. */
-const userName = (): string => {
-  try {
-    return userInfo().username;
-  } catch {
-    return 'a client';
-  }
 };
 
 const show = (answer: Answer, out: Output): void => {

@@ -1,4 +1,5 @@
 import type { Pace } from '../policy/pace.js';
+import type { Schedule } from '../schedule/schedule.js';
 import type { Service } from './service.js';
 import type { Pause } from './pauses.js';
 import { emptyBook, type IdempotencyRecord, type TaskBook } from './task-book.js';
@@ -9,7 +10,7 @@ import type { KeptResult, OpenWorkflow } from './workflow-state.js';
  * Raise it when the fold makes another book of the same events: a state that was put aside by other code is not taken up. A spec
  * holds the two together.
  */
-export const BOOK_FOLD_VERSION = 'tasks-2';
+export const BOOK_FOLD_VERSION = 'tasks-3';
 
 /** Small entries in one line: a line is what one turn of the event loop is spent on. */
 const ENTRIES_PER_LINE = 64;
@@ -26,6 +27,8 @@ type Line =
   | { readonly is: 'service'; readonly entry: Entry<Service> }
   | { readonly is: 'pause'; readonly pause: Pause }
   | { readonly is: 'template'; readonly entry: Entry<Readonly<Record<string, unknown>>> }
+  | { readonly is: 'latest'; readonly entry: Entry<string> }
+  | { readonly is: 'schedule'; readonly schedule: Schedule }
   | { readonly is: 'open'; readonly task: OpenTask }
   | { readonly is: 'closed'; readonly entries: readonly Entry<ClosedTask['status']>[] }
   | { readonly is: 'idempotency'; readonly entries: readonly Entry<IdempotencyRecord>[] }
@@ -46,6 +49,8 @@ export const bookLines = (book: TaskBook): Iterable<string> => {
     services: [...book.services],
     pauses: [...book.pauses.values()],
     templates: [...book.templates],
+    latestVersions: [...book.latestVersions],
+    schedules: [...book.schedules.values()],
     open: [...book.open.values()],
     closed: { entries: closed.entries(), count: closed.size },
     idempotency: [...book.idempotency],
@@ -59,6 +64,8 @@ type Parts = {
   readonly services: readonly Entry<Service>[];
   readonly pauses: readonly Pause[];
   readonly templates: readonly Entry<Readonly<Record<string, unknown>>>[];
+  readonly latestVersions: readonly Entry<string>[];
+  readonly schedules: readonly Schedule[];
   readonly open: readonly OpenTask[];
   readonly closed: { readonly entries: Iterator<[string, ClosedTask['status']]>; readonly count: number };
   readonly idempotency: readonly Entry<IdempotencyRecord>[];
@@ -74,6 +81,8 @@ function* written(head: Line, parts: Parts): Generator<string> {
   for (const entry of parts.services) yield line({ is: 'service', entry });
   for (const pause of parts.pauses) yield line({ is: 'pause', pause });
   for (const entry of templates) yield line({ is: 'template', entry });
+  for (const entry of parts.latestVersions) yield line({ is: 'latest', entry });
+  for (const schedule of parts.schedules) yield line({ is: 'schedule', schedule });
   for (const task of open) yield line({ is: 'open', task });
   for (let left = closed.count; left > 0; left -= ENTRIES_PER_LINE) {
     const entries: Entry<ClosedTask['status']>[] = [];
@@ -114,6 +123,12 @@ const take = (book: TaskBook, line: Line): void => {
       return;
     case 'template':
       book.templates.set(...line.entry);
+      return;
+    case 'latest':
+      book.latestVersions.set(...line.entry);
+      return;
+    case 'schedule':
+      book.schedules.set(line.schedule.id, line.schedule);
       return;
     case 'open':
       book.open.set(line.task.id, line.task);

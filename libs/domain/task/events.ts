@@ -1,5 +1,6 @@
 import type { ErrorCode, Failure } from '../errors.js';
 import type { LeaseId, ServerId, StepId, TaskId, WorkspaceId } from '../ids.js';
+import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { ModelUsage } from '../usage.js';
 import type { Requirement } from './requirement.js';
 import type { StartPromise } from './start-promise.js';
@@ -51,6 +52,8 @@ export type TaskSubmitted = {
   readonly promise?: StartPromise;
   /** For a task of a workflow. */
   readonly workflow?: WorkflowPart;
+  /** For a task of a schedule. */
+  readonly schedule?: SchedulePart;
 };
 
 export type KeptStep = { readonly stepId: StepId; readonly output: unknown };

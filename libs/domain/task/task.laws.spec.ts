@@ -45,11 +45,11 @@ const law = (runs: number, check: (world: TaskWorld, extra: number) => void): vo
   );
 
 describe('the histories that are tried here', () => {
-  it('contain every fact about a task, and tasks that end in each way', () => {
+  it('contain every fact about a task or a schedule, and tasks that end in each way', () => {
     const worlds = fc.sample(taskActions, { numRuns: 2_000, seed: 1 }).map(worldAfter);
     const types = new Set(worlds.flatMap(({ log }) => log.map(({ event }) => event.type)));
     const aboutTasks = [...TASK_STREAM_TYPES].filter(
-      (type) => type.startsWith('task.') || type.startsWith('step.'),
+      (type) => type.startsWith('task.') || type.startsWith('step.') || type.startsWith('schedule.'),
     );
     expect(aboutTasks.filter((type) => !types.has(type as TaskEvent['type']))).toEqual([]);
     const over = new Set(worlds.flatMap(({ book }) => [...book.closed.values()]));

@@ -10,6 +10,7 @@ import type {
   TaskSubmitted,
   TemplateRef,
 } from './events.js';
+import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { StartPromise } from './start-promise.js';
 import type { WorkflowPart } from './workflow.js';
 
@@ -26,6 +27,7 @@ export type OpenTask = {
   readonly dependsOn: readonly TaskId[];
   readonly labels: Readonly<Record<string, string>>;
   readonly workflow?: WorkflowPart;
+  readonly schedule?: SchedulePart;
   readonly submittedAt: string;
   readonly runAt: string | null;
   readonly queueTtlMs: number | null;
@@ -126,6 +128,7 @@ const opened = (event: TaskSubmitted, seq: number): OpenTask => ({
   dependsOn: event.dependsOn,
   labels: event.labels,
   ...(event.workflow ? { workflow: event.workflow } : {}),
+  ...(event.schedule ? { schedule: event.schedule } : {}),
   submittedAt: event.submittedAt,
   runAt: event.runAt ?? null,
   queueTtlMs: event.queueTtlMs ?? null,
