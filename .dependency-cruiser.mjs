@@ -63,6 +63,7 @@ export default {
       ['^libs/(domain|policy-file)/', ...npm('yaml')],
       'The settings of the policy as YAML.',
     ),
+    only('cron', 'libs/cron', ['^libs/(domain|cron)/', ...npm('croner')], 'Cron expressions and time zones.'),
     only(
       'servers-file',
       'libs/servers-file',

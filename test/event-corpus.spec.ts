@@ -121,6 +121,52 @@ describe('a frozen workflow', () => {
   });
 });
 
+describe('a frozen schedule', () => {
+  const nightly = (...types: readonly string[]) =>
+    foldTasks(...BEGIN, 'schedule.created', ...types).schedules.get('nightly');
+
+  it('folds what it says, and what holds from a change on', () => {
+    expect(nightly()).toMatchObject({
+      spec: { rule: { kind: 'cron', timeZone: 'Europe/Berlin' }, overlap: 'queue', firingsMax: 100 },
+      createdAt: '2026-01-02T03:04:05.678Z',
+      doneTo: '2026-01-02T03:04:05.678Z',
+    });
+    expect(nightly('schedule.changed')).toMatchObject({
+      spec: { rule: { kind: 'every', everyMs: 900_000 } },
+      doneTo: '2026-01-05T03:04:05.678Z',
+    });
+    expect(nightly('schedule.removed')).toBeUndefined();
+    expect(nightly('schedule.paused')?.paused).toMatchObject({ by: 'ada', reason: 'holidays' });
+    expect(nightly('schedule.paused', 'schedule.resumed')).toMatchObject({
+      paused: null,
+      doneTo: '2026-01-04T04:04:05.678Z',
+    });
+  });
+
+  it('folds a firing to a task that is still to be submitted', () => {
+    const book = foldTasks(...BEGIN, 'schedule.created', 'schedule.fired');
+    const accepted = book.schedules.get('nightly')?.accepted;
+    expect(accepted?.taskId).toBe('nightly-20260103013000000');
+    if (!accepted) throw new Error('nothing is accepted');
+    applyToBook(book, { seq: BEGIN.length + 3, event: { type: 'task.submitted', ...accepted } });
+    expect(book.schedules.get('nightly')).toMatchObject({
+      accepted: null,
+      firings: 1,
+      open: ['nightly-20260103013000000'],
+      doneTo: '2026-01-03T01:30:00.000Z',
+    });
+    expect(book.open.get('nightly-20260103013000000')?.labels).toEqual({ team: 'red', schedule: 'nightly' });
+  });
+
+  it('folds what becomes no task', () =>
+    expect(nightly('schedule.queued', 'schedule.skipped', 'schedule.failed')).toMatchObject({
+      queued: ['2026-01-04T01:30:00.000Z'],
+      skipped: 3,
+      lastError: { failure: { code: 'PARAMETERS_INVALID' } },
+      doneTo: '2026-01-08T01:30:00.000Z',
+    }));
+});
+
 describe('frozen lease events', () => {
   const LOADED = [
     'log.started',

@@ -1,4 +1,5 @@
-import type { StepDispatched, StepTimes } from '#libs/domain/task/events.js';
+import type { StepDispatched } from '#libs/domain/task/events.js';
+import type { StepTimes } from '#libs/domain/task/step-spec.js';
 
 /** The time that an attempt has run out of. */
 export type TimeLimit = keyof StepTimes;

@@ -9,6 +9,8 @@ import { PlatformClient } from './platform-client.js';
 import { QueueController } from './queue.controller.js';
 import { RerunController } from './rerun.controller.js';
 import { ResultsClient } from './results-client.js';
+import { SchedulePutting } from './schedule-putting.js';
+import { SchedulesController } from './schedules.controller.js';
 import { SchedulerClient } from './scheduler-client.js';
 import { ServersController } from './servers.controller.js';
 import { Submission } from './submission.js';
@@ -28,6 +30,7 @@ export type GatewayParts = {
   readonly platform: PlatformClient;
   readonly submission: Submission;
   readonly workflows: WorkflowSubmission;
+  readonly schedules: SchedulePutting;
   readonly late: LateDecisions;
   readonly history: TaskHistory;
   readonly stream: TaskStream;
@@ -44,6 +47,7 @@ export class GatewayModule {
       { provide: PlatformClient, useValue: parts.platform },
       { provide: Submission, useValue: parts.submission },
       { provide: WorkflowSubmission, useValue: parts.workflows },
+      { provide: SchedulePutting, useValue: parts.schedules },
       { provide: TaskHistory, useValue: parts.history },
       { provide: TaskStream, useValue: parts.stream },
       { provide: TemplateShelf, useValue: parts.shelf },
@@ -60,6 +64,7 @@ export class GatewayModule {
       PlatformClient,
       Submission,
       WorkflowSubmission,
+      SchedulePutting,
       TaskHistory,
       TaskStream,
       TemplateShelf,
@@ -78,6 +83,7 @@ const wired = (providers: Provider[]): DynamicModule => ({
     MoveController,
     TasksController,
     WorkflowsController,
+    SchedulesController,
     TemplatesController,
     ServersController,
     QueueController,

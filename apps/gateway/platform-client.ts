@@ -9,6 +9,12 @@ import type {
   ServerReply,
   ServerView,
 } from '#libs/contracts/lease-rpc.js';
+import type {
+  ScheduleListReply,
+  ScheduleListRequest,
+  ScheduleReply,
+  ScheduleState,
+} from '#libs/contracts/schedule-queries.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
@@ -70,6 +76,18 @@ export class PlatformClient {
 
   async pauses(): Promise<readonly Pause[]> {
     return await rpcRequest<readonly Pause[]>(this.connection, RPC.pauses, {}, EXPLAIN_TIMEOUT_MS);
+  }
+
+  async schedules(request: ScheduleListRequest): Promise<ScheduleListReply> {
+    return await rpcRequest<ScheduleListReply>(this.connection, RPC.schedules, request, EXPLAIN_TIMEOUT_MS);
+  }
+
+  /** With so many of its next due times. */
+  async schedule(scheduleId: string, next: number): Promise<ScheduleState> {
+    const request = { scheduleId, next };
+    return accepted(
+      await rpcRequest<ScheduleReply>(this.connection, RPC.schedule, request, EXPLAIN_TIMEOUT_MS),
+    ).schedule;
   }
 
   async health(): Promise<PlatformHealth> {

@@ -3,8 +3,9 @@ import { STREAMS } from '#libs/contracts/streams.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
 import { systemClock } from '#libs/runtime/clock.js';
+import type { Logger } from '#libs/runtime/logger.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
-import { openTemplateFolder } from '#libs/template/template-folder.js';
+import { openTemplateFolder, type TemplateFolder } from '#libs/template/template-folder.js';
 import type { GatewayConfig } from './gateway.config.js';
 import { GatewayModule, type GatewayParts } from './gateway.module.js';
 import { createHttpApp } from './http/http-app.js';
@@ -12,6 +13,7 @@ import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
 import { PlatformClient } from './platform-client.js';
 import { ResultsClient } from './results-client.js';
+import { SchedulePutting } from './schedule-putting.js';
 import { SchedulerClient } from './scheduler-client.js';
 import { Submission } from './submission.js';
 import { TaskHistory } from './task-history.js';
@@ -26,9 +28,6 @@ export const startGateway = async (
   config: GatewayConfig,
 ): Promise<RunningService> => {
   const { connection, logger, health } = context;
-  const folder = await openTemplateFolder(config.templatesDir, {
-    onChange: (change) => logger.info(change, 'templates changed'),
-  });
   const tasks = jetStreamEventLog(connection, STREAMS.tasks);
   const position = new ToldPosition();
   const scheduler = new SchedulerClient(
@@ -37,10 +36,11 @@ export const startGateway = async (
     randomUUID(),
     position,
   );
+  const registry = new TemplateRegistry((command) => scheduler.post(command));
+  const folder = await openTemplates(config.templatesDir, registry, logger);
   const shelf = new TemplateShelf(folder);
   const platform = new PlatformClient(connection);
   const late = new LateDecisions();
-  const registry = new TemplateRegistry((command) => scheduler.post(command));
   const stream = new TaskStream(connection, tasks, config.streamsMax, logger, position);
   const parts: GatewayParts = {
     scheduler,
@@ -50,6 +50,7 @@ export const startGateway = async (
     late,
     submission: new Submission(shelf, scheduler, config.numCtx, systemClock, late, registry),
     workflows: new WorkflowSubmission(shelf, scheduler, config.numCtx, systemClock, late, registry),
+    schedules: new SchedulePutting(shelf, scheduler, config.numCtx, registry),
     history: new TaskHistory(tasks, position),
     stream,
     metrics: new Metrics(platform, () => ({ streams: stream.open, waiting: scheduler.waiting })),
@@ -82,4 +83,24 @@ export const startGateway = async (
       await folder.close();
     },
   };
+};
+
+/** The folder, each new version of which the scheduler is told: those that changed while no gateway ran are, too. */
+const openTemplates = async (
+  directory: string,
+  registry: TemplateRegistry,
+  logger: Logger,
+): Promise<TemplateFolder> => {
+  const offer = (): Promise<void> =>
+    registry
+      .offer(folder.list())
+      .catch((error: unknown) => logger.warn({ error: String(error) }, 'templates were not registered'));
+  const folder = await openTemplateFolder(directory, {
+    onChange: (change) => {
+      logger.info(change, 'templates changed');
+      void offer();
+    },
+  });
+  await offer();
+  return folder;
 };

@@ -1,4 +1,4 @@
-import type { StepSpec } from '#libs/domain/task/events.js';
+import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import type { OnFailure } from '#libs/domain/task/workflow.js';
 import { graphProblems, inOrder, reachableIn, type WorkflowGraph } from '#libs/domain/task/workflow-graph.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';

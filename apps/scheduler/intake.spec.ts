@@ -5,10 +5,12 @@ import { TaskIndex } from '#libs/domain/task/task-index.js';
 import { START } from '#libs/event-log/event-log.js';
 import { MemoryEventLog } from '#libs/event-log/memory.event-log.js';
 import { openingEvent } from '#libs/event-log/opening-event.js';
+import { createLogger } from '#libs/runtime/logger.js';
 import { NOW, NOW_MS, submission, TEMPLATE } from '#libs/testing/builders.js';
 import { Answers } from './answers.js';
 import { Intake } from './intake.js';
 import { Recorder } from './recorder.js';
+import { ScheduleDesk } from './schedule-desk.js';
 import { UNKNOWN_COSTS } from '#libs/testing/snapshots.js';
 
 const registration: Command = { kind: 'template', commandId: 'c-0', template: TEMPLATE, definition: {} };
@@ -38,6 +40,7 @@ const recordedOf = async (...commands: readonly Command[]): Promise<readonly str
   const nobody = { givenUp: () => undefined, changed: () => undefined };
   const recorder = new Recorder(writer, book, new TaskIndex(book, UNKNOWN_COSTS), clock, nobody);
   const answers = new Answers(() => undefined);
+  const logger = createLogger({ service: 'scheduler', instance: 'spec', level: 'silent' });
   const intake = new Intake({
     recorder,
     clock,
@@ -45,6 +48,7 @@ const recordedOf = async (...commands: readonly Command[]): Promise<readonly str
     openTasksMax: 10,
     isServerKnown: () => true,
     answers,
+    schedules: new ScheduleDesk({ recorder, clock, openTasksMax: 10, logger }),
   });
   for (const [place, data] of commands.entries())
     intake.command({ id: data.commandId, subject: 'cmd.x', data, seq: place + 1, storedAtMs: NOW_MS });

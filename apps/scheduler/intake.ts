@@ -1,4 +1,4 @@
-import type { Command, CommandAnswer } from '#libs/contracts/commands.js';
+import type { Command, CommandAnswer, ScheduleCommand } from '#libs/contracts/commands.js';
 import type { AttemptReport } from '#libs/contracts/reports.js';
 import {
   cancelTask,
@@ -22,6 +22,7 @@ import type { ReceivedMessage } from '#libs/event-log/inbox.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Answers } from './answers.js';
 import type { Cause, Recorded, Recorder } from './recorder.js';
+import type { ScheduleDesk } from './schedule-desk.js';
 import { resultMaker } from './task-result.js';
 
 export type IntakeOptions = {
@@ -31,9 +32,10 @@ export type IntakeOptions = {
   readonly openTasksMax: number;
   readonly isServerKnown: (serverId: string) => boolean;
   readonly answers: Answers;
+  readonly schedules: ScheduleDesk;
 };
 
-type Outcome = SubmitOutcome | WorkflowOutcome | TasksCancelled | readonly SchedulerEvent[];
+type Outcome = SubmitOutcome | WorkflowOutcome | TasksCancelled | readonly (TaskEvent | SchedulerEvent)[];
 
 /** Turns what arrives on the request streams into facts. Each message is decided and recorded in one turn. */
 export class Intake {
@@ -60,6 +62,7 @@ export class Intake {
       ? recorder.last
       : this.#recordOrRefuse('more' in outcome ? outcome.events : outcome, command, message.answerTo, cause);
     if (recorded === null) return;
+    if ('scheduleId' in command) this.options.schedules.changed(command.scheduleId);
     this.#answerWhenStored(recorded, message.answerTo, {
       commandId: command.commandId,
       ok: true,
@@ -67,6 +70,7 @@ export class Intake {
       ...madeBy(command, repeated ? outcome.repeatedOf : undefined),
       ...('more' in outcome ? { tasks: namesOf(outcome) } : {}),
       ...(repeated ? { repeated } : {}),
+      ...(isCreation(outcome) ? { created: true } : {}),
     });
   }
 
@@ -127,6 +131,8 @@ export class Intake {
         return cancelWorkflow(command.workflowId, command.reason, recorder.book, at);
       case 'template':
         return [];
+      default:
+        return this.options.schedules.decide(command satisfies ScheduleCommand);
     }
   }
 
@@ -153,8 +159,11 @@ export class Intake {
     // Decided with its first fact: whoever leads next makes the others of that.
     if (command.kind === 'workflow') return recorder.record(events, cause, 'each');
     if (command.kind !== 'template') return recorder.record(events, cause);
-    if (recorder.book.templates.has(templateKey(command.template))) return recorder.last;
     const { template, definition } = command;
+    const { templates, latestVersions } = recorder.book;
+    // A version that comes back is the latest again.
+    if (templates.has(templateKey(template)) && latestVersions.get(template.name) === template.version)
+      return recorder.last;
     return recorder.record(
       [{ type: 'template.registered', template, definition, at: rfc3339(clock.nowMs()) }],
       cause,
@@ -201,6 +210,9 @@ const namesOf = ({ cancelled, stopping, more }: TasksCancelled): Omit<TasksCance
   stopping,
   more,
 });
+
+const isCreation = (outcome: object): boolean =>
+  Array.isArray(outcome) && (outcome as readonly { type: string }[])[0]?.type === 'schedule.created';
 
 /** What a command is about, or what an earlier one has made of the same request. */
 const madeBy = (command: Command, earlier: string | undefined): Pick<Decided, 'taskId' | 'workflowId'> => {

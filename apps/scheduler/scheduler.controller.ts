@@ -2,6 +2,12 @@ import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { ExplainReply, ExplainRequest, QueueReply, QueueRequest } from '#libs/contracts/explain.js';
 import { RPC } from '#libs/contracts/subjects.js';
+import type {
+  ScheduleListReply,
+  ScheduleListRequest,
+  ScheduleReply,
+  ScheduleRequest,
+} from '#libs/contracts/schedule-queries.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import { SchedulerService } from './scheduler.service.js';
 import { stateDigest, type StateDigest } from '#libs/audit/state-digest.js';
@@ -25,6 +31,16 @@ export class SchedulerController {
   @MessagePattern(RPC.pauses)
   pauses(): readonly Pause[] {
     return this.scheduler.pauses();
+  }
+
+  @MessagePattern(RPC.schedules)
+  schedules(@Payload() request: ScheduleListRequest): ScheduleListReply {
+    return this.scheduler.schedules(request);
+  }
+
+  @MessagePattern(RPC.schedule)
+  schedule(@Payload() request: ScheduleRequest): ScheduleReply {
+    return this.scheduler.schedule(request);
   }
 
   @MessagePattern(RPC.queue)

@@ -1,4 +1,10 @@
 import type { ExplainReply, QueueReply, QueueRequest } from '#libs/contracts/explain.js';
+import type {
+  ScheduleListReply,
+  ScheduleListRequest,
+  ScheduleReply,
+  ScheduleRequest,
+} from '#libs/contracts/schedule-queries.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import { emptyBook, type TaskBook } from '#libs/domain/task/task-book.js';
 import { BOOK_FOLD_VERSION, bookLines, bookOf } from '#libs/domain/task/book-state.js';
@@ -135,6 +141,14 @@ export class SchedulerService {
     return this.#leading().pauses();
   }
 
+  schedules(request: ScheduleListRequest): ScheduleListReply {
+    return this.#leading().schedules.list(request);
+  }
+
+  schedule({ scheduleId, next }: ScheduleRequest): ScheduleReply {
+    return this.#leading().schedules.reply(scheduleId, next);
+  }
+
   #leading(): Term {
     if (this.#term === null) throw new NotLeadingError('this scheduler does not lead');
     return this.#term;
@@ -156,6 +170,7 @@ export class SchedulerService {
         commandsSeq: term?.seen.commands ?? book.positions.commands,
         reportsSeq: term?.seen.reports ?? book.positions.reports,
         openTasks: book.open.size,
+        schedules: book.schedules.size,
         readySteps: term?.recorder.index.ready.size ?? 0,
         cycles: term?.cycle.cycles ?? 0,
       },

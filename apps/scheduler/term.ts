@@ -23,6 +23,7 @@ import { foldLease } from '#libs/event-log/state-folds.js';
 import { Conditions } from './conditions.js';
 import { Intake } from './intake.js';
 import { Recorder } from './recorder.js';
+import { ScheduleDesk } from './schedule-desk.js';
 import { ScheduleCycle, type Allocator } from './schedule-cycle.js';
 import type { SchedulerConfig } from './scheduler.config.js';
 import { resultMaker } from './task-result.js';
@@ -69,6 +70,7 @@ export class Term {
   readonly recorder: Recorder;
   readonly conditions: Conditions;
   readonly cycle: ScheduleCycle;
+  readonly schedules: ScheduleDesk;
   readonly #intake: Intake;
   #ticker: ReturnType<typeof setInterval> | undefined;
   #streams: Promise<void>[] = [];
@@ -89,10 +91,13 @@ export class Term {
       changed: () => this.conditions.decide(),
     });
     this.conditions = new Conditions(this.recorder, clock);
+    const { openTasksMax } = config;
+    this.schedules = new ScheduleDesk({ recorder: this.recorder, clock, openTasksMax, logger });
     this.#intake = new Intake({
       ...options,
       recorder: this.recorder,
-      openTasksMax: config.openTasksMax,
+      openTasksMax,
+      schedules: this.schedules,
       isServerKnown: (serverId) => ledger.servers.has(serverId),
     });
     this.cycle = new ScheduleCycle({
@@ -112,11 +117,13 @@ export class Term {
     const { book, leases, leasesAt, commands, reports, writer } = this.options;
     const signal = this.#stop.signal;
     this.#completeWorkflows();
+    this.schedules.complete();
     this.setPolicy(this.options.policy);
     this.#reconcile();
     this.#failOrphans();
     this.cycle.expire(this.options.clock.nowMs());
     this.conditions.decide();
+    this.schedules.begin();
     const failed = new Promise<Error>((resolve) => {
       this.#streams = [
         this.#each(leases.follow(leasesAt, { signal }), (stored) => this.#lease(stored)),
@@ -200,6 +207,7 @@ export class Term {
   #tick(): void {
     const { snapshots, writer, clock } = this.options;
     this.cycle.expire(clock.nowMs());
+    this.schedules.tick();
     this.cycle.wake();
     // Between two turns the book holds exactly what was handed to the writer.
     snapshots.offer(writer.position, () => writer.flush());

@@ -10,6 +10,7 @@ import { TaskWorld } from '#libs/testing/task-world.js';
 import type { AuditRecord } from './audit-record.js';
 import { Findings } from './findings.js';
 import { LeaseAudit } from './lease-audit.js';
+import { ScheduleAudit } from './schedule-audit.js';
 import { TaskAudit } from './task-audit.js';
 import { WorkflowAudit } from './workflow-audit.js';
 
@@ -38,11 +39,14 @@ describe('two thousand histories of the deciders, whatever is asked of them', ()
       const findings = new Findings();
       const audit = new TaskAudit('TASKS', findings);
       const workflows = new WorkflowAudit('TASKS', findings);
+      const schedules = new ScheduleAudit('TASKS', findings);
       for (const record of world.log) {
         if ('taskId' in record.event || 'scope' in record.event) audit.take(recordOf(record));
         workflows.take(recordOf(record));
+        schedules.take(recordOf(record));
       }
       workflows.settle();
+      schedules.settle();
       expect(findings.kept).toEqual([]);
       expect(audit.count).toEqual({ open: world.book.open.size, over: world.book.closed.size });
     }));

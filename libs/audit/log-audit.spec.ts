@@ -163,7 +163,77 @@ const promiseUntil = (startBy: string) => ({
   swapMs: HOUR_MS,
 });
 
+const DUE = '2026-11-25T20:46:07.000Z';
+const TASK_9 = at(lines('tasks'), 9).data['taskId'] as string;
+type Told = readonly [type: string, data?: object];
+const CREATED: Told = ['schedule.created'];
+const fires = (taskId: string, more: object = {}): Told => [
+  'schedule.fired',
+  { dueAt: DUE, at: DUE, byHand: false, task: { taskId }, ...more },
+];
+
+/** With facts about a schedule before and behind the submission of a task. */
+const scheduled = (before: readonly Told[], behind: readonly Told[] = []): Log => {
+  const found = log();
+  const { taskId: _, ...fact } = at(found.tasks, 9);
+  const told = (facts: readonly Told[]) =>
+    facts.map(([type, more]) => ({
+      ...fact,
+      type,
+      causationId: '',
+      data: { scheduleId: 'nightly', ...more },
+    }));
+  const { tasks } = found;
+  found.tasks = written([
+    ...tasks.slice(0, 8),
+    ...told(before),
+    at(tasks, 9),
+    ...told(behind),
+    ...tasks.slice(9),
+  ]);
+  return found;
+};
+
 const PLANTS: readonly Plant[] = [
+  ['FIRED_WITHOUT_TASK', 'a firing of another task', () => scheduled([CREATED, fires('another')])],
+  [
+    'FIRED_WITHOUT_TASK',
+    'a firing at the end of a log at rest',
+    () => {
+      const found = scheduled([CREATED]);
+      const [type, told] = fires('another');
+      const fired = { ...at(found.tasks, 9), type, data: { scheduleId: 'nightly', ...told } };
+      found.tasks = written([...found.tasks, fired]);
+      return found;
+    },
+    { settled: true },
+  ],
+  [
+    'FIRED_TWICE',
+    'a due time that fires again',
+    () => scheduled([CREATED, fires(TASK_9)], [fires('another')]),
+  ],
+  [
+    'FIRED_WHILE_PAUSED',
+    'a firing of a paused schedule',
+    () => scheduled([CREATED, ['schedule.paused'], fires(TASK_9)]),
+  ],
+  ['FIRED_WRONGLY', 'a firing of no schedule', () => scheduled([fires(TASK_9)])],
+  [
+    'FIRED_WRONGLY',
+    'a firing of a schedule that was removed',
+    () => scheduled([CREATED, ['schedule.removed'], fires(TASK_9)]),
+  ],
+  [
+    'FIRED_WRONGLY',
+    'a firing before its time',
+    () => scheduled([CREATED, fires(TASK_9, { at: '2026-11-25T20:46:06.999Z' })]),
+  ],
+  [
+    'FIRED_WRONGLY',
+    'a task of a schedule that has not fired',
+    () => changed('tasks', 9, data({ schedule: { scheduleId: 'nightly', dueAt: DUE } })),
+  ],
   [
     'SUBMISSION_LOST',
     'a stored submission that nobody decided, before one that was',
@@ -602,6 +672,15 @@ describe('the audit of a log', () => {
       leases: 9,
       servers: 2,
     });
+  });
+
+  it('finds nothing wrong with a schedule that fires, is paused, fires by hand and is resumed', () => {
+    // Facts that were put in move all that comes behind them, which other promises are about.
+    const found = (planted: Log) => audited(planted).findings.filter(({ promise }) => promise === 11);
+    const byHand = fires(TASK_9, { byHand: true });
+    expect(found(scheduled([CREATED, ['schedule.paused'], byHand], [['schedule.resumed']]))).toEqual([]);
+    expect(found(scheduled([CREATED, fires(TASK_9)]))).toEqual([]);
+    expect(found(scheduled([CREATED, fires(TASK_9), ['leader.elected']]))).toEqual([]);
   });
 
   it('finds nothing in any beginning of it: what is under way is not wrong', () => {

@@ -8,6 +8,7 @@ import { Findings, type Finding } from './findings.js';
 import { LeaseAudit } from './lease-audit.js';
 import { PromiseAudit } from './promise-audit.js';
 import type { RuleName } from './rules.js';
+import { ScheduleAudit } from './schedule-audit.js';
 import { SubmissionAudit, type StoredSubmission } from './submission-audit.js';
 import { TaskAudit } from './task-audit.js';
 import { WorkflowAudit } from './workflow-audit.js';
@@ -50,6 +51,9 @@ const WITHOUT_SUBJECT: ReadonlySet<string> = new Set([
   'policy.changed',
 ]);
 
+/** The same of schedules. */
+const OF_SCHEDULES = /^schedule\./;
+
 /**
  * Reads the truth streams as an auditor would: with folds of its own, which know the promises and nothing of how the services
  * keep them. `TASKS` is told first, then `LEASES` as it was later, then what clients had submitted; each in order.
@@ -63,6 +67,7 @@ export class LogAudit {
   };
   readonly #tasks = new TaskAudit(STREAMS.tasks.name, this.#findings);
   readonly #workflows = new WorkflowAudit(STREAMS.tasks.name, this.#findings);
+  readonly #schedules = new ScheduleAudit(STREAMS.tasks.name, this.#findings);
   readonly #leases = new LeaseAudit(STREAMS.leases.name, this.#findings);
   readonly #promises = new PromiseAudit(STREAMS.tasks.name, this.#findings);
   readonly #submissions = new SubmissionAudit(STREAMS.commands.name, this.#findings);
@@ -113,6 +118,7 @@ export class LogAudit {
     this.#promises.report(nowMs);
     if (settled) this.#tasks.settle();
     if (settled) this.#workflows.settle();
+    if (settled) this.#schedules.settle();
     return {
       sound: this.#findings.total === 0,
       read: { ...this.#read },
@@ -131,9 +137,10 @@ export class LogAudit {
       throw new TypeError(`no event of ${STREAMS[stream].name} is known by this type`);
     if (stream === 'tasks') this.#submissions.take(record);
     if (stream === 'tasks') this.#workflows.take(record);
+    if (stream === 'tasks') this.#schedules.take(record);
     if (stream === 'tasks') this.#promises.task(record);
     else this.#promises.lease(record);
-    if (WITHOUT_SUBJECT.has(record.type)) return;
+    if (WITHOUT_SUBJECT.has(record.type) || OF_SCHEDULES.test(record.type)) return;
     if (stream === 'tasks') this.#tasks.take(record);
     else this.#leases.take(record);
   }

@@ -9,6 +9,7 @@ export const PROMISES = {
   7: 'A task that is over holds no lease, and a slot is free only when its attempt has ended.',
   10: 'What is paused starts nothing.',
   11: 'Only what waits is moved, and only within the queue of its workspace.',
+  12: 'A schedule fires once for each of its times, in its time and with its task.',
   8: 'A loss or a change of the log is found.',
 } as const satisfies Readonly<Record<number, string>>;
 
@@ -89,6 +90,16 @@ export const RULES = {
   MOVED_WRONGLY: {
     promise: 11,
     says: 'A task was moved of which nothing waited, or next to one that was not open in its workspace.',
+  },
+  FIRED_WITHOUT_TASK: {
+    promise: 12,
+    says: 'A schedule fired, and something else happened before its task had begun.',
+  },
+  FIRED_TWICE: { promise: 12, says: 'A schedule fired for a time for which, or after which, it had fired.' },
+  FIRED_WHILE_PAUSED: { promise: 12, says: 'A schedule fired by itself while it was paused.' },
+  FIRED_WRONGLY: {
+    promise: 12,
+    says: 'A schedule fired before its time or when it was not there, or a task of it began without a firing.',
   },
   EVENTS_MISSING: { promise: 8, says: 'A sequence is missing, or comes twice.' },
   HASH_BROKEN: { promise: 8, says: 'An event does not carry the hash of the one before it.' },

@@ -1,7 +1,9 @@
 import type { Failure } from '#libs/domain/errors.js';
-import type { TaskId, WorkflowId, WorkspaceId } from '#libs/domain/ids.js';
+import type { ScheduleId, TaskId, WorkflowId, WorkspaceId } from '#libs/domain/ids.js';
+import type { ScheduleSpec } from '#libs/domain/schedule/schedule.js';
 import type { TaskChoice, TasksCancelled } from '#libs/domain/task/cancel-tasks.js';
-import type { KeptStep, StepSpec, TemplateRef } from '#libs/domain/task/events.js';
+import type { KeptStep, TemplateRef } from '#libs/domain/task/events.js';
+import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import type { Move } from '#libs/domain/task/move-task.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
@@ -20,7 +22,8 @@ export type Command =
   | ResumeScheduling
   | RegisterTemplate
   | SubmitWorkflow
-  | CancelWorkflow;
+  | CancelWorkflow
+  | ScheduleCommand;
 
 export type SubmitTask = {
   readonly kind: 'submit';
@@ -101,6 +104,46 @@ export type CancelWorkflow = {
   readonly reason: string;
 };
 
+export type ScheduleCommand = PutSchedule | RemoveSchedule | PauseSchedule | ResumeSchedule | FireSchedule;
+
+/** Creates a schedule, or replaces all that it says. */
+export type PutSchedule = {
+  readonly kind: 'put-schedule';
+  readonly commandId: string;
+  readonly scheduleId: ScheduleId;
+  readonly schedule: ScheduleSpec;
+};
+
+export type RemoveSchedule = {
+  readonly kind: 'remove-schedule';
+  readonly commandId: string;
+  readonly scheduleId: ScheduleId;
+};
+
+export type PauseSchedule = {
+  readonly kind: 'pause-schedule';
+  readonly commandId: string;
+  readonly scheduleId: ScheduleId;
+  readonly reason: string;
+  readonly by: string;
+};
+
+export type ResumeSchedule = {
+  readonly kind: 'resume-schedule';
+  readonly commandId: string;
+  readonly scheduleId: ScheduleId;
+  readonly by: string;
+};
+
+/** Submits its task now, under this id. */
+export type FireSchedule = {
+  readonly kind: 'fire-schedule';
+  readonly commandId: string;
+  readonly scheduleId: ScheduleId;
+  readonly taskId: TaskId;
+  readonly idempotency?: { readonly key: string; readonly requestHash: string };
+};
+
 /** `seq` is the sequence of the deciding event in `TASKS`; a query with `atLeastSeq` of this sees the effect. */
 export type CommandAnswer =
   | {
@@ -112,6 +155,8 @@ export type CommandAnswer =
       /** The same of a workflow. */
       readonly workflowId?: WorkflowId;
       readonly repeated?: boolean;
+      /** Whether the schedule is a new one. */
+      readonly created?: boolean;
       /** For tasks that were cancelled together. */
       readonly tasks?: Omit<TasksCancelled, 'events'>;
     }

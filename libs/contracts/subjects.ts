@@ -45,6 +45,10 @@ export const RPC = {
   queue: 'rpc.scheduler.queue',
   /** `{}` → `Pause[]`: what is paused. */
   pauses: 'rpc.scheduler.pauses',
+  /** `ScheduleListRequest` → `ScheduleListReply` (schedule-queries.ts). */
+  schedules: 'rpc.scheduler.schedules',
+  /** `ScheduleRequest` → `ScheduleReply`. */
+  schedule: 'rpc.scheduler.schedule',
   /** `HealthReport` of each service. */
   health: (service: ServiceName) => `rpc.health.${service}`,
 } as const;

@@ -3,7 +3,7 @@ import { durationMsOf } from '#libs/domain/duration.js';
 import type { ModelProfile, RunnerOptions } from '#libs/domain/gpu/profile.js';
 import { retryCodesOf } from '#libs/domain/retry-classes.js';
 import type { Requirement } from '#libs/domain/task/requirement.js';
-import type { StepSpec } from '#libs/domain/task/events.js';
+import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import type { CompiledTemplate } from './compiled-template.js';
 import { preparedTemplate, type PreparedStep } from './prepared-template.js';
 import { readsOneOf } from './late-parameters.js';

@@ -12,11 +12,11 @@ import type { Circumstances, Outcome, Report } from '#libs/domain/task/outcome.j
 import type {
   StepDispatched,
   StepFailure,
-  StepSpec,
   StepSuccess,
   StoppedAttempt,
   TaskSubmitted,
 } from '#libs/domain/task/events.js';
+import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import type {
   TemplateRegistered,
   WorkflowSubmitted,
@@ -24,6 +24,7 @@ import type {
 } from '#libs/domain/task/scheduler-events.js';
 import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { OnFailure } from '#libs/domain/task/workflow.js';
+import type { ScheduleSpec } from '#libs/domain/schedule/schedule.js';
 import { rfc3339Of } from '#libs/domain/time.js';
 
 /** The moment at which specs happen. */
@@ -114,6 +115,23 @@ export const workflowOf = (
   });
   return { workflowId, workspace: 'home', name: 'a workflow', labels: {}, tasks, submittedAt: NOW };
 };
+
+/** Every quarter of an hour, and nothing else said. */
+export const scheduleSpec = (more: Partial<ScheduleSpec> = {}): ScheduleSpec => ({
+  rule: { kind: 'every', everyMs: 15 * 60_000 },
+  task: {
+    workspace: 'home',
+    template: { name: TEMPLATE.name },
+    parameters: {},
+    numCtx: 4096,
+    priority: 5,
+    labels: {},
+  },
+  overlap: 'skip',
+  catchUp: 'last',
+  jitterMs: 0,
+  ...more,
+});
 
 const leaseIdOf = (stepId: string, attempt: number): string => `lease-${stepId}-${attempt}`;
 /** Any number that is different for each attempt. */

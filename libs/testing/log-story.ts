@@ -1,7 +1,8 @@
 import type { Failure } from '#libs/domain/errors.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
 import type { GpuRecord } from '#libs/domain/gpu/gpu.js';
-import type { StepSpec, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { TaskSubmitted } from '#libs/domain/task/events.js';
+import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import type { TaskRecord } from '#libs/domain/task/task-book.js';
 import { rfc3339Of } from '#libs/domain/time.js';
 import { LogRecording, type Dated, type Recording } from '#libs/simulation/backtest/log-recording.js';

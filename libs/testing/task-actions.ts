@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import type { Outcome } from '#libs/domain/task/outcome.js';
 import type { PauseScope } from '#libs/domain/task/pauses.js';
-import type { StepSpec } from '#libs/domain/task/events.js';
+import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import { ON_FAILURE } from '#libs/domain/task/workflow.js';
 import { stepSpec } from './builders.js';
+import { scheduleAction } from './schedule-actions.js';
 
 /** Every way in which steps can hang together: alone, in a row, side by side, and a diamond; with conditions, and such as may fail. */
 export const SHAPES: readonly (readonly StepSpec[])[] = [
@@ -121,6 +122,7 @@ const anything = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('resume' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('expire' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('impossible' as const), task }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('schedule' as const), act: scheduleAction }) },
   {
     weight: 1,
     arbitrary: fc.record({

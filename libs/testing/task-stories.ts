@@ -1,5 +1,6 @@
 import type { GpuEvent } from '#libs/domain/gpu/events.js';
-import type { StepSpec, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import {
   failureOf,
   gib,

@@ -29,6 +29,7 @@ import type { Progress } from '#libs/domain/task/task.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { submitWorkflow } from '#libs/domain/task/decide-workflow.js';
 import { later, submission, templateRegistered, workflowOf } from './builders.js';
+import { actOnSchedules } from './schedule-actions.js';
 import { SHAPES, STEP_IDS, type TaskAction } from './task-actions.js';
 
 /** Tasks that may be open at once: few enough for a full queue, enough for a workflow beside other tasks. */
@@ -209,6 +210,13 @@ export class TaskWorld {
     );
   }
 
+  #reportBack({ back, forged, outcome }: Extract<TaskAction, { readonly do: 'report' }>): void {
+    const attempt = this.attempts.at(-1 - back);
+    if (attempt === undefined) return;
+    const report = forged ? { ...attempt.report, token: attempt.report.token + 1 } : attempt.report;
+    this.report({ ...attempt, report }, outcome);
+  }
+
   act(action: TaskAction): void {
     switch (action.do) {
       case 'submit':
@@ -231,15 +239,8 @@ export class TaskWorld {
           this.dispatch(action.task, stepId, action.attemptOff);
         }
         return;
-      case 'report': {
-        const attempt = this.attempts.at(-1 - action.back);
-        if (attempt === undefined) return;
-        const report = action.forged
-          ? { ...attempt.report, token: attempt.report.token + 1 }
-          : attempt.report;
-        this.report({ ...attempt, report }, action.outcome);
-        return;
-      }
+      case 'report':
+        return this.#reportBack(action);
       case 'work':
         return this.#work(action.task, action.outcome);
       case 'lose': {
@@ -256,6 +257,8 @@ export class TaskWorld {
       case 'expire':
         for (const open of this.book.open.values()) this.append(expireTask(open, this.nowMs));
         return;
+      case 'schedule':
+        return actOnSchedules(this, action.act, OPEN_MAX);
       case 'impossible': {
         const open = this.book.open.get(action.task);
         if (open) this.append(failTask(open, { code: 'NO_SERVER_FITS', message: 'too large' }, this.#at));

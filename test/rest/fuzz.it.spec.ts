@@ -56,6 +56,7 @@ const path = fc.oneof(
     '/api/v1/servers',
     '/api/v1/queue',
     '/api/v1/pauses',
+    '/api/v1/schedules',
     '/health/live',
     '/openapi.json',
     '/docs',
@@ -66,6 +67,9 @@ const path = fc.oneof(
     .tuple(id, fc.constantFrom('events', 'stream', 'explain', 'priority', 'move', 'rerun', 'x'))
     .map(([text, part]) => `/api/v1/tasks/${text}/${part}`),
   id.map((text) => `/api/v1/workflows/${text}`),
+  fc
+    .tuple(id, fc.constantFrom('', '/next', '/pause', '/resume', '/fire', '/x'))
+    .map(([text, part]) => `/api/v1/schedules/${text}${part}`),
   fc
     .tuple(fc.oneof(raw, fc.constantFrom('attic', 'nowhere')), fc.constantFrom('drain', 'resume', 'x'))
     .map(([text, part]) => `/api/v1/servers/${text}/${part}`),

@@ -30,11 +30,15 @@ describe('the OpenAPI document', () => {
     );
     expect(operations.map(({ name }) => name).toSorted()).toEqual([
       'DELETE /api/v1/pauses/{scope}',
+      'DELETE /api/v1/schedules/{id}',
       'DELETE /api/v1/servers/{id}',
       'DELETE /api/v1/tasks/{id}',
       'DELETE /api/v1/workflows/{id}',
       'GET /api/v1/pauses',
       'GET /api/v1/queue',
+      'GET /api/v1/schedules',
+      'GET /api/v1/schedules/{id}',
+      'GET /api/v1/schedules/{id}/next',
       'GET /api/v1/servers',
       'GET /api/v1/tasks',
       'GET /api/v1/tasks/status',
@@ -50,6 +54,9 @@ describe('the OpenAPI document', () => {
       'GET /health/ready',
       'GET /metrics',
       'PATCH /api/v1/tasks/{id}/priority',
+      'POST /api/v1/schedules/{id}/fire',
+      'POST /api/v1/schedules/{id}/pause',
+      'POST /api/v1/schedules/{id}/resume',
       'POST /api/v1/servers/{id}/drain',
       'POST /api/v1/servers/{id}/resume',
       'POST /api/v1/tasks',
@@ -59,6 +66,7 @@ describe('the OpenAPI document', () => {
       'POST /api/v1/templates/validate',
       'POST /api/v1/workflows',
       'PUT /api/v1/pauses/{scope}',
+      'PUT /api/v1/schedules/{id}',
       'PUT /api/v1/servers/{id}',
     ]);
     for (const { name, operation } of operations) {

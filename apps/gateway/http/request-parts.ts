@@ -1,4 +1,5 @@
 import { isId } from '#libs/domain/ids.js';
+import { SCHEDULE_ID_MAX } from '#libs/domain/schedule/fire-schedule.js';
 import { ApiError, shown } from './problem.js';
 
 /** As the IETF draft on the header leaves it to the server: printable, bounded. */
@@ -20,6 +21,16 @@ const idOf =
 export const taskIdOf = idOf('task');
 export const workflowIdOf = idOf('workflow');
 export const serverIdOf = idOf('server');
+
+/** Shorter than other ids: its tasks have it in theirs, with their due time. */
+export const scheduleIdOf = (id: string): string => {
+  if (isId(id) && id.length <= SCHEDULE_ID_MAX) return id;
+  const accepted = `lower-case letters, digits and -, 1 to ${SCHEDULE_ID_MAX} of them`;
+  const message = `Schedule id '${String(shown(id))}' is not one; ids are ${accepted}.`;
+  throw new ApiError('VALIDATION_FAILED', message, [
+    { path: 'id', value: shown(id), message: 'is not a schedule id', accepted },
+  ]);
+};
 
 export const idempotencyKeyOf = (key: string | undefined): string | undefined => {
   if (key === undefined || IDEMPOTENCY_KEY.test(key)) return key;

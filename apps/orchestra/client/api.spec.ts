@@ -1,6 +1,10 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, expect, it } from '@jest/globals';
 import { EXIT, EXIT_MEANINGS } from '../exit-codes.js';
-import { problemIn, ProblemError } from './api.js';
+import { Api, problemIn, ProblemError } from './api.js';
 
 describe('a refusal by the API', () => {
   it('is its sentence, and what is accepted for each field', () => {
@@ -29,6 +33,23 @@ describe('a refusal by the API', () => {
 
   it('by something that is not the API says its status', () => {
     expect(new ProblemError(502, problemIn('<html>')).message).toBe('The platform answered with status 502.');
+  });
+});
+
+describe('a request', () => {
+  it.each([
+    ['POST', undefined, 'application/json {}'],
+    ['POST', { a: 1 }, 'application/json {"a":1}'],
+    ['DELETE', undefined, 'undefined '],
+  ] as const)('%s with %j is what the API takes', async (method, body, wanted) => {
+    const server = createServer((request, response) => {
+      void text(request).then((got) => response.end(`${request.headers['content-type']} ${got}`));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const api = new Api({ url: `http://127.0.0.1:${port}`, apiKey: undefined });
+    expect(await api.call(method, '/', { body })).toBe(wanted);
+    await new Promise((resolve) => server.close(resolve));
   });
 });
 

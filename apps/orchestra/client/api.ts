@@ -58,7 +58,9 @@ export class Api {
     } = {},
   ): Promise<T> {
     try {
-      const { body, query, headers } = given;
+      const { query, headers } = given;
+      // Without one, axios would say that there is a form.
+      const body = given.body ?? (method === 'POST' ? {} : undefined);
       const response = await this.#http.request<T>({
         method,
         url: path,

@@ -30,6 +30,21 @@ const detailOf = (event: TaskEvent | SchedulerEvent): string => {
       return `${event.scope} by ${event.by}: ${event.reason}`;
     case 'scheduling.resumed':
       return `${event.scope} by ${event.by}`;
+    case 'schedule.created':
+    case 'schedule.changed':
+    case 'schedule.removed':
+    case 'schedule.resumed':
+      return event.scheduleId;
+    case 'schedule.paused':
+      return `${event.scheduleId} by ${event.by}: ${event.reason}`;
+    case 'schedule.fired':
+      return `${event.scheduleId}, due at ${event.dueAt}${event.byHand ? ' by hand' : ''}: task ${event.task.taskId}`;
+    case 'schedule.queued':
+      return `${event.scheduleId}, due at ${event.dueAt}`;
+    case 'schedule.skipped':
+      return `${event.scheduleId}, ${event.more ? 'at least ' : ''}${event.count} until ${event.lastDueAt}: ${event.reason}`;
+    case 'schedule.failed':
+      return `${event.scheduleId}, due at ${event.dueAt}: ${event.failure.code}: ${event.failure.message}`;
     case 'task.priority-changed':
       return `to ${event.priority}`;
     case 'task.moved': {

@@ -6,7 +6,8 @@ import { pauseOfServer, pauseOfTask, type Pause, type Pauses } from '../task/pau
 import type { Requirement } from '../task/requirement.js';
 import type { TaskBook } from '../task/task-book.js';
 import type { TaskIndex } from '../task/task-index.js';
-import { needsDone, type OpenTask, type Step } from '../task/task.js';
+import { type OpenTask, type Step } from '../task/task.js';
+import { needsDone } from '../task/steps-over.js';
 import { msOf } from '../time.js';
 import type { Forecast } from './forecast.js';
 import { ProbableStarts, type ProbableStart } from './probable-starts.js';

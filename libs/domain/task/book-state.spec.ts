@@ -7,7 +7,15 @@ import type { PauseScope } from '#libs/domain/task/pauses.js';
 import type { SchedulerEvent, WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { submissionsOf } from '#libs/domain/task/decide-workflow.js';
-import { later, submitted, success, templateRegistered, workflowOf } from '#libs/testing/builders.js';
+import {
+  later,
+  scheduleSpec,
+  submission,
+  submitted,
+  success,
+  templateRegistered,
+  workflowOf,
+} from '#libs/testing/builders.js';
 import { taskStories } from '#libs/testing/task-stories.js';
 
 const paused = (scope: PauseScope): SchedulerEvent => ({
@@ -45,6 +53,39 @@ const workflowFacts = (): readonly TaskRecord['event'][] => {
   ];
 };
 
+/** Schedules of each kind: with a due time that waits, with a task that is still to be submitted, and paused after an error. */
+const scheduleFacts = (): readonly TaskRecord['event'][] => {
+  const created = (scheduleId: string): TaskRecord['event'] => ({
+    type: 'schedule.created',
+    scheduleId,
+    schedule: scheduleSpec(),
+    at: later(0),
+  });
+  const fired = (scheduleId: string, taskId: string): TaskRecord['event'] => ({
+    type: 'schedule.fired',
+    scheduleId,
+    dueAt: later(1),
+    byHand: false,
+    task: submission({ taskId, schedule: { scheduleId, dueAt: later(1) } }),
+    at: later(2),
+  });
+  const task = submitted({ taskId: 's-1', schedule: { scheduleId: 's-waits', dueAt: later(1) } });
+  const failure = { code: 'QUEUE_FULL', message: 'full' } as const;
+  return [
+    created('s-waits'),
+    fired('s-waits', 's-1'),
+    task,
+    { type: 'schedule.queued', scheduleId: 's-waits', dueAt: later(3), at: later(3) },
+    created('s-paused'),
+    { type: 'schedule.failed', scheduleId: 's-paused', dueAt: later(1), failure, at: later(2) },
+    { type: 'schedule.paused', scheduleId: 's-paused', reason: 'x', by: 'ada', at: later(3) },
+    created('s-fired'),
+    fired('s-fired', 's-2'),
+    created('s-gone'),
+    { type: 'schedule.removed', scheduleId: 's-gone', at: later(4) },
+  ];
+};
+
 /** Tasks of every kind, with templates, keys and causes, as a scheduler folds them. */
 const records = (tasks: number, seed: number): readonly TaskRecord[] => [
   { seq: 1, event: { type: 'log.started', logId: 'log-1', at: later(0) } },
@@ -52,7 +93,7 @@ const records = (tasks: number, seed: number): readonly TaskRecord[] => [
   { seq: 3, event: paused('queue') },
   { seq: 4, event: paused('server:gpu1') },
   { seq: 5, event: { type: 'scheduling.resumed', scope: 'queue', by: 'ada', at: later(0) } },
-  ...[...workflowFacts(), ...taskStories(tasks, seed).tasks].map((event, place) => ({
+  ...[...workflowFacts(), ...scheduleFacts(), ...taskStories(tasks, seed).tasks].map((event, place) => ({
     seq: place + 6,
     causationId: `${place % 2 === 0 ? 'cmd' : 'rpt'}:${place}`,
     event:
@@ -131,6 +172,6 @@ describe('a task book that is put aside', () => {
     // Another digest here means that books put aside before are not those that this fold makes: raise the version, then
     // put the new digest beside it.
     expect({ [BOOK_FOLD_VERSION]: digestOf(folded(emptyBook(), records(300, 7))) }).toEqual({
-      'tasks-3': '3cf997aeedd693560e90556364857ae6b6deea443039e11592977359c66d64cf',
+      'tasks-3': 'da1a6cc155ae5efd807c3ef9569e7d8fe2cbfc2523c236394bffd0a314df10a6',
     }));
 });

@@ -1,4 +1,5 @@
 import type { Pace } from '../policy/pace.js';
+import type { Schedule } from '../schedule/schedule.js';
 import type { Service } from './service.js';
 import type { PredictionError } from './prediction-errors.js';
 import type { Pause } from './pauses.js';
@@ -29,6 +30,8 @@ type Line =
   | { readonly is: 'service'; readonly entry: Entry<Service> }
   | { readonly is: 'pause'; readonly pause: Pause }
   | { readonly is: 'template'; readonly entry: Entry<Readonly<Record<string, unknown>>> }
+  | { readonly is: 'latest'; readonly entry: Entry<string> }
+  | { readonly is: 'schedule'; readonly schedule: Schedule }
   | { readonly is: 'open'; readonly task: OpenTask }
   | { readonly is: 'closed'; readonly entries: readonly Entry<ClosedTask['status']>[] }
   | { readonly is: 'idempotency'; readonly entries: readonly Entry<IdempotencyRecord>[] }
@@ -51,6 +54,8 @@ export const bookLines = (book: TaskBook): Iterable<string> => {
     predictionErrors: [...book.predictionErrors],
     pauses: [...book.pauses.values()],
     templates: [...book.templates],
+    latestVersions: [...book.latestVersions],
+    schedules: [...book.schedules.values()],
     open: [...book.open.values()],
     closed: { entries: closed.entries(), count: closed.size },
     idempotency: [...book.idempotency],
@@ -66,6 +71,8 @@ type Parts = {
   readonly predictionErrors: readonly PredictionError[];
   readonly pauses: readonly Pause[];
   readonly templates: readonly Entry<Readonly<Record<string, unknown>>>[];
+  readonly latestVersions: readonly Entry<string>[];
+  readonly schedules: readonly Schedule[];
   readonly open: readonly OpenTask[];
   readonly closed: { readonly entries: Iterator<[string, ClosedTask['status']]>; readonly count: number };
   readonly idempotency: readonly Entry<IdempotencyRecord>[];
@@ -84,6 +91,8 @@ function* written(head: Line, parts: Parts): Generator<string> {
   yield line({ is: 'predictions', errors: parts.predictionErrors });
   for (const pause of parts.pauses) yield line({ is: 'pause', pause });
   for (const entry of templates) yield line({ is: 'template', entry });
+  for (const entry of parts.latestVersions) yield line({ is: 'latest', entry });
+  for (const schedule of parts.schedules) yield line({ is: 'schedule', schedule });
   for (const task of open) yield line({ is: 'open', task });
   for (let left = closed.count; left > 0; left -= ENTRIES_PER_LINE) {
     const entries: Entry<ClosedTask['status']>[] = [];
@@ -132,6 +141,12 @@ export const takeBookLine = (book: TaskBook, text: string): void => {
       return;
     case 'template':
       book.templates.set(...line.entry);
+      return;
+    case 'latest':
+      book.latestVersions.set(...line.entry);
+      return;
+    case 'schedule':
+      book.schedules.set(line.schedule.id, line.schedule);
       return;
     case 'open':
       book.open.set(line.task.id, line.task);

@@ -3,7 +3,8 @@ import { failTask } from './decide.js';
 import type { TaskEvent } from './events.js';
 import type { Circumstances } from './outcome.js';
 import { stepOutcomes } from './step-outcomes.js';
-import { isLastStep, isUndecided, needsDone, withProgress, type OpenTask } from './task.js';
+import { withProgress, type OpenTask } from './task.js';
+import { isLastStep, isUndecided, needsDone } from './steps-over.js';
 
 /**
  * What a condition means once all that its step needs is over: the step may run, or it is left out and the task goes on without it. Asked

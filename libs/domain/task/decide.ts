@@ -8,7 +8,8 @@ import type { LeaseRef, TaskEvent, TaskSubmitted, TemplateRef } from './events.j
 import { keptProblem } from './kept-steps.js';
 import { pauseOfServer, pauseOfTask, type Pauses } from './pauses.js';
 import { IDEMPOTENCY_KEPT_MS, idempotencyKey, templateKey, type TaskBook } from './task-book.js';
-import { activeSteps, isUndecided, needsDone, type OpenTask } from './task.js';
+import { activeSteps, type OpenTask } from './task.js';
+import { isUndecided, needsDone } from './steps-over.js';
 
 /** Facts to append (none: nothing new, such as a repeated request), or why not. */
 export type Decision = readonly TaskEvent[] | Refused;

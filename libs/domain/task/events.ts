@@ -1,8 +1,10 @@
-import type { ErrorCode, Failure } from '../errors.js';
+import type { Failure } from '../errors.js';
 import type { LeaseId, ServerId, StepId, TaskId, WorkspaceId } from '../ids.js';
 import type { Place } from '../policy/place.js';
+import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { ModelUsage } from '../usage.js';
 import type { Requirement } from './requirement.js';
+import type { StepSpec, StepTimes } from './step-spec.js';
 import type { StartPromise } from './start-promise.js';
 import type { WorkflowPart } from './workflow.js';
 
@@ -56,6 +58,8 @@ export type TaskSubmitted = {
   readonly promise?: StartPromise;
   /** For a task of a workflow. */
   readonly workflow?: WorkflowPart;
+  /** For a task of a schedule. */
+  readonly schedule?: SchedulePart;
 };
 
 /** Done, unless it says that it was left out or had failed. */
@@ -68,37 +72,6 @@ export type KeptStep = {
 
 /** `version` is the hash of the template's content: a task keeps the one it was submitted with. */
 export type TemplateRef = { readonly name: string; readonly version: string };
-
-export type StepSpec = {
-  readonly id: StepId;
-  /** Such as `ollama_generate`. */
-  readonly stepType: string;
-  /** Steps of the same task that must be over first. */
-  readonly needs: readonly StepId[];
-  readonly requirement: Requirement;
-  readonly retry: RetrySpec;
-  /** Whether it runs at all is decided when all that it needs is over. */
-  readonly conditional?: true;
-  /** The task goes on without it when it has failed for good. Absent: the task fails. */
-  readonly onFailure?: 'continue';
-} & StepTimes;
-
-/** What an attempt may take; absent: as long as it gets on. */
-export type StepTimes = {
-  /** Longest that one attempt may take from when it begins. */
-  readonly timeoutMs?: number;
-  /** Longest that nothing may be heard of it: no token and no word of progress, the first included. */
-  readonly noProgressMs?: number;
-};
-
-export type RetrySpec = {
-  /** Tries in all, the first included; 1 means no retry. A try that was interrupted from outside does not count. */
-  readonly attemptsMax: number;
-  /** Wait before the second attempt; doubles with each further one up to a minute. */
-  readonly backoffMs: number;
-  /** Only failures with these codes are retried; absent: all that another attempt may mend. */
-  readonly on?: readonly ErrorCode[];
-};
 
 export type TaskPriorityChanged = {
   readonly type: 'task.priority-changed';

@@ -2,10 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { hasBegun } from '#libs/domain/task/queue-time.js';
 import { submitTask } from '#libs/domain/task/decide.js';
-import type { LastStep, StepSpec, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { LastStep, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import { keptProblem, stepsOver, stepsToKeep } from '#libs/domain/task/kept-steps.js';
 import { stepOutcomes } from '#libs/domain/task/step-outcomes.js';
-import { isLastStep, needsDone } from '#libs/domain/task/task.js';
+import { isLastStep, needsDone } from '#libs/domain/task/steps-over.js';
 import {
   dispatched,
   failureOf,

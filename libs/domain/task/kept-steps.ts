@@ -1,6 +1,7 @@
 import type { Failure } from '../errors.js';
 import type { StepId } from '../ids.js';
-import type { KeptStep, StepFailure, StepSpec, StepSuccess, TaskEvent } from './events.js';
+import type { KeptStep, StepFailure, StepSuccess, TaskEvent } from './events.js';
+import type { StepSpec } from './step-spec.js';
 
 /** How each step ended that was over, by the events of its task. */
 export const stepsOver = (events: readonly TaskEvent[]): ReadonlyMap<StepId, KeptStep> => {

@@ -8,14 +8,8 @@ import type { StepFailure, StepSuccess, StoppedAttempt, TaskEvent } from './even
 import { backoffMs, mayRetry } from './retries.js';
 import { stepOutcomes, type StepOutcomes } from './step-outcomes.js';
 import type { TaskBook } from './task-book.js';
-import {
-  activeSteps,
-  isLastStep,
-  withProgress,
-  type ActiveStep,
-  type Ending,
-  type OpenTask,
-} from './task.js';
+import { activeSteps, withProgress, type ActiveStep, type Ending, type OpenTask } from './task.js';
+import { isLastStep } from './steps-over.js';
 
 export type Outcome =
   | { readonly kind: 'completed'; readonly output: unknown; readonly usage?: ModelUsage }

@@ -1,5 +1,5 @@
 import { isInterruption, isRetryable, type ErrorCode } from '../errors.js';
-import type { RetrySpec } from './events.js';
+import type { RetrySpec } from './step-spec.js';
 import type { ActiveStep } from './task.js';
 
 /**

@@ -1,7 +1,9 @@
 import type { Failure } from '../errors.js';
 import type { WorkflowId, WorkspaceId } from '../ids.js';
 import type { PolicySettings } from '../policy/settings.js';
-import type { StepSpec, TemplateRef } from './events.js';
+import type { ScheduleEvent } from '../schedule/schedule-events.js';
+import type { TemplateRef } from './events.js';
+import type { StepSpec } from './step-spec.js';
 import type { PauseScope } from './pauses.js';
 import type { NamedTask, Need } from './workflow.js';
 
@@ -13,6 +15,7 @@ export type SchedulerEvent =
   | PolicyChanged
   | SchedulingPaused
   | SchedulingResumed
+  | ScheduleEvent
   | LeaderElected
   | LogStarted;
 

@@ -1,6 +1,13 @@
-import type { TaskId, WorkflowId, WorkspaceId } from '../ids.js';
+import type { ScheduleId, TaskId, WorkflowId, WorkspaceId } from '../ids.js';
 import type { Pace } from '../policy/pace.js';
 import { DEFAULT_POLICY, type PolicySettings } from '../policy/settings.js';
+import type { Schedule } from '../schedule/schedule.js';
+import {
+  applyToSchedules,
+  isScheduleEvent,
+  scheduledTaskBegan,
+  scheduledTaskEnded,
+} from '../schedule/schedule-state.js';
 import { msOf } from '../time.js';
 import { closeIn, countEnded, openIn, type Service } from './service.js';
 import type { TaskEvent, TaskSubmitted, TemplateRef } from './events.js';
@@ -27,6 +34,9 @@ export type TaskBook = WorkflowState & {
   /** What starts nothing new, in the order in which it was paused first. */
   readonly pauses: Map<PauseScope, Pause>;
   readonly templates: Map<string, Readonly<Record<string, unknown>>>;
+  /** By name: the version that was registered last. */
+  readonly latestVersions: Map<string, string>;
+  readonly schedules: Map<ScheduleId, Schedule>;
   readonly open: Map<TaskId, OpenTask>;
   readonly closed: Map<TaskId, ClosedTask['status']>;
   readonly idempotency: Map<string, IdempotencyRecord>;
@@ -54,6 +64,8 @@ export const emptyBook = (): TaskBook => ({
   positions: { commands: 0, reports: 0 },
   pauses: new Map(),
   templates: new Map(),
+  latestVersions: new Map(),
+  schedules: new Map(),
   open: new Map(),
   closed: new Map(),
   idempotency: new Map(),
@@ -77,6 +89,7 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
   const { event, seq } = record;
   book.seq = seq;
   if (record.causationId !== undefined) advance(book, record.causationId);
+  if (isScheduleEvent(event)) return applyToSchedules(book.schedules, event);
   switch (event.type) {
     case 'log.started':
       book.logId = event.logId;
@@ -98,6 +111,7 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
       return;
     case 'template.registered':
       book.templates.set(templateKey(event.template), event.definition);
+      book.latestVersions.set(event.template.name, event.template.version);
       return;
     case 'workflow.submitted':
       remember(book, event, { workflowId: event.workflowId });
@@ -106,6 +120,7 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
     case 'task.submitted':
       remember(book, event, { taskId: event.taskId });
       if (event.workflow) taskBegan(book, event.workflow);
+      if (event.schedule) scheduledTaskBegan(book.schedules, event.schedule, event.taskId);
       break;
     default:
       break;
@@ -126,6 +141,7 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
   book.closed.set(event.taskId, task.status);
   if (before === undefined) return;
   closeIn(book, before.workspace);
+  if (before.schedule) scheduledTaskEnded(book.schedules, before.schedule, before.id);
   const result = event.type === 'task.completed' ? event.result : null;
   if (before.workflow) taskEnded(book, before.id, before.workflow, result);
 };

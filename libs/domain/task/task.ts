@@ -5,15 +5,16 @@ import type {
   LeaseRef,
   MoveTo,
   StepFailure,
-  StepSpec,
   TaskEvent,
   TaskFailing,
   TaskMoved,
   TaskSubmitted,
   TemplateRef,
 } from './events.js';
+import type { StepSpec } from './step-spec.js';
 import type { Line, Place } from '../policy/place.js';
 import { msOf } from '../time.js';
+import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { StartPromise } from './start-promise.js';
 import type { WorkflowPart } from './workflow.js';
 
@@ -30,6 +31,7 @@ export type OpenTask = {
   readonly dependsOn: readonly TaskId[];
   readonly labels: Readonly<Record<string, string>>;
   readonly workflow?: WorkflowPart;
+  readonly schedule?: SchedulePart;
   readonly submittedAt: string;
   readonly runAt: string | null;
   readonly queueTtlMs: number | null;
@@ -160,6 +162,7 @@ const opened = (event: TaskSubmitted, seq: number): OpenTask => ({
   dependsOn: event.dependsOn,
   labels: event.labels,
   ...(event.workflow ? { workflow: event.workflow } : {}),
+  ...(event.schedule ? { schedule: event.schedule } : {}),
   submittedAt: event.submittedAt,
   runAt: event.runAt ?? null,
   queueTtlMs: event.queueTtlMs ?? null,
@@ -226,18 +229,3 @@ export type ActiveStep = { readonly spec: StepSpec } & Extract<Progress, { statu
 /** Whether a step holds up nothing of its task any more: it is done, was left out, or the task goes on without it. */
 export const isOver = ({ status }: Progress): boolean =>
   status === 'done' || status === 'skipped' || status === 'failed';
-
-/** Whether it is still to be decided if a step runs at all. */
-export const isUndecided = ({ spec, progress }: Step): boolean =>
-  spec.conditional === true &&
-  progress.status === 'pending' &&
-  progress.admitted !== true &&
-  progress.attempts === 0;
-
-/** Would the task be complete if this step were over? */
-export const isLastStep = (task: OpenTask, stepId: string): boolean =>
-  task.steps.every(({ spec, progress }) => spec.id === stepId || isOver(progress));
-
-/** Are all of these steps of the task over? */
-export const needsDone = (task: OpenTask, needs: readonly StepId[]): boolean =>
-  needs.every((id) => task.steps.some(({ spec, progress }) => spec.id === id && isOver(progress)));

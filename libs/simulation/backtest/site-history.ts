@@ -8,7 +8,8 @@ import { waitsFromMs } from '#libs/domain/task/queue-time.js';
 import { requirementKey } from '#libs/domain/task/requirement.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
-import { needsDone, type OpenTask } from '#libs/domain/task/task.js';
+import { type OpenTask } from '#libs/domain/task/task.js';
+import { needsDone } from '#libs/domain/task/steps-over.js';
 import { msOf } from '#libs/domain/time.js';
 
 /** Times are milliseconds since 1970, by the clock of whoever wrote the log; null for what has not happened. */

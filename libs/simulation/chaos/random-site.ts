@@ -1,4 +1,4 @@
-import type { StepSpec } from '#libs/domain/task/events.js';
+import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import { DEFAULT_POLICY, type PolicySettings } from '#libs/domain/policy/settings.js';
 import { rfc3339Of } from '#libs/domain/time.js';
 import type { Submission } from '../conductor/control-plane.js';

@@ -1,0 +1,76 @@
+import { CATCH_UPS, OVERLAPS } from '#libs/domain/schedule/schedule.js';
+import {
+  code,
+  count,
+  exactly,
+  labels,
+  listOf,
+  orNull,
+  ref,
+  text,
+  texts,
+  time,
+  type SchemaObject,
+} from './schema-parts.js';
+
+/** What the API answers about schedules. */
+export const schedules = {
+  SchedulePage: exactly({ items: listOf('Schedule'), next: orNull(text) }),
+  Schedule: exactly(
+    {
+      id: text,
+      status: { enum: ['active', 'paused', 'finished'], description: '`finished`: it is not due any more.' },
+      template: text,
+      template_version: { enum: ['latest', 'pinned'] },
+      pinned_version: orNull(text),
+      parameters: { type: 'object', description: 'Not in lists.' },
+      priority: count,
+      labels,
+      workspace: text,
+      queue_ttl_ms: orNull(count),
+      deadline_ms: orNull(count),
+      cron: orNull(text),
+      time_zone: orNull(text),
+      every: orNull(text),
+      at: orNull(time),
+      overlap: { enum: [...OVERLAPS] },
+      catch_up: { enum: [...CATCH_UPS] },
+      jitter: text,
+      start_at: orNull(time),
+      end_at: orNull(time),
+      max_firings: orNull(count),
+      created_at: time,
+      changed_at: time,
+      paused: orNull(exactly({ reason: text, by: text, since: time })),
+      next: orNull(ref('NextTime')),
+      firings: { ...count, description: 'Those by hand do not count.' },
+      skipped: { ...count, description: 'Due times that became no task; at least so many.' },
+      queued: {
+        type: 'array',
+        items: time,
+        description: 'Due times that wait for the end of an earlier task.',
+      },
+      open_tasks: { ...texts, description: 'Its tasks that have not ended.' },
+      last_firing: orNull(
+        exactly({ due_at: time, fired_at: time, task_id: text, by_hand: { type: 'boolean' } }),
+      ),
+      last_error: {
+        ...orNull(exactly({ code, message: text, due_at: time, at: time })),
+        description: 'Of the last due time whose submission was refused, until the schedule is changed.',
+      },
+    },
+    ['parameters'],
+  ),
+  NextTimes: exactly({ items: listOf('NextTime') }),
+  NextTime: exactly({ due_at: time, fires_at: { ...time, description: 'With the jitter.' } }),
+  Fired: exactly({
+    id: { ...text, description: 'Of the task.' },
+    schedule_id: text,
+    status: {
+      type: 'string',
+      enum: ['queued', 'accepted'],
+      description: '`accepted`: stored, not decided yet.',
+    },
+    status_url: text,
+  }),
+} satisfies Record<string, SchemaObject>;
