@@ -1,5 +1,5 @@
 import type { Failure } from '../errors.js';
-import type { Ledger, Residency, Server } from '../gpu/gpu.js';
+import type { Ledger, Server } from '../gpu/gpu.js';
 import { busySlots, fits } from '../gpu/room.js';
 import type { ModelProfile } from '../gpu/profile.js';
 import type { ResidencyId, ServerId } from '../ids.js';
@@ -7,6 +7,8 @@ import { requirementKey } from '../task/requirement.js';
 import { msOf } from '../time.js';
 import { compareSteps } from './ordering.js';
 import { loadMsOf, meanMsOf, UNLOAD_MS } from './pace.js';
+import { copiesOf, isHeld } from './copies.js';
+import { isNeededByLarger } from './larger-models.js';
 import { loadAhead } from './prefetch.js';
 import type { Queue } from './queue.js';
 import type { ReadyGroup } from './ready-queue.js';
@@ -22,7 +24,8 @@ export type LoadChoice = {
 };
 
 /**
- * 1. Models that no server holds, the one whose first step goes first, first.
+ * 1. Models that no server holds, the one whose first step goes first, first; on the server that larger ones need least, where it
+ *    disturbs least.
  * 2. Models whose work is about to be ready, where nothing has to give way that has work.
  * 3. A second copy of one that has more work than its slots can do soon, on a server that has nothing to do.
  */
@@ -53,21 +56,6 @@ const candidatesOf = ({ groups, ranking }: Queue): readonly Candidate[] => {
         : [],
     )
     .toSorted((a, b) => compare(a.head, b.head));
-};
-
-const isHeld = (key: string, ledger: Ledger): boolean => copiesOf(key, ledger).length > 0;
-
-type Copy = { readonly server: Server; readonly residency: Residency };
-
-/** Where a model is loaded or being loaded, on servers that answer. */
-const copiesOf = (key: string, ledger: Ledger): readonly Copy[] => {
-  const copies: Copy[] = [];
-  for (const server of ledger.servers.values()) {
-    if (server.state !== 'up') continue;
-    for (const residency of server.residencies.values())
-      if (residency.key === key && residency.state !== 'unloading') copies.push({ server, residency });
-  }
-  return copies;
 };
 
 export const modelServers = (ledger: Ledger): readonly Server[] =>
@@ -124,7 +112,12 @@ const chooseServer = (candidate: Candidate, choosing: Choosing): void => {
   for (const server of servers) {
     const room = roomOn(server, candidate, choosing);
     if (room === null) continue;
-    const rank = [disturbance(room), working(server, queue), server.spec.vramBytes];
+    const rank = [
+      Number(isNeededByLarger(server, candidate, choosing)),
+      disturbance(room),
+      working(server, queue),
+      server.spec.vramBytes,
+    ];
     if (best === null || isLess(rank, best.rank)) best = { server, room, rank };
   }
   if (best === null) return;

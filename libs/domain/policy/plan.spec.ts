@@ -378,6 +378,33 @@ describe('wishing for a load', () => {
   });
 });
 
+describe('a model that fits on a small server too', () => {
+  const [small, other, large, largest] = [LLAMA, QWEN, PHI, profileOf('gemma2:9b')];
+  const sizes = [
+    [small, 8],
+    [other, 8],
+    [large, 14],
+    [largest, 14],
+  ] as const;
+  const knownBytes = new Map(sizes.map(([profile, size]) => [profileKey(profile), gib(size)]));
+  const facts = [
+    ...serverUp('gpu1', { vramBytes: gib(24), besideShare: 1 }),
+    ...serverUp('gpu2', { vramBytes: gib(12) }),
+    ...resident('gpu1', 'r1', large, { bytes: gib(14), at: NOW, slots: 2 }),
+    ...resident('gpu2', 'r2', other, { bytes: gib(8), at: LONG_AGO, slots: 2 }),
+  ];
+  const works = on(large, 't1');
+
+  it('leaves the large one to those that fit nowhere else', () => {
+    const steps = [works, on(largest, 't2'), on(small, 't3')];
+    expect(loads(planFor(facts, steps, { knownBytes }))).toEqual(['llama3:8b on gpu2, without r2']);
+  });
+
+  it('goes to where it disturbs nobody while there are none', () => {
+    expect(loads(planFor(facts, [works, on(small, 't3')], { knownBytes }))).toEqual(['llama3:8b on gpu1']);
+  });
+});
+
 describe('swapping out a model that has work of its own', () => {
   /** Room for one model; qwen is on it since `at`. */
   const tight = (at = LONG_AGO) => [

@@ -32,6 +32,7 @@ describe('three hundred random sites on which all goes well and people move task
       moves += judged.moves;
     }
     expect(broken).toEqual({});
-    expect(moves).toBeGreaterThan(1_000);
+    // Two of a site, at the least: they are no sites in which nobody moves anything.
+    expect(moves).toBeGreaterThan(600);
   });
 });
