@@ -892,7 +892,7 @@ const ROWS: readonly Row[] = [
     path: '/api/v1/templates/validate',
     body: { template: 'name: t\nsteps:\n  - { id: a, type: noop, retry: { on: [always] } }\n' },
     code: 'TEMPLATE_INVALID',
-    says: [/line 3, column 40/, /'always' is no class/, /server, model, timeout/],
+    says: [/line 3, column 40/, /'always' is no class/, /server, model, network, timeout/],
   },
   {
     name: 'a template that is a number',
