@@ -56,8 +56,10 @@ export class LookAhead {
 
   /** Steps of the task itself; or when it is over with those that run, the first ones of tasks that wait for it alone. */
   *#behind(task: OpenTask, nowMs: number): Generator<Coming> {
-    const endsAtMs = this.#endsOf(task, nowMs);
     const pending = task.steps.filter(({ progress }) => progress.status === 'pending');
+    // Most of what runs is all there is of its task, and nobody waits for it.
+    if (pending.length === 0 && !this.links.hasDependents(task.id)) return;
+    const endsAtMs = this.#endsOf(task, nowMs);
     for (const step of pending) {
       // It may never run, and a load for nothing would take somebody's place.
       if (isUndecided(step)) continue;

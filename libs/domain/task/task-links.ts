@@ -35,6 +35,10 @@ export class TaskLinks {
     this.#links.delete(taskId);
   }
 
+  hasDependents(taskId: TaskId): boolean {
+    return this.#dependents.has(taskId);
+  }
+
   dependentsOf(taskId: TaskId): Iterable<TaskId> {
     return this.#dependents.get(taskId) ?? [];
   }
