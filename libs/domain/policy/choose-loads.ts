@@ -7,7 +7,7 @@ import { requirementKey } from '../task/requirement.js';
 import { msOf } from '../time.js';
 import { compareSteps } from './ordering.js';
 import { loadMsOf, meanMsOf, UNLOAD_MS } from './pace.js';
-import { copiesOf, isHeld } from './copies.js';
+import type { Copies } from './copies.js';
 import { isNeededByLarger } from './larger-models.js';
 import { loadAhead } from './prefetch.js';
 import type { Queue } from './queue.js';
@@ -36,14 +36,14 @@ export const chooseLoads = (queue: Queue, snapshot: Snapshot): LoadChoice => {
   const choosing = { servers, queue, taken, settled: new Set<ServerId>(), choice, snapshot };
   const candidates = candidatesOf(queue);
   for (const candidate of candidates) {
-    if (isHeld(candidate.group.key, snapshot.ledger)) continue;
+    if (queue.copies.has(candidate.group.key)) continue;
     const failure = hopeless(candidate, servers, snapshot);
     if (failure) choice.impossible.push({ step: candidate.head, failure });
     else chooseServer(candidate, choosing);
   }
   for (const step of snapshot.soon.values()) chooseAhead(step, choosing);
   for (const candidate of candidates)
-    if (isOverloaded(candidate.group, snapshot)) addCopy(candidate, choosing);
+    if (isOverloaded(candidate.group, queue.copies, snapshot)) addCopy(candidate, choosing);
   return choice;
 };
 
@@ -157,8 +157,8 @@ const working = (server: Server, { rivals }: Queue): number => {
 };
 
 const isLess = (a: readonly number[], b: readonly number[]): boolean => {
-  for (const [place, value] of a.entries()) {
-    const other = b[place] ?? 0;
+  for (let place = 0; place < a.length; place += 1) {
+    const [value = 0, other = 0] = [a[place], b[place]];
     if (value !== other) return value < other;
   }
   return false;
@@ -175,7 +175,7 @@ const wish = ({ profile }: Candidate, { spec }: Server, { evict }: Room): LoadWi
 const chooseAhead = ({ requirement }: ReadyStep, choosing: Choosing): void => {
   const { servers, queue, taken, choice, snapshot } = choosing;
   const key = requirementKey(requirement);
-  if (requirement.kind !== 'model' || queue.heads.has(key) || isHeld(key, snapshot.ledger)) return;
+  if (requirement.kind !== 'model' || queue.heads.has(key) || queue.copies.has(key)) return;
   let best: { readonly load: LoadWish; readonly rank: readonly number[] } | null = null;
   for (const server of servers) {
     if (taken.has(server.spec.serverId)) continue;
@@ -191,9 +191,13 @@ const chooseAhead = ({ requirement }: ReadyStep, choosing: Choosing): void => {
 };
 
 /** Whether what waits beyond the free slots is more than all copies can do while another one is loaded. */
-const isOverloaded = ({ key, size }: ReadyGroup, { ledger, paces, settings }: Snapshot): boolean => {
-  const copies = copiesOf(key, ledger);
-  if (copies.length === 0 || copies.some(({ residency }) => residency.state !== 'loaded')) return false;
+const isOverloaded = (
+  { key, size }: ReadyGroup,
+  all: Copies,
+  { ledger, paces, settings }: Snapshot,
+): boolean => {
+  const copies = all.get(key);
+  if (copies === undefined || copies.some(({ residency }) => residency.state !== 'loaded')) return false;
   let [slots, busy] = [0, 0];
   for (const { server, residency } of copies) {
     slots += residency.slots;

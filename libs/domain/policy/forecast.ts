@@ -1,5 +1,6 @@
 import { profileKey } from '../gpu/profile.js';
 import { chooseLoads } from './choose-loads.js';
+import { copiesIn } from './copies.js';
 import { ForeseenServers } from './foreseen-servers.js';
 import { aloneMsOf } from './pace.js';
 import { queueOf, turnsOf, type Queue } from './queue.js';
@@ -152,7 +153,8 @@ class Future {
     });
     const heads = new Map(groups.map(({ key, first }) => [key, first]));
     const rivals = new Map([...snapshot.soon, ...heads]);
-    return { groups, heads, rivals, ranking: this.#queue.ranking, turns: turnsOf(snapshot) };
+    const copies = copiesIn(snapshot.ledger);
+    return { groups, heads, rivals, ranking: this.#queue.ranking, turns: turnsOf(snapshot), copies };
   }
 
   #headOf(waiting: Waiting): ReadyStep {

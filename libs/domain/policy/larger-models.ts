@@ -1,5 +1,4 @@
 import type { Server } from '../gpu/gpu.js';
-import { isHeld } from './copies.js';
 import type { Queue } from './queue.js';
 import type { Candidate } from './server-verdict.js';
 import type { Snapshot } from './snapshot.js';
@@ -21,6 +20,6 @@ export const isNeededByLarger = (
   return queue.groups.some(({ key, requirement }) => {
     const needBytes = bytesOf(key);
     const fitsOnlyLarge = needBytes > leastBytes && needBytes <= spec.vramBytes;
-    return requirement.kind === 'model' && fitsOnlyLarge && !isHeld(key, snapshot.ledger);
+    return requirement.kind === 'model' && fitsOnlyLarge && !queue.copies.has(key);
   });
 };

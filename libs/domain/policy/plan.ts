@@ -1,6 +1,7 @@
 import { busySlots } from '../gpu/room.js';
 import type { ResidencyId, ServerId } from '../ids.js';
 import { compareSteps } from './ordering.js';
+import type { Copies } from './copies.js';
 import { queueOf, type Queue } from './queue.js';
 import type { ReadyGroup } from './ready-queue.js';
 import { chooseLoads, type LoadChoice } from './choose-loads.js';
@@ -21,10 +22,14 @@ type Closed = LoadChoice['closed'];
 
 type Place = { readonly serverId: ServerId; readonly residencyId?: ResidencyId; free: number };
 
-const place = ({ groups, ranking }: Queue, closed: Closed, snapshot: Snapshot): readonly Placement[] => {
+const place = (
+  { groups, ranking, copies }: Queue,
+  closed: Closed,
+  snapshot: Snapshot,
+): readonly Placement[] => {
   const compare = compareSteps(ranking);
   const open = groups.flatMap((group) => {
-    const places = freePlaces(group, closed, snapshot);
+    const places = freePlaces(group, copies, closed, snapshot);
     const first = places.length > 0 ? nextOf(group.steps) : null;
     return first ? [{ ...first, places }] : [];
   });
@@ -42,20 +47,22 @@ const place = ({ groups, ranking }: Queue, closed: Closed, snapshot: Snapshot): 
   return placements;
 };
 
-const freePlaces = (group: ReadyGroup, closed: Closed, snapshot: Snapshot): Place[] => {
-  const places: Place[] = [];
-  for (const server of snapshot.ledger.servers.values()) {
-    if (server.state !== 'up') continue;
-    const { serverId } = server.spec;
-    if (group.requirement.kind === 'cpu') {
-      if (server.spec.kind === 'cpu') places.push({ serverId, free: server.spec.slots - busySlots(server) });
-      continue;
-    }
-    for (const { residencyId, key, state, slots } of server.residencies.values()) {
-      if (key !== group.key || state !== 'loaded' || closed.has(residencyId)) continue;
-      places.push({ serverId, residencyId, free: slots - busySlots(server, residencyId) });
-    }
+const freePlaces = (group: ReadyGroup, copies: Copies, closed: Closed, snapshot: Snapshot): Place[] => {
+  const places = group.requirement.kind === 'cpu' ? cpuPlaces(snapshot) : [];
+  for (const { server, residency } of copies.get(group.key) ?? []) {
+    const { residencyId, state, slots } = residency;
+    if (state !== 'loaded' || closed.has(residencyId)) continue;
+    const free = slots - busySlots(server, residencyId);
+    places.push({ serverId: server.spec.serverId, residencyId, free });
   }
   for (const spot of places) spot.free -= snapshot.asked.get(slotPlace(spot.serverId, spot.residencyId)) ?? 0;
   return places.filter(({ free }) => free > 0);
+};
+
+const cpuPlaces = ({ ledger }: Snapshot): Place[] => {
+  const places: Place[] = [];
+  for (const server of ledger.servers.values())
+    if (server.state === 'up' && server.spec.kind === 'cpu')
+      places.push({ serverId: server.spec.serverId, free: server.spec.slots - busySlots(server) });
+  return places;
 };

@@ -1,12 +1,13 @@
 import type { ResidencyId } from '../ids.js';
 import { msOf } from '../time.js';
+import { copiesIn, type Copies } from './copies.js';
 import type { Ranking } from './ordering.js';
 import { loadMsOf, UNLOAD_MS } from './pace.js';
 import type { ReadyGroup } from './ready-queue.js';
 import type { ReadyStep } from './ready-step.js';
 import { rankingOf, type Snapshot } from './snapshot.js';
 
-/** What is ready at one moment, in its order. */
+/** What is ready at one moment, in its order, and where its models are. */
 export type Queue = {
   readonly groups: readonly ReadyGroup[];
   /** The next step of each group, by its key. */
@@ -16,6 +17,7 @@ export type Queue = {
   readonly ranking: Ranking;
   /** Until when each residency's turn lasts. */
   readonly turns: ReadonlyMap<ResidencyId, number>;
+  readonly copies: Copies;
 };
 
 export const queueOf = (snapshot: Snapshot): Queue => {
@@ -28,6 +30,7 @@ export const queueOf = (snapshot: Snapshot): Queue => {
     rivals: new Map([...snapshot.soon, ...heads]),
     ranking,
     turns: turnsOf(snapshot),
+    copies: copiesIn(snapshot.ledger),
   };
 };
 

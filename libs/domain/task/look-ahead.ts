@@ -45,6 +45,8 @@ export class LookAhead {
     for (const id of this.#active) {
       const task = this.book.open.get(id);
       if (task === undefined || task.ending !== null) continue;
+      // Most of what runs is all there is of its task, and nobody waits for it.
+      if (!task.steps.some(isPending) && !this.links.hasDependents(id)) continue;
       for (const coming of this.#behind(task, nowMs)) {
         const need = needOf(coming.step.spec.requirement);
         if (need.kind !== 'model' || coming.readyAtMs - nowMs > this.costs.swapMs(need)) continue;
@@ -56,9 +58,7 @@ export class LookAhead {
 
   /** Steps of the task itself; or when it is over with those that run, the first ones of tasks that wait for it alone. */
   *#behind(task: OpenTask, nowMs: number): Generator<Coming> {
-    const pending = task.steps.filter(({ progress }) => progress.status === 'pending');
-    // Most of what runs is all there is of its task, and nobody waits for it.
-    if (pending.length === 0 && !this.links.hasDependents(task.id)) return;
+    const pending = task.steps.filter(isPending);
     const endsAtMs = this.#endsOf(task, nowMs);
     for (const step of pending) {
       // It may never run, and a load for nothing would take somebody's place.
@@ -75,7 +75,7 @@ export class LookAhead {
       const waiting = this.book.open.get(id);
       if (waiting === undefined || !this.#waitsOnlyFor(waiting, task.id)) continue;
       for (const step of waiting.steps)
-        if (step.progress.status === 'pending' && step.spec.needs.length === 0 && !isUndecided(step))
+        if (isPending(step) && step.spec.needs.length === 0 && !isUndecided(step))
           yield { task: waiting, step, readyAtMs };
     }
   }
@@ -95,6 +95,8 @@ export class LookAhead {
     return task.ending === null && unmet.every((one) => one.taskId === taskId);
   }
 }
+
+const isPending = ({ progress }: Step): boolean => progress.status === 'pending';
 
 /** When the last of these steps has ended; null where they are over, or one of them does not run yet. */
 const readyAt = (
