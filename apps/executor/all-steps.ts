@@ -14,6 +14,7 @@ import { formatOutputStep } from './steps/format-output.step.js';
 import { httpRequestStep } from './steps/http-request.step.js';
 import { noopStep } from './steps/noop.step.js';
 import { ollamaAnalyzeStep } from './steps/ollama-analyze.step.js';
+import { ollamaRetrieveStep } from './steps/ollama-retrieve.step.js';
 import { ollamaChatStep, ollamaEmbedStep, ollamaGenerateStep } from './steps/ollama.steps.js';
 import { pdfText } from './steps/pdf-text.js';
 import { readFilesStep } from './steps/read-files.step.js';
@@ -59,6 +60,7 @@ export const allSteps = async (
     ['ollama_chat', ollamaChatStep],
     ['ollama_embed', ollamaEmbedStep],
     ['ollama_analyze', ollamaAnalyzeStep],
+    ['ollama_retrieve', ollamaRetrieveStep],
     ['http_request', httpRequestStep(config.httpAllow)],
     ['transform', transformStep],
     ['format_output', formatOutputStep],

@@ -68,6 +68,21 @@ const object = (
   additionalProperties: false,
 });
 
+const namedText: JsonSchema = {
+  anyOf: [
+    { type: 'string' },
+    {
+      type: 'object',
+      properties: {
+        name: { type: 'string', minLength: 1, maxLength: 256 },
+        path: { type: 'string', minLength: 1 },
+        text: { type: 'string' },
+      },
+      required: ['text'],
+    },
+  ],
+};
+
 const ALL: readonly StepType[] = [
   {
     name: 'noop',
@@ -148,16 +163,8 @@ const ALL: readonly StepType[] = [
         type: 'array',
         minItems: 1,
         maxItems: 256,
-        items: {
-          anyOf: [
-            { type: 'string', minLength: 1 },
-            object(['name', 'text'], {
-              name: { type: 'string', minLength: 1, maxLength: 256 },
-              text: { type: 'string', minLength: 1 },
-            }),
-          ],
-        },
-        description: 'Texts, or {name, text}',
+        items: namedText,
+        description: 'Texts, {name, text}, or files as `read_files` gives them',
       },
       prompt: { type: 'string', minLength: 1, description: 'What is asked about each chunk' },
       system: { type: 'string' },
@@ -168,6 +175,44 @@ const ALL: readonly StepType[] = [
       options: OLLAMA_OPTIONS_SCHEMA,
     }),
     output: '{text, parts: [{name, part, of, text, truncated?}], chunks, calls, shortened}',
+  },
+  {
+    name: 'ollama_retrieve',
+    description:
+      'The passages of texts that are nearest to a question, by `/api/embed` and the cosine of the vectors.',
+    needs: 'model',
+    input: object(['model', 'items', 'query'], {
+      model,
+      items: {
+        type: 'array',
+        minItems: 1,
+        maxItems: 256,
+        items: namedText,
+        description: 'Texts, {name, text}, or files as `read_files` gives them',
+      },
+      query: { type: 'string', minLength: 1, maxLength: 65_536 },
+      query_prefix: {
+        type: 'string',
+        maxLength: 1_024,
+        description: "What the model wants in front of a question, such as 'search_query: '",
+      },
+      text_prefix: {
+        type: 'string',
+        maxLength: 1_024,
+        description: "What the model wants in front of a passage, such as 'search_document: '",
+      },
+      chunk_tokens: { type: 'integer', minimum: 32, maximum: 10_000_000 },
+      overlap_tokens: { type: 'integer', minimum: 0, maximum: 10_000_000 },
+      top: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 100,
+        description: 'Passages that are given at most; 5 when absent',
+      },
+      min_score: { type: 'number', minimum: -1, maximum: 1, description: 'Passages below it are left out' },
+      options: OLLAMA_OPTIONS_SCHEMA,
+    }),
+    output: '{passages: [{number, name, part, of, text, score}], looked_at}',
   },
   {
     name: 'http_request',

@@ -1,10 +1,11 @@
 import type { GenerateRequest } from '#libs/model-runner/model-runner.js';
 import { StepError } from '../step-error.js';
 import { CHUNK_MIN_TOKENS, cutText, tokensAtMost } from './chunks.js';
+import { namedTexts, type TextItem } from './named-texts.js';
 
 /** The input of `ollama_analyze`, as its schema has checked it, without what is the same for every model step. */
 export type AnalyzeInput = {
-  readonly items: readonly (string | { readonly name: string; readonly text: string })[];
+  readonly items: readonly TextItem[];
   readonly prompt: string;
   readonly system?: string;
   readonly think?: GenerateRequest['think'];
@@ -57,8 +58,7 @@ export const analysisPlan = (input: AnalyzeInput, numCtx: number, numPredict: nu
     overlapMax,
     'overlap_tokens',
   );
-  const pieces = input.items.flatMap((item, n) => {
-    const { name, text } = typeof item === 'string' ? { name: String(n + 1), text: item } : item;
+  const pieces = namedTexts(input.items).flatMap(({ name, text }) => {
     const chunks = cutText(text, chunk, overlap);
     return chunks.map((part, at) => ({ name, part: at + 1, of: chunks.length, text: part }));
   });
