@@ -7,6 +7,7 @@ export type TemplateSource = {
   readonly list: () => readonly CompiledTemplate[];
   /** What keeps files from being used; their last good version serves on. */
   readonly problems: () => readonly TemplateProblem[];
+  readonly warnings: () => readonly TemplateProblem[];
 };
 
 /** Names listed in an error; the rest is in `GET /templates`. */
@@ -36,5 +37,9 @@ export class TemplateShelf {
 
   problems(): readonly TemplateProblem[] {
     return this.source.problems();
+  }
+
+  warnings(): readonly TemplateProblem[] {
+    return this.source.warnings();
   }
 }

@@ -1,3 +1,4 @@
+import { ExpressionError } from './expression-error.js';
 import { hasExpression, parseExpression, type Expression, type Scope } from './expression.js';
 
 /** A value with expressions in it, taken apart once: what is constant is never looked at again. */
@@ -26,14 +27,15 @@ export class FillError extends Error {
 /** Rejects a bad expression through `onError`, and takes its text as it stands. */
 export const valueTree = (
   value: unknown,
-  onError: (path: readonly string[], message: string) => void,
+  onError: (path: readonly string[], message: string, at: number | null) => void,
   path: readonly string[] = [],
 ): ValueTree => {
   if (typeof value === 'string' && hasExpression(value)) {
     try {
       return { kind: 'expression', path, expression: parseExpression(value) };
     } catch (error) {
-      onError(path, error instanceof Error ? error.message : String(error));
+      const at = error instanceof ExpressionError ? error.at : null;
+      onError(path, error instanceof Error ? error.message : String(error), at);
       return { kind: 'constant', value };
     }
   }
