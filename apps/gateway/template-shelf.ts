@@ -17,6 +17,11 @@ const NAMES_MAX = 20;
 export class TemplateShelf {
   constructor(private readonly source: TemplateSource) {}
 
+  /** What the folder has under that name now. */
+  current(name: string): CompiledTemplate | undefined {
+    return this.source.get(name);
+  }
+
   get(name: string): CompiledTemplate {
     const template = this.source.get(name);
     if (template) return template;

@@ -35,7 +35,11 @@ export type Expression = {
    * is null. Null for a text with more than one `{{ expression }}` in it. Throws when a limit is reached.
    */
   readonly holds: ((scope: Scope) => boolean) | null;
+  /** A text cut where an expression or a tag begins, for whoever knows some of it only. One piece where it cannot be cut. */
+  readonly pieces: () => readonly Piece[];
 };
+
+export type Piece = Pick<Expression, 'source' | 'references' | 'evaluate'>;
 
 export type Reference = readonly (string | null)[];
 
@@ -84,7 +88,8 @@ export const parseExpression = (source: string): Expression => {
   const [only] = templates;
   if (templates.length !== 1 || !(only instanceof Output)) {
     const evaluate = (scope: Scope): unknown => renderText(templates, scope);
-    return { source, references, offsets, plain: null, evaluate, holds: null };
+    const pieces = (): readonly Piece[] => piecesOf(templates, source);
+    return { source, references, offsets, plain: null, evaluate, holds: null, pieces };
   }
   const { value } = only;
   // The last filter is the one that turns values into text for the middle of a text; here the raw value is wanted.
@@ -99,14 +104,17 @@ export const parseExpression = (source: string): Expression => {
       ? first
       : null;
   const holds = (scope: Scope): boolean => isTrue(value, scope);
-  if (plain === null)
-    return { source, references, offsets, plain, evaluate: (scope) => rawValue(value, scope, true), holds };
+  const whole = { source, references, offsets, plain, holds };
+  if (plain === null) {
+    const evaluate = (scope: Scope): unknown => rawValue(value, scope, true);
+    return { ...whole, evaluate, pieces: () => [{ source, references, evaluate }] };
+  }
   // Most expressions are plain, and going there directly is ten times as fast as asking Liquid.
   const evaluate = (scope: Scope): unknown => {
     const found = read(scope, plain);
     return found === undefined ? rawValue(value, scope, false) : found;
   };
-  return { source, references, offsets, plain, evaluate, holds };
+  return { ...whole, evaluate, pieces: () => [{ source, references, evaluate }] };
 };
 
 const parsed = (source: string): Template[] => {
@@ -132,6 +140,21 @@ const readBy = (templates: Template[], source: string): Pick<Expression, 'refere
   }
   const all = [...found.values()];
   return { references: all.map(({ reference }) => reference), offsets: all.map(({ at }) => at) };
+};
+
+/** A name that the text gives itself (`assign`) ties its pieces together. */
+const piecesOf = (templates: Template[], source: string): readonly Piece[] => {
+  const { locals } = engine.analyzeSync(templates, { partials: false });
+  const cuts = Object.keys(locals).length > 0 ? [] : templates.map(({ token }) => token.begin);
+  const parts =
+    cuts.length === 0
+      ? [{ of: templates, text: source }]
+      : templates.map((template, n) => ({ of: [template], text: source.slice(cuts[n], cuts[n + 1]) }));
+  return parts.map(({ of, text }) => ({
+    source: text,
+    references: readBy(of, source).references,
+    evaluate: (scope) => renderText(of, scope),
+  }));
 };
 
 const lineBegins = (text: string): readonly number[] => {

@@ -176,7 +176,10 @@ const sourceOf = (tree: ValueTree, base: string, problem: SchemaProblem): ValueP
 };
 
 /** A declared parameter that was not given is null, so that expressions can ask for it. */
-const withMissing = (notGiven: Readonly<Record<string, null>>, context: RenderContext): RenderContext => ({
+export const withMissing = (
+  notGiven: Readonly<Record<string, null>>,
+  context: RenderContext,
+): RenderContext => ({
   steps: context.steps,
   parameters: { ...notGiven, ...context.parameters },
 });

@@ -34,7 +34,8 @@ export type TemplateFolderOptions = {
 /** An editor's save is several events; one look after the last of them is enough. */
 const SETTLE_MS = 50;
 
-const FILE = /\.(ya?ml|json)$/;
+/** Names of files that are read as templates. */
+export const TEMPLATE_FILE = /\.(ya?ml|json)$/;
 
 /** Rejects when the folder cannot be read; a bad file in it is only a problem. */
 export const openTemplateFolder = async (
@@ -145,7 +146,7 @@ class Shelf {
   /** In order, so that of two files with one template name the same one wins every time. Null: try again later. */
   async #names(problems: TemplateProblem[]): Promise<readonly string[] | null> {
     try {
-      const names = (await readdir(this.directory)).filter((name) => FILE.test(name)).toSorted();
+      const names = (await readdir(this.directory)).filter((name) => TEMPLATE_FILE.test(name)).toSorted();
       const { files: max } = TEMPLATE_LIMITS;
       if (names.length > max)
         problems.push(
