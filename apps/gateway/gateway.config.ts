@@ -1,4 +1,5 @@
 import { COMMON_SETTINGS } from '#libs/runtime/common.settings.js';
+import { NUM_CTX_DEFAULT } from '#libs/template/limits.js';
 import {
   integer,
   loadSettings,
@@ -39,7 +40,7 @@ export const GATEWAY_SETTINGS = {
   numCtx: integer({
     env: 'ORCHESTRA_NUM_CTX',
     meaning: 'Context window of steps that do not say `options.num_ctx`. Larger costs VRAM in every slot.',
-    fallback: 4096,
+    fallback: NUM_CTX_DEFAULT,
     min: 4,
     max: 10_000_000,
     unit: 'tokens',

@@ -18,6 +18,8 @@ import { TaskChanges } from './task-changes.js';
 import { TaskHistory } from './task-history.js';
 import { TaskStream } from './task-stream.js';
 import { TasksController } from './tasks.controller.js';
+import { TemplateFinder } from './template-finder.js';
+import { TemplateRendering } from './template-rendering.js';
 import { TemplateShelf } from './template-shelf.js';
 import { TemplatesController } from './templates.controller.js';
 import { WorkflowSubmission } from './workflow-submission.js';
@@ -35,6 +37,8 @@ export type GatewayParts = {
   readonly history: TaskHistory;
   readonly stream: TaskStream;
   readonly shelf: TemplateShelf;
+  readonly templates: TemplateFinder;
+  readonly rendering: TemplateRendering;
   readonly metrics: Metrics;
 };
 
@@ -51,6 +55,8 @@ export class GatewayModule {
       { provide: TaskHistory, useValue: parts.history },
       { provide: TaskStream, useValue: parts.stream },
       { provide: TemplateShelf, useValue: parts.shelf },
+      { provide: TemplateFinder, useValue: parts.templates },
+      { provide: TemplateRendering, useValue: parts.rendering },
       { provide: Metrics, useValue: parts.metrics },
       { provide: LateDecisions, useValue: parts.late },
     ]);
@@ -68,6 +74,8 @@ export class GatewayModule {
       TaskHistory,
       TaskStream,
       TemplateShelf,
+      TemplateFinder,
+      TemplateRendering,
       Metrics,
       LateDecisions,
     ];

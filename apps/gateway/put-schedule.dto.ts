@@ -18,6 +18,7 @@ import { CATCH_UPS, OVERLAPS, type CatchUp, type Overlap } from '#libs/domain/sc
 import { DurationConstraint } from './http/duration.js';
 import { PointInTimeConstraint } from './http/point-in-time.js';
 import { TEXT, TEXT_SAYS } from './http/short-text.js';
+import { TEMPLATE_REF, TEMPLATE_REF_SAYS } from './template-ref.js';
 import { Optional } from './http/validation.js';
 import { whole } from './list-tasks.dto.js';
 import { ID, ID_SAYS, LabelsConstraint, PRIORITY_SAYS } from './submit-task.dto.js';
@@ -55,8 +56,11 @@ class TimeZoneConstraint implements ValidatorConstraintInterface {
 
 /** Body of `PUT /schedules/{id}`. */
 export class PutScheduleDto {
-  @ApiProperty({ description: 'Name of a template.', example: 'ollama-inference' })
-  @Matches(ID, { message: ID_SAYS })
+  @ApiProperty({
+    description: 'Name of a template; with `@3` or `@<hash>` that version of it.',
+    example: 'ollama-inference',
+  })
+  @Matches(TEMPLATE_REF, { message: TEMPLATE_REF_SAYS })
   template!: string;
 
   @ApiPropertyOptional({

@@ -4,12 +4,12 @@ import type { PutScheduleDto } from './put-schedule.dto.js';
 import { scheduleSpecOf } from './schedule-spec.js';
 import type { SchedulerClient } from './scheduler-client.js';
 import type { TemplateRegistry } from './template-registry.js';
-import type { TemplateShelf } from './template-shelf.js';
+import type { TemplateFinder } from './template-finder.js';
 
 /** Checks a schedule against its template, makes the command of it, and sends it behind the template. */
 export class SchedulePutting {
   constructor(
-    private readonly shelf: TemplateShelf,
+    private readonly templates: TemplateFinder,
     private readonly scheduler: SchedulerClient,
     private readonly numCtx: number,
     private readonly registry: TemplateRegistry,
@@ -20,9 +20,9 @@ export class SchedulePutting {
     request: PutScheduleDto,
     traceparent: string | undefined,
   ): Promise<CommandAnswer | null> {
-    const template = this.shelf.get(request.template);
+    const { template, isCurrent } = await this.templates.find(request.template);
     const schedule = scheduleSpecOf(request, template, this.numCtx);
-    return await this.registry.submitWith([template], () => {
+    return await this.registry.submitWith(isCurrent ? [template] : [], () => {
       const command: PutSchedule = { kind: 'put-schedule', commandId: randomUUID(), scheduleId, schedule };
       return this.scheduler.send(command, traceparent);
     });

@@ -7,6 +7,7 @@ import { utcOf } from './http/point-in-time.js';
 import { ApiError } from './http/problem.js';
 import type { PutScheduleDto } from './put-schedule.dto.js';
 import { PRIORITY_DEFAULT } from './submission.js';
+import { partsOf } from './template-ref.js';
 
 /** The parameters of a schedule stand in the log with every firing, twice. */
 const PARAMETERS_MAX_BYTES = 64 * 1024;
@@ -41,7 +42,7 @@ export const scheduleSpecOf = (
 
 const taskOf = (request: PutScheduleDto, { name, version }: CompiledTemplate, numCtx: number) => ({
   workspace: request.workspace ?? 'default',
-  template: request.template_version === 'pinned' ? { name, version } : { name },
+  template: isPinned(request) ? { name, version } : { name },
   // Not with the defaults of this version filled in: another one may have others.
   parameters: request.parameters ?? {},
   numCtx,
@@ -50,6 +51,19 @@ const taskOf = (request: PutScheduleDto, { name, version }: CompiledTemplate, nu
   ...(request.queue_ttl_ms === undefined ? {} : { queueTtlMs: request.queue_ttl_ms }),
   ...(request.deadline_ms === undefined ? {} : { deadlineMs: request.deadline_ms }),
 });
+
+/** A version that is named is that of every firing. */
+const isPinned = ({ template, template_version: version }: PutScheduleDto): boolean => {
+  const isNamed = partsOf(template).selector !== null;
+  if (isNamed && version === 'latest')
+    throw refused(
+      'template_version',
+      version,
+      `contradicts ${template}`,
+      'pinned, or a name without version',
+    );
+  return isNamed || version === 'pinned';
+};
 
 const RULES = ['cron', 'every', 'at'] as const;
 

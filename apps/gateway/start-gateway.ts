@@ -18,8 +18,11 @@ import { SchedulerClient } from './scheduler-client.js';
 import { Submission } from './submission.js';
 import { TaskHistory } from './task-history.js';
 import { TaskStream } from './task-stream.js';
+import { TemplateFinder } from './template-finder.js';
 import { TemplateRegistry } from './template-registry.js';
+import { TemplateRendering } from './template-rendering.js';
 import { TemplateShelf } from './template-shelf.js';
+import { TemplateVersions } from './template-versions.js';
 import { ToldPosition } from './told-position.js';
 import { WorkflowSubmission } from './workflow-submission.js';
 
@@ -39,6 +42,7 @@ export const startGateway = async (
   const registry = new TemplateRegistry((command) => scheduler.post(command));
   const folder = await openTemplates(config.templatesDir, registry, logger);
   const shelf = new TemplateShelf(folder);
+  const templates = new TemplateFinder(shelf, new TemplateVersions(tasks));
   const platform = new PlatformClient(connection);
   const late = new LateDecisions();
   const stream = new TaskStream(connection, tasks, config.streamsMax, logger, position);
@@ -46,11 +50,13 @@ export const startGateway = async (
     scheduler,
     platform,
     shelf,
+    templates,
+    rendering: new TemplateRendering(templates, config.numCtx),
     results: new ResultsClient(connection, position),
     late,
-    submission: new Submission(shelf, scheduler, config.numCtx, systemClock, late, registry),
-    workflows: new WorkflowSubmission(shelf, scheduler, config.numCtx, systemClock, late, registry),
-    schedules: new SchedulePutting(shelf, scheduler, config.numCtx, registry),
+    submission: new Submission(templates, scheduler, config.numCtx, systemClock, late, registry),
+    workflows: new WorkflowSubmission(templates, scheduler, config.numCtx, systemClock, late, registry),
+    schedules: new SchedulePutting(templates, scheduler, config.numCtx, registry),
     history: new TaskHistory(tasks, position),
     stream,
     metrics: new Metrics(platform, () => ({ streams: stream.open, waiting: scheduler.waiting })),

@@ -13,7 +13,7 @@ import { dependenciesOf, keptOf, type PastTask } from './past-task.js';
 import { queueTimesOf } from './queue-times.js';
 import { newTaskId } from './task-id.js';
 import type { TemplateRegistry } from './template-registry.js';
-import type { TemplateShelf } from './template-shelf.js';
+import type { TemplateFinder } from './template-finder.js';
 
 export type Submitted = { readonly command: SubmitTask; readonly answer: CommandAnswer | null };
 
@@ -23,7 +23,7 @@ export const PRIORITY_DEFAULT = 5;
 /** Checks a request against its template, makes the command of it, and sends it. */
 export class Submission {
   constructor(
-    private readonly shelf: TemplateShelf,
+    private readonly templates: TemplateFinder,
     private readonly scheduler: SchedulerClient,
     private readonly numCtx: number,
     private readonly clock: Clock,
@@ -38,9 +38,9 @@ export class Submission {
     idempotencyKey: string | undefined,
     traceparent: string | undefined,
   ): Promise<Submitted> {
-    const template = this.shelf.get(request.template);
+    const { template, isCurrent } = await this.templates.find(request.template);
     const command = this.#command(request, template, idempotencyKey);
-    const answer = await this.registry.submitWith([template], (isRepeated) =>
+    const answer = await this.registry.submitWith(isCurrent ? [template] : [], (isRepeated) =>
       this.#send(isRepeated ? { ...command, commandId: randomUUID() } : command, traceparent),
     );
     return { command, answer };

@@ -10,6 +10,7 @@ import {
   type ValidatorConstraintInterface,
 } from 'class-validator';
 import { AHEAD_MAX_MS, PointInTimeConstraint } from './http/point-in-time.js';
+import { TEMPLATE_REF, TEMPLATE_REF_SAYS } from './template-ref.js';
 import { Optional } from './http/validation.js';
 
 /** Ids become subject tokens: lower-case letters, digits, `-`. */
@@ -62,8 +63,11 @@ class DependenciesConstraint implements ValidatorConstraintInterface {
 
 /** Body of `POST /tasks`. */
 export class SubmitTaskDto {
-  @ApiProperty({ description: 'Name of a template.', example: 'ollama-inference' })
-  @Matches(ID, { message: ID_SAYS })
+  @ApiProperty({
+    description: 'Name of a template; with `@3` or `@<hash>` that version of it.',
+    example: 'ollama-inference',
+  })
+  @Matches(TEMPLATE_REF, { message: TEMPLATE_REF_SAYS })
   template!: string;
 
   @ApiPropertyOptional({ description: "Parameters, as the template's schema wants them.", type: Object })

@@ -14,6 +14,7 @@ import {
   type ValidatorConstraintInterface,
 } from 'class-validator';
 import { ON_FAILURE, type OnFailure } from '#libs/domain/task/workflow.js';
+import { TEMPLATE_REF, TEMPLATE_REF_SAYS } from './template-ref.js';
 import { Optional } from './http/validation.js';
 import { whole } from './list-tasks.dto.js';
 import { ID, ID_SAYS, LabelsConstraint } from './submit-task.dto.js';
@@ -74,8 +75,11 @@ class TasksConstraint implements ValidatorConstraintInterface {
 
 /** One task of a workflow, under its name. */
 export class WorkflowTaskDto {
-  @ApiProperty({ description: 'Name of a template.', example: 'ollama-inference' })
-  @Matches(ID, { message: ID_SAYS })
+  @ApiProperty({
+    description: 'Name of a template; with `@3` or `@<hash>` that version of it.',
+    example: 'ollama-inference',
+  })
+  @Matches(TEMPLATE_REF, { message: TEMPLATE_REF_SAYS })
   template!: string;
 
   @ApiPropertyOptional({

@@ -7,6 +7,7 @@ export type TemplateSource = {
   readonly list: () => readonly CompiledTemplate[];
   /** What keeps files from being used; their last good version serves on. */
   readonly problems: () => readonly TemplateProblem[];
+  readonly warnings: () => readonly TemplateProblem[];
 };
 
 /** Names listed in an error; the rest is in `GET /templates`. */
@@ -15,6 +16,11 @@ const NAMES_MAX = 20;
 /** Finds templates by name for the API, and says what there is where a name is not known. */
 export class TemplateShelf {
   constructor(private readonly source: TemplateSource) {}
+
+  /** What the folder has under that name now. */
+  current(name: string): CompiledTemplate | undefined {
+    return this.source.get(name);
+  }
 
   get(name: string): CompiledTemplate {
     const template = this.source.get(name);
@@ -36,5 +42,9 @@ export class TemplateShelf {
 
   problems(): readonly TemplateProblem[] {
     return this.source.problems();
+  }
+
+  warnings(): readonly TemplateProblem[] {
+    return this.source.warnings();
   }
 }

@@ -1,18 +1,24 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { ApiConsumes, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { compileTemplate } from '#libs/template/compile-template.js';
-import type { CompiledTemplate } from '#libs/template/compiled-template.js';
+import { compileTemplate, type Compiled } from '#libs/template/compile-template.js';
+import { templateDiff } from '#libs/template/template-diff.js';
 import { validateParameters } from '#libs/template/validate-parameters.js';
 import { schemaRef } from './http/openapi-schemas.js';
 import { ApiError } from './http/problem.js';
+import { TemplateFinder } from './template-finder.js';
+import { TemplateRendering } from './template-rendering.js';
 import { TemplateShelf } from './template-shelf.js';
-import { ValidateBodyDto, ValidateQueryDto } from './validate-template.dto.js';
+import { DiffQueryDto, RenderBodyDto, ValidateBodyDto, ValidateQueryDto } from './validate-template.dto.js';
 
 /** What templates there are, and whether one, or what is meant for one, is right. */
 @ApiTags('templates')
 @Controller('api/v1/templates')
 export class TemplatesController {
-  constructor(@Inject(TemplateShelf) private readonly shelf: TemplateShelf) {}
+  constructor(
+    @Inject(TemplateShelf) private readonly shelf: TemplateShelf,
+    @Inject(TemplateFinder) private readonly templates: TemplateFinder,
+    @Inject(TemplateRendering) private readonly rendering: TemplateRendering,
+  ) {}
 
   @Get()
   @ApiOperation({ summary: 'All templates, and what is wrong with files that cannot be used' })
@@ -21,16 +27,56 @@ export class TemplatesController {
     const items = this.shelf
       .list()
       .map(({ name, version, description, parameters }) => ({ name, version, description, parameters }));
-    return { items, problems: this.shelf.problems() };
+    return { items, problems: this.shelf.problems(), warnings: this.shelf.warnings() };
   }
 
   @Get(':name')
   @ApiOperation({ summary: 'One template with its parameters and steps' })
-  @ApiParam({ name: 'name' })
+  @ApiParam({ name: 'name', description: 'Its name; with `@3` or `@<hash>` that version of it.' })
   @ApiResponse({ status: 200, description: 'The template.', schema: schemaRef('Template') })
-  get(@Param('name') name: string): object {
-    const { parametersSchema, ...template } = this.shelf.get(name);
+  async get(@Param('name') name: string): Promise<object> {
+    const { parametersSchema, ...template } = (await this.templates.find(name)).template;
     return { ...template, parameters_schema: parametersSchema };
+  }
+
+  @Get(':name/versions')
+  @ApiOperation({
+    summary: 'Its versions, newest first',
+    description: 'All that the log has, also of a template whose file is gone; the last 1000 of them.',
+  })
+  @ApiParam({ name: 'name' })
+  @ApiResponse({ status: 200, description: 'The versions.', schema: schemaRef('TemplateVersions') })
+  async versions(@Param('name') name: string): Promise<object> {
+    const versions = await this.templates.list(name);
+    const items = versions.map(({ number, version, registeredAt, isCurrent }) => ({
+      number,
+      version,
+      registered_at: registeredAt,
+      current: isCurrent,
+    }));
+    return { name, items };
+  }
+
+  @Get(':name/diff')
+  @ApiOperation({ summary: 'What differs between two versions' })
+  @ApiParam({ name: 'name' })
+  @ApiResponse({ status: 200, description: 'The differences.', schema: schemaRef('TemplateDiff') })
+  async diff(@Param('name') name: string, @Query() { from, to = 'latest' }: DiffQueryDto): Promise<object> {
+    const { template: before } = await this.templates.find(`${name}@${from}`);
+    const { template: after } = await this.templates.find(`${name}@${to}`);
+    return { name, from: before.version, to: after.version, changes: templateDiff(before, after) };
+  }
+
+  @Post(':name/render')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'What a task of it would be, without running anything',
+    description: 'The graph of its steps, with all that follows from the parameters filled in.',
+  })
+  @ApiParam({ name: 'name', description: 'Its name; with `@3` or `@<hash>` that version of it.' })
+  @ApiResponse({ status: 200, description: 'The dry run.', schema: schemaRef('DryRun') })
+  async render(@Param('name') name: string, @Body() { parameters }: RenderBodyDto): Promise<object> {
+    return await this.rendering.render(name, parameters ?? {});
   }
 
   @Post('validate')
@@ -42,7 +88,10 @@ export class TemplatesController {
   })
   @ApiConsumes('application/json', 'application/yaml')
   @ApiResponse({ status: 200, description: 'It is right.', schema: schemaRef('Validated') })
-  validate(@Query() { template_name: name }: ValidateQueryDto, @Body() body: ValidateBodyDto): object {
+  async validate(
+    @Query() { template_name: name }: ValidateQueryDto,
+    @Body() body: ValidateBodyDto,
+  ): Promise<object> {
     if (name === undefined && body.template === undefined) {
       throw new ApiError(
         'VALIDATION_FAILED',
@@ -50,8 +99,11 @@ export class TemplatesController {
         [{ path: 'template_name', message: 'is missing', accepted: 'the name of a template' }],
       );
     }
-    const template = body.template === undefined ? this.shelf.get(name ?? '') : compiled(body.template);
-    const found = { valid: true, name: template.name, version: template.version };
+    const { template, warnings } =
+      body.template === undefined
+        ? { ...(await this.templates.find(name ?? '')), warnings: [] }
+        : compiled(body.template);
+    const found = { valid: true, name: template.name, version: template.version, warnings };
     if (body.parameters === undefined && body.template !== undefined) return found;
     const checked = validateParameters(template, body.parameters ?? {});
     if (!checked.ok) {
@@ -62,11 +114,11 @@ export class TemplatesController {
   }
 }
 
-const compiled = (template: string | Record<string, unknown>): CompiledTemplate => {
+const compiled = (template: string | Record<string, unknown>): Extract<Compiled, { readonly ok: true }> => {
   // JSON is YAML, so an object is checked by the same rules as a text.
   const text = typeof template === 'string' ? template : JSON.stringify(template, null, 2);
   const result = compileTemplate(text, 'template');
-  if (result.ok) return result.template;
+  if (result.ok) return result;
   const problems = result.problems.map(({ path, message, line, column }) => ({
     path: path === '' ? 'template' : path,
     message: `line ${line}, column ${column}: ${message}`,

@@ -1,4 +1,4 @@
-import { ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import {
   IsObject,
   Matches,
@@ -8,6 +8,7 @@ import {
 } from 'class-validator';
 import { TEMPLATE_LIMITS } from '#libs/template/limits.js';
 import { Optional } from './http/validation.js';
+import { TEMPLATE_REF, TEMPLATE_REF_SAYS, VERSION_SELECTOR, VERSION_SELECTOR_SAYS } from './template-ref.js';
 
 @ValidatorConstraint({ name: 'template' })
 class TemplateTextConstraint implements ValidatorConstraintInterface {
@@ -25,8 +26,28 @@ class TemplateTextConstraint implements ValidatorConstraintInterface {
 export class ValidateQueryDto {
   @ApiPropertyOptional({ description: 'Check `parameters` against this template.' })
   @Optional()
-  @Matches(/^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/, { message: 'must be the name of a template' })
+  @Matches(TEMPLATE_REF, { message: TEMPLATE_REF_SAYS })
   template_name?: string;
+}
+
+/** Body of `POST /templates/{name}/render`. */
+export class RenderBodyDto {
+  @ApiPropertyOptional({ description: 'Parameters, as for a submission.', type: Object })
+  @Optional()
+  @IsObject({ message: 'must be an object' })
+  parameters?: Record<string, unknown>;
+}
+
+/** Query of `GET /templates/{name}/diff`. */
+export class DiffQueryDto {
+  @ApiProperty({ description: 'A version: its number or its hash.', example: '1' })
+  @Matches(VERSION_SELECTOR, { message: VERSION_SELECTOR_SAYS })
+  from!: string;
+
+  @ApiPropertyOptional({ description: 'Another one.', default: 'latest' })
+  @Optional()
+  @Matches(VERSION_SELECTOR, { message: VERSION_SELECTOR_SAYS })
+  to?: string;
 }
 
 /** Body of `POST /templates/validate`. */

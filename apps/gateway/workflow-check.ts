@@ -12,7 +12,7 @@ import {
   type NeedDto,
   type SubmitWorkflowDto,
 } from './submit-workflow.dto.js';
-import type { TemplateShelf } from './template-shelf.js';
+import { TEMPLATE_REF } from './template-ref.js';
 
 /** A task of a workflow that passed every check. */
 export type CheckedTask = {
@@ -25,10 +25,19 @@ export type CheckedTask = {
   readonly steps: readonly StepSpec[];
 };
 
+/** Throws `ApiError` for what is no template. */
+type TemplateOf = (ref: string) => CompiledTemplate;
+
+/** What a request calls the templates of its tasks, before it is checked. */
+export const templateRefsOf = ({ tasks }: SubmitWorkflowDto): readonly string[] =>
+  Object.values(tasks as Readonly<Record<string, { readonly template?: unknown } | null>>)
+    .map((task) => task?.template)
+    .filter((ref) => typeof ref === 'string' && TEMPLATE_REF.test(ref)) as readonly string[];
+
 /** The tasks, each behind those that it needs. Throws `ApiError` with everything that is wrong and where, such as `tasks.draft.needs[0]`. */
 export const checkedWorkflow = (
   { tasks }: SubmitWorkflowDto,
-  shelf: TemplateShelf,
+  templateOf: TemplateOf,
   numCtx: number,
 ): readonly CheckedTask[] => {
   const parts = partsOf(tasks);
@@ -42,7 +51,7 @@ export const checkedWorkflow = (
     const request = parts.get(name);
     if (request === undefined) return [];
     try {
-      return [checkedTask(name, request, reachable.get(name) ?? new Set(), shelf, numCtx)];
+      return [checkedTask(name, request, reachable.get(name) ?? new Set(), templateOf, numCtx)];
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       errors.push(error);
@@ -95,11 +104,11 @@ const checkedTask = (
   name: string,
   request: WorkflowTaskDto,
   readable: ReadonlySet<string>,
-  shelf: TemplateShelf,
+  templateOf: TemplateOf,
   numCtx: number,
 ): CheckedTask => {
   try {
-    const template = shelf.get(request.template);
+    const template = templateOf(request.template);
     const early = checkEarly(template, request.parameters ?? {}, readable);
     if (!early.ok) {
       const said = early.problems.map(({ path, message }) => `${path}: ${message}`).join('; ');

@@ -10,8 +10,8 @@ import { PRIORITY_DEFAULT } from './submission.js';
 import type { SubmitWorkflowDto } from './submit-workflow.dto.js';
 import { newTaskId } from './task-id.js';
 import type { TemplateRegistry } from './template-registry.js';
-import type { TemplateShelf } from './template-shelf.js';
-import { checkedWorkflow, type CheckedTask } from './workflow-check.js';
+import type { TemplateFinder } from './template-finder.js';
+import { checkedWorkflow, templateRefsOf, type CheckedTask } from './workflow-check.js';
 
 export type SubmittedWorkflow = {
   readonly command: SubmitWorkflow;
@@ -21,7 +21,7 @@ export type SubmittedWorkflow = {
 /** Checks all tasks of a workflow against their templates, makes one command of them, and sends it. */
 export class WorkflowSubmission {
   constructor(
-    private readonly shelf: TemplateShelf,
+    private readonly templates: TemplateFinder,
     private readonly scheduler: SchedulerClient,
     private readonly numCtx: number,
     private readonly clock: Clock,
@@ -34,9 +34,11 @@ export class WorkflowSubmission {
     idempotencyKey: string | undefined,
     traceparent: string | undefined,
   ): Promise<SubmittedWorkflow> {
-    const checked = checkedWorkflow(request, this.shelf, this.numCtx);
+    const templateOf = await this.templates.all(templateRefsOf(request));
+    const checked = checkedWorkflow(request, (ref) => templateOf(ref).template, this.numCtx);
     const command = this.#command(request, checked, idempotencyKey);
-    const templates = new Map(checked.map(({ template }) => [template.version, template]));
+    const current = checked.filter(({ request: { template } }) => templateOf(template).isCurrent);
+    const templates = new Map(current.map(({ template }) => [template.version, template]));
     const answer = await this.registry.submitWith([...templates.values()], (isRepeated) =>
       this.#send(isRepeated ? { ...command, commandId: randomUUID() } : command, traceparent),
     );

@@ -104,7 +104,7 @@ export const ERRORS = {
   HTTP_SERVER_FAILED: { http: 502, retry: 'yes', title: 'The server of a request has failed or is busy' },
   HTTP_STATUS_UNEXPECTED: { http: 422, retry: 'no', title: 'A request was answered with another status' },
   HTTP_ANSWER_INVALID: { http: 422, retry: 'no', title: 'The answer to a request is of no use' },
-  VALUE_REFUSED: { http: 422, retry: 'no', title: 'A value is not as the step requires' },
+  VALUE_REFUSED: { http: 422, retry: 'no', title: 'A value is not as the template requires' },
   TEMPLATE_RENDER_FAILED: { http: 422, retry: 'no', title: 'The template could not be filled in' },
   OUTPUT_TOO_LARGE: { http: 422, retry: 'no', title: 'The output is too large' },
 

@@ -1,18 +1,28 @@
 import { authoredCheck } from './authored-schema.js';
-import type { JsonSchema, ParameterSpec } from './compiled-template.js';
+import type { JsonSchema, OutputSpec, ParameterSpec } from './compiled-template.js';
 import type { CheckedStep } from './check-steps.js';
 import { describeSchema, shown } from './describe-schema.js';
 import type { Reference } from './expression.js';
 import { RUNNER_OPTION_NAMES } from './ollama-options.schema.js';
+import { parameterSchema } from './parameters-schema.js';
 import { pathText, schemaCheck, startsWith, type SchemaCheck } from './schema-check.js';
+import { didYouMean } from './suggest.js';
 import { STEP_TYPES, type StepType } from './step-types.js';
 import { expressionsOf, valueTree, type ExpressionPlace } from './value-tree.js';
 import type { Path, YamlSource } from './yaml-source.js';
 
 type Declared = Readonly<Record<string, ParameterSpec>>;
 
+/** Steps that an expression may read; `own`: the one in which it stands. */
+type Readable = { readonly steps: ReadonlySet<string>; readonly own?: string };
+
 /** Checks of `with` and `output`: what their expressions read, and whether their literals fit the step type. */
 export class InputChecks {
+  /** Parameters that something reads. */
+  readonly #read = new Set<string>();
+  /** An expression reads them by a name that is computed, or all of them at once. */
+  #readsAny = false;
+
   constructor(
     private readonly source: YamlSource,
     private readonly parameters: Declared,
@@ -21,24 +31,45 @@ export class InputChecks {
 
   step({ step, path, ancestors }: CheckedStep): void {
     const { with: input, type, when } = step;
-    if (when !== undefined) this.#condition([...path, 'when'], when, ancestors);
+    const scope: Readable = { steps: ancestors, own: step.id };
+    if (when !== undefined) this.#condition([...path, 'when'], when, scope);
     const at: Path = [...path, 'with'];
-    const places = this.#expressions(at, input, ancestors);
+    const places = this.#expressions(at, input, scope);
     const stepType = STEP_TYPES.get(type);
     if (stepType === undefined) return;
-    this.#literals(at, input, stepType, places);
-    for (const place of places) this.#typeOf(at, place, stepType);
+    this.#literals(at, input, checkOf(stepType), places);
+    for (const place of places) this.#typeOf(at, place, stepType.input);
     if (stepType.needs === 'model') this.#placement(at, places);
     this.#schemas(at, input, stepType, places);
   }
 
   output(value: unknown): void {
-    this.#expressions(['output'], value, new Set(this.stepIds));
+    this.#expressions(['output'], value, { steps: new Set(this.stepIds) });
+  }
+
+  outputs(outputs: Readonly<Record<string, OutputSpec>>): void {
+    for (const [name, { value, ...spec }] of Object.entries(outputs)) {
+      const at: Path = ['outputs', name, 'value'];
+      const places = this.#expressions(at, value, { steps: new Set(this.stepIds) });
+      const schema = parameterSchema(spec);
+      if (value !== null) this.#literals(at, value, schemaCheck(schema), places);
+      for (const place of places) this.#typeOf(at, place, schema);
+    }
+  }
+
+  /** Call it last: whoever gives a parameter expects it to make a difference. */
+  unused(): void {
+    if (this.#readsAny) return;
+    for (const name of Object.keys(this.parameters)) {
+      if (this.#read.has(name)) continue;
+      const accepted = `{{ parameters.${name} }} in a step or in output, or no such declaration`;
+      this.source.warning(['parameters', name], `nothing reads it; accepted: ${accepted}`, 'key');
+    }
   }
 
   /** Text around an expression makes text of it, which is true whatever it says. */
-  #condition(at: Path, when: string, ancestors: ReadonlySet<string>): void {
-    const [place] = this.#expressions(at, when, ancestors);
+  #condition(at: Path, when: string, readable: Readable): void {
+    const [place] = this.#expressions(at, when, readable);
     if (place && place.expression.holds === null)
       this.source.problem(
         at,
@@ -46,57 +77,51 @@ export class InputChecks {
       );
   }
 
-  #expressions(at: Path, value: unknown, readable: ReadonlySet<string>): readonly ExpressionPlace[] {
-    const tree = valueTree(value, (path, message) => this.source.problem([...at, ...path], message));
+  #expressions(at: Path, value: unknown, readable: Readable): readonly ExpressionPlace[] {
+    const tree = valueTree(value, (path, message, offset) =>
+      this.source.problem([...at, ...path], message, offset ?? 'value'),
+    );
     const places = expressionsOf(tree);
     for (const { path, expression } of places) {
-      for (const reference of expression.references) this.#reference([...at, ...path], reference, readable);
+      for (const [n, reference] of expression.references.entries()) {
+        const wrong = this.#reference(reference, readable);
+        if (wrong === null) continue;
+        const said = `${referenceText(reference)}: ${wrong}`;
+        this.source.problem([...at, ...path], said, expression.offsets[n] ?? 'value');
+      }
     }
     return places;
   }
 
-  #reference(at: Path, reference: Reference, readable: ReadonlySet<string>): void {
-    const [root, name, ...fields] = reference;
-    const text = referenceText(reference);
-    if (root === 'parameters') {
-      if (name === undefined || (name !== null && Object.hasOwn(this.parameters, name))) return;
-      const names = Object.keys(this.parameters).join(', ') || 'none are declared';
-      this.source.problem(at, `${text}: there is no such parameter; accepted: ${names}`);
-    } else if (root !== 'steps') {
-      this.source.problem(
-        at,
-        `${text}: there is no such name; accepted: parameters.<name>, steps.<id>.output, steps.<id>.status, steps.<id>.error`,
-      );
-    } else if (name === undefined || name === null || !this.stepIds.includes(name)) {
-      this.source.problem(
-        at,
-        `${text}: there is no such step; accepted: ${[...readable].join(', ') || 'none here'}`,
-      );
-    } else if (!readable.has(name)) {
-      const accepted = [...readable].join(', ') || `none; put '${name}' into needs`;
-      this.source.problem(at, `${text}: this step does not wait for '${name}'; accepted: ${accepted}`);
-    } else {
-      this.#field(at, text, name, fields);
-    }
+  /** What is wrong with a name that an expression reads; null for nothing. */
+  #reference([root, name, ...fields]: Reference, { steps, own }: Readable): string | null {
+    if (root === 'parameters') return this.#parameter(name);
+    if (root !== 'steps')
+      return `there is no such name${didYouMean(root, ROOTS)}; accepted: parameters.<name>, steps.<id>.output, steps.<id>.status, steps.<id>.error`;
+    const names = [...steps];
+    if (name === undefined || name === null || !this.stepIds.includes(name))
+      return `there is no such step${didYouMean(name, names)}; accepted: ${names.join(', ') || 'none here'}`;
+    if (name === own)
+      return `a step cannot read of itself what is not there before it has ended; accepted: ${names.join(', ') || 'none here'}`;
+    if (!steps.has(name))
+      return `this step does not wait for '${name}'; accepted: ${names.join(', ') || 'none'}; put '${name}' into needs to wait for it`;
+    return fieldProblem(`steps.${name}`, fields);
   }
 
-  #field(at: Path, text: string, name: string, [field, deeper]: Reference): void {
-    const step = `steps.${name}`;
-    if (field === 'error' && deeper !== undefined && deeper !== 'code' && deeper !== 'message')
-      this.source.problem(
-        at,
-        `${text}: an error only has its code and message; accepted: ${step}.error.code, ${step}.error.message`,
-      );
-    if (field === 'output' || field === 'status' || field === 'error') return;
-    this.source.problem(
-      at,
-      `${text}: a step only has its output, status and error; accepted: ${step}.output, ${step}.status, ${step}.error`,
-    );
+  #parameter(name: Reference[number] | undefined): string | null {
+    if (name === undefined || name === null) {
+      this.#readsAny = true;
+      return null;
+    }
+    this.#read.add(name);
+    if (Object.hasOwn(this.parameters, name)) return null;
+    const names = Object.keys(this.parameters);
+    return `there is no such parameter${didYouMean(name, names)}; accepted: ${names.join(', ') || 'none are declared'}`;
   }
 
   /** What Ajv says about the input, less what only looks wrong because it is not filled in yet. */
-  #literals(at: Path, input: unknown, type: StepType, places: readonly ExpressionPlace[]): void {
-    for (const { segments, message, composite } of checkOf(type)(input)) {
+  #literals(at: Path, input: unknown, check: SchemaCheck, places: readonly ExpressionPlace[]): void {
+    for (const { segments, message, composite } of check(input)) {
       const open = places.some(
         ({ path }) => startsWith(segments, path) || (composite && startsWith(path, segments)),
       );
@@ -105,13 +130,13 @@ export class InputChecks {
   }
 
   /** A parameter of a type that its field never accepts is a mistake in the template, not in some later task. */
-  #typeOf(at: Path, { path, expression }: ExpressionPlace, type: StepType): void {
+  #typeOf(at: Path, { path, expression }: ExpressionPlace, input: JsonSchema): void {
     const [root, name, ...deeper] = expression.plain ?? [];
     const declared =
       root === 'parameters' && name && deeper.length === 0 ? this.parameters[name]?.type : undefined;
     const given = expression.plain === null && !isWhole(expression.source) ? 'string' : declared;
     if (given === 'any') return;
-    const schema = schemaAt(type.input, path);
+    const schema = schemaAt(input, path);
     if (given === undefined || schema === null || acceptsType(schema, given)) return;
     const what = declared === undefined ? 'this gives text' : `parameters.${name} is of type ${declared}`;
     this.source.problem([...at, ...path], `${what}; expected ${describeSchema(schema)}`);
@@ -142,6 +167,16 @@ export class InputChecks {
     }
   }
 }
+
+const ROOTS = ['parameters', 'steps'];
+const STEP_FIELDS = ['output', 'status', 'error'];
+
+const fieldProblem = (step: string, [field, deeper]: Reference): string | null => {
+  if (field === 'error' && deeper !== undefined && deeper !== 'code' && deeper !== 'message')
+    return `an error only has its code and message; accepted: ${step}.error.code, ${step}.error.message`;
+  if (field !== undefined && field !== null && STEP_FIELDS.includes(field)) return null;
+  return `a step only has its output, status and error${didYouMean(field, STEP_FIELDS)}; accepted: ${step}.output, ${step}.status, ${step}.error`;
+};
 
 /** Whether this place in the input of a model step is its model or an option by which loaded models differ. */
 export const decidesPlacement = ([field, option]: readonly string[]): boolean =>

@@ -1,14 +1,24 @@
 import { BoundedPattern } from './bounded-pattern.js';
-import { PARAMETER_TYPES, type ParameterSpec, type ParameterType } from './compiled-template.js';
+import {
+  PARAMETER_TYPES,
+  type OutputSpec,
+  type ParameterSpec,
+  type ParameterType,
+} from './compiled-template.js';
 import { shown } from './describe-schema.js';
 import { FieldChecks, type Mapping } from './field-checks.js';
+import { didYouMean } from './suggest.js';
 import { TEMPLATE_LIMITS } from './limits.js';
 import { parameterSchema } from './parameters-schema.js';
 import { pathText, schemaCheck } from './schema-check.js';
 import type { Path, YamlSource } from './yaml-source.js';
 
 /** Keys that every type has, and those that only some have. */
-const COMMON_KEYS = ['type', 'description', 'required', 'default', 'enum'];
+const COMMON_KEYS = ['type', 'description', 'required', 'enum'];
+/** Defaults are filled in at the top only, and a list has items, none of which is required by name. */
+const PARAMETER_KEYS = ['default'];
+const OUTPUT_KEYS = ['value'];
+const OUTPUT_SAID = "an object such as {type: string, value: '{{ steps.answer.output.text }}'}";
 const TYPE_KEYS: Readonly<Record<ParameterType, readonly string[]>> = {
   string: ['min_length', 'max_length', 'pattern'],
   integer: ['minimum', 'maximum'],
@@ -28,7 +38,25 @@ export const checkParameters = (
   source: YamlSource,
 ): Readonly<Record<string, ParameterSpec>> => {
   if (value === undefined) return {};
-  return new ParameterChecks(source).fields(['parameters'], value, true);
+  return new ParameterChecks(source).fields(['parameters'], value, PARAMETER_KEYS);
+};
+
+/** Checks the named outputs, but not what their values read; each one that is right is in the result, null where there are none. */
+export const checkOutputs = (
+  value: unknown,
+  source: YamlSource,
+): Readonly<Record<string, OutputSpec>> | null => {
+  if (value === undefined) return null;
+  const specs = new ParameterChecks(source).fields(['outputs'], value, OUTPUT_KEYS);
+  const written = value as Readonly<Record<string, Mapping>>;
+  for (const name of Object.keys(specs)) {
+    if (written[name]?.['value'] !== undefined) continue;
+    const expected = "what the output is, such as '{{ steps.answer.output.text }}'";
+    source.problem(['outputs', name, 'value'], `is missing; expected ${expected}`);
+  }
+  return Object.fromEntries(
+    Object.entries(specs).map(([name, spec]) => [name, { ...spec, value: written[name]?.['value'] ?? null }]),
+  );
 };
 
 class ParameterChecks {
@@ -38,7 +66,8 @@ class ParameterChecks {
     this.#check = new FieldChecks(source);
   }
 
-  fields(path: Path, value: unknown, top: boolean): Readonly<Record<string, ParameterSpec>> {
+  /** `own`: keys of these declarations beside those that all have. */
+  fields(path: Path, value: unknown, own: readonly string[] = []): Readonly<Record<string, ParameterSpec>> {
     const fields = this.#check.mapping(path, value, 'names, each with its type');
     const specs: Record<string, ParameterSpec> = {};
     if (fields === null) return specs;
@@ -59,24 +88,29 @@ class ParameterChecks {
           'key',
         );
       }
-      const spec = this.#spec([...path, name], fields[name], top);
+      const spec = this.#spec([...path, name], fields[name], own);
       if (spec !== null) specs[name] = spec;
     }
     return specs;
   }
 
-  #spec(path: Path, value: unknown, top: boolean): ParameterSpec | null {
-    const fields = this.#check.mapping(path, value, `an object such as {type: string, required: true}`);
+  #spec(path: Path, value: unknown, own: readonly string[] = []): ParameterSpec | null {
+    const fields = this.#check.mapping(
+      path,
+      value,
+      own === OUTPUT_KEYS ? OUTPUT_SAID : 'an object such as {type: string, required: true}',
+    );
     if (fields === null) return null;
     const type = PARAMETER_TYPES.find((known) => known === fields['type']);
     if (type === undefined) {
-      const found = fields['type'] === undefined ? 'is missing' : `${shown(fields['type'])} is not a type`;
+      const found =
+        fields['type'] === undefined
+          ? 'is missing'
+          : `${shown(fields['type'])} is not a type${didYouMean(fields['type'], PARAMETER_TYPES)}`;
       this.source.problem([...path, 'type'], `${found}; accepted: ${PARAMETER_TYPES.join(', ')}`);
       return null;
     }
-    // Defaults are filled in at the top only, and a list has items, none of which is required by name.
-    const common = top ? COMMON_KEYS : COMMON_KEYS.filter((key) => key !== 'default');
-    this.#check.knownKeys(path, fields, [...common, ...TYPE_KEYS[type]]);
+    this.#check.knownKeys(path, fields, [...COMMON_KEYS, ...own, ...TYPE_KEYS[type]]);
     const before = this.source.problems.length;
     const spec = this.#details(path, type, fields);
     if (this.source.problems.length === before) this.#values(path, spec);
@@ -104,13 +138,15 @@ class ParameterChecks {
         at('default'),
         'a required parameter never uses its default; accepted: one of the two',
       );
-    const known = [...COMMON_KEYS, ...TYPE_KEYS[type]].filter((name) => fields[name] !== undefined);
-    const itemSpec = items === undefined ? null : this.#spec(at('items'), items, false);
+    const known = [...COMMON_KEYS, ...PARAMETER_KEYS, ...TYPE_KEYS[type]].filter(
+      (name) => fields[name] !== undefined,
+    );
+    const itemSpec = items === undefined ? null : this.#spec(at('items'), items);
     return {
       ...(Object.fromEntries(known.map((name) => [name, fields[name]])) as ParameterSpec),
       type,
       ...(itemSpec === null ? {} : { items: itemSpec }),
-      ...(properties === undefined ? {} : { properties: this.fields(at('properties'), properties, false) }),
+      ...(properties === undefined ? {} : { properties: this.fields(at('properties'), properties) }),
     };
   }
 
@@ -124,7 +160,10 @@ class ParameterChecks {
   #ordered(path: Path, fields: Mapping, low: string, high: string): void {
     const [min, max] = [fields[low], fields[high]];
     if (typeof min !== 'number' || typeof max !== 'number' || min <= max) return;
-    this.source.problem([...path, low], `${min} is above ${high} ${max}; nothing would be accepted`);
+    this.source.problem(
+      [...path, low],
+      `${min} is above ${high} ${max}, so nothing would be accepted; expected at most ${max}`,
+    );
   }
 
   #pattern(path: Path, value: unknown): void {
@@ -137,7 +176,10 @@ class ParameterChecks {
     try {
       void new BoundedPattern(value);
     } catch (error) {
-      this.source.problem(path, `${shown(value)} is not a regular expression: ${String(error)}`);
+      this.source.problem(
+        path,
+        `${shown(value)} is not a regular expression: ${String(error)}; expected one of JavaScript with flag u, such as ^[a-z]+$`,
+      );
     }
   }
 

@@ -3,6 +3,7 @@ import { shown } from './describe-schema.js';
 import { hasExpression } from './expression.js';
 import { FieldChecks, type Mapping } from './field-checks.js';
 import { RETRY_DEFAULT, RETRY_LIMITS, STEP_TIME_LIMITS, TEMPLATE_LIMITS } from './limits.js';
+import { didYouMean } from './suggest.js';
 import { STEP_TYPES } from './step-types.js';
 import { RETRY_ON_ACCEPTED, retryCodesOf, whyNotRetried } from '#libs/domain/retry-classes.js';
 import type { TemplateStep } from './compiled-template.js';
@@ -62,8 +63,9 @@ const oneStep = (
   const id = check.text([...path, 'id'], fields['id'], STEP_ID, STEP_ID_ACCEPTED);
   const type = fields['type'];
   if (typeof type !== 'string' || !STEP_TYPES.has(type)) {
+    const types = [...STEP_TYPES.keys()];
     const found = type === undefined ? 'is missing' : `${shown(type)} is not a step type`;
-    source.problem([...path, 'type'], `${found}; accepted: ${[...STEP_TYPES.keys()].join(', ')}`);
+    source.problem([...path, 'type'], `${found}${didYouMean(type, types)}; accepted: ${types.join(', ')}`);
   }
   const needs = fields['needs'] === undefined ? (previous === undefined ? [] : [previous]) : fields['needs'];
   const list = check.list([...path, 'needs'], needs, 'a list of step ids');
@@ -118,7 +120,10 @@ const conditionOf = (path: Path, value: unknown, source: YamlSource): string | n
 
 const goesOnAfter = (path: Path, value: unknown, source: YamlSource): boolean => {
   if (value !== undefined && value !== 'fail' && value !== 'continue')
-    source.problem(path, `${shown(value)} is not accepted; expected fail or continue`);
+    source.problem(
+      path,
+      `${shown(value)} is not accepted${didYouMean(value, ['fail', 'continue'])}; expected fail or continue`,
+    );
   return value === 'continue';
 };
 
@@ -173,11 +178,14 @@ const checkNeeds = (steps: readonly Placed[], source: YamlSource): void => {
   const ids = steps.map(({ step }) => step.id);
   for (const { path, step } of steps) {
     for (const [n, need] of step.needs.entries()) {
-      if (ids.includes(need)) continue;
-      source.problem(
-        [...path, 'needs', n],
-        `${shown(need)} is not a step of this template; accepted: ${ids.join(', ')}`,
-      );
+      const at = [...path, 'needs', n];
+      if (!ids.includes(need))
+        source.problem(
+          at,
+          `${shown(need)} is not a step of this template${didYouMean(need, ids)}; accepted: ${ids.join(', ')}`,
+        );
+      else if (step.needs.indexOf(need) < n)
+        source.problem(at, `${shown(need)} stands there twice; once is enough`);
     }
   }
   const cycle = cycleOf(steps.map(({ step }) => step));

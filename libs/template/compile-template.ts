@@ -1,19 +1,25 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '#libs/domain/canonical.js';
-import { checkParameters } from './check-parameters.js';
+import { checkOutputs, checkParameters } from './check-parameters.js';
 import { checkSteps } from './check-steps.js';
 import { InputChecks } from './check-inputs.js';
 import type { CompiledTemplate, TemplateProblem } from './compiled-template.js';
+import { shown } from './describe-schema.js';
 import { FieldChecks } from './field-checks.js';
 import { TEMPLATE_LIMITS } from './limits.js';
 import { parametersSchema } from './parameters-schema.js';
 import { YamlSource } from './yaml-source.js';
 
 export type Compiled =
-  | { readonly ok: true; readonly template: CompiledTemplate }
+  /** `warnings`: what is no mistake, but hardly meant. */
+  | {
+      readonly ok: true;
+      readonly template: CompiledTemplate;
+      readonly warnings: readonly TemplateProblem[];
+    }
   | { readonly ok: false; readonly problems: readonly TemplateProblem[] };
 
-const KEYS = ['name', 'description', 'parameters', 'steps', 'output'];
+const KEYS = ['name', 'description', 'parameters', 'steps', 'output', 'outputs'];
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 const NAME_ACCEPTED = '1 to 64 lower-case letters, digits and -';
 const DESCRIPTION_MAX_CHARS = 4000;
@@ -45,11 +51,13 @@ export const compileTemplate = (text: string, file: string): Compiled => {
   );
   for (const step of steps) inputs.step(step);
   if (top['output'] !== undefined) inputs.output(top['output']);
+  const outputs = checkOutputs(top['outputs'], source);
+  if (outputs !== null) inputs.outputs(outputs);
+  if (outputs !== null && top['output'] !== undefined)
+    source.problem(['outputs'], 'there is an output, too; accepted: one of the two', 'key');
+  inputs.unused();
   if (source.problems.length > 0 || name === null) {
-    return {
-      ok: false,
-      problems: source.problems.toSorted((a, b) => a.line - b.line || a.column - b.column),
-    };
+    return { ok: false, problems: inPlace(source.problems) };
   }
   const content = {
     name,
@@ -58,6 +66,8 @@ export const compileTemplate = (text: string, file: string): Compiled => {
     parametersSchema: parametersSchema(parameters),
     steps: steps.map(({ step }) => step),
     output: top['output'] ?? null,
+    // Only where there are some: templates without keep the version that they have in the log.
+    ...(outputs === null ? {} : { outputs }),
   };
   const canonical = canonicalJson(content);
   const bytes = Buffer.byteLength(canonical);
@@ -69,13 +79,19 @@ export const compileTemplate = (text: string, file: string): Compiled => {
     return { ok: false, problems: source.problems };
   }
   const version = createHash('sha256').update(canonical).digest('hex').slice(0, VERSION_CHARS);
-  return { ok: true, template: { ...content, version } };
+  return { ok: true, template: { ...content, version }, warnings: inPlace(source.warnings) };
 };
+
+const inPlace = (problems: readonly TemplateProblem[]): readonly TemplateProblem[] =>
+  problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
 
 const descriptionOf = (value: unknown, source: YamlSource): string => {
   if (value === undefined) return '';
   if (typeof value === 'string' && value.length <= DESCRIPTION_MAX_CHARS) return value;
-  source.problem(['description'], `expected text of up to ${DESCRIPTION_MAX_CHARS} characters`);
+  source.problem(
+    ['description'],
+    `${shown(value)} is not accepted; expected text of up to ${DESCRIPTION_MAX_CHARS} characters`,
+  );
   return '';
 };
 

@@ -13,6 +13,8 @@ export type CompiledTemplate = {
   readonly steps: readonly TemplateStep[];
   /** What the task results in, with expressions; null means the last step's output. */
   readonly output: unknown;
+  /** Or named values, each held to its type. Absent in templates without. */
+  readonly outputs?: Readonly<Record<string, OutputSpec>>;
 };
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -36,6 +38,12 @@ export type ParameterSpec = {
   readonly items?: ParameterSpec;
   /** Named fields of an object; no others are accepted. Absent: any object. */
   readonly properties?: Readonly<Record<string, ParameterSpec>>;
+};
+
+/** A named output. Null stands for one that is not there, unless it is `required`. */
+export type OutputSpec = Omit<ParameterSpec, 'default'> & {
+  /** With expressions. */
+  readonly value: unknown;
 };
 
 export type TemplateStep = {

@@ -11,6 +11,7 @@ import {
   type Value,
 } from 'liquidjs';
 import type { StepOutcomes } from '#libs/domain/task/step-outcomes.js';
+import { ExpressionError, firstLine, readingError, type KnownNames } from './expression-error.js';
 import { TEMPLATE_LIMITS } from './limits.js';
 
 /**
@@ -23,6 +24,8 @@ export type Expression = {
   readonly source: string;
   /** Names that the expression reads, such as `['parameters', 'model']`. A part that is computed is null. */
   readonly references: readonly Reference[];
+  /** Where each of them stands in `source`, in the same order. */
+  readonly offsets: readonly number[];
   /** The one reference when the whole text is `{{ a.b.c }}` and nothing else: its value needs no check and no copy. */
   readonly plain: Reference | null;
   /** Throws what Liquid says when a name is not there or a limit is reached. */
@@ -32,7 +35,11 @@ export type Expression = {
    * is null. Null for a text with more than one `{{ expression }}` in it. Throws when a limit is reached.
    */
   readonly holds: ((scope: Scope) => boolean) | null;
+  /** A text cut where an expression or a tag begins, for whoever knows some of it only. One piece where it cannot be cut. */
+  readonly pieces: () => readonly Piece[];
 };
+
+export type Piece = Pick<Expression, 'source' | 'references' | 'evaluate'>;
 
 export type Reference = readonly (string | null)[];
 
@@ -45,10 +52,6 @@ export type Scope = {
 
 /** How tasks ended; `result` is null for one that did not complete. */
 export type TasksScope = Readonly<Record<string, { readonly status: string; readonly result: unknown }>>;
-
-export class ExpressionError extends Error {
-  override readonly name = 'ExpressionError';
-}
 
 const engine = new Liquid({
   strictVariables: true,
@@ -70,19 +73,23 @@ for (const tag of CLOSED_TAGS) delete engine.tags[tag];
 for (const filter of Object.keys(engine.filters))
   if (CLOSED_FILTERS.test(filter)) delete engine.filters[filter];
 
+const known: KnownNames = {
+  filters: Object.keys(engine.filters),
+  tags: Object.keys(engine.tags).filter((name) => name !== '#'),
+};
+
 /** Whether a text has anything to fill in. */
 export const hasExpression = (text: string): boolean => text.includes('{{') || text.includes('{%');
 
 /** Throws `ExpressionError` that says what is wrong with the text. */
 export const parseExpression = (source: string): Expression => {
   const templates = parsed(source);
-  const references = engine
-    .globalVariableSegmentsSync(templates, { partials: false })
-    .map((segments) => segments.map((segment) => (Array.isArray(segment) ? null : String(segment))));
+  const { references, offsets } = readBy(templates, source);
   const [only] = templates;
   if (templates.length !== 1 || !(only instanceof Output)) {
     const evaluate = (scope: Scope): unknown => renderText(templates, scope);
-    return { source, references, plain: null, evaluate, holds: null };
+    const pieces = (): readonly Piece[] => piecesOf(templates, source);
+    return { source, references, offsets, plain: null, evaluate, holds: null, pieces };
   }
   const { value } = only;
   // The last filter is the one that turns values into text for the middle of a text; here the raw value is wanted.
@@ -97,14 +104,17 @@ export const parseExpression = (source: string): Expression => {
       ? first
       : null;
   const holds = (scope: Scope): boolean => isTrue(value, scope);
-  if (plain === null)
-    return { source, references, plain, evaluate: (scope) => rawValue(value, scope, true), holds };
+  const whole = { source, references, offsets, plain, holds };
+  if (plain === null) {
+    const evaluate = (scope: Scope): unknown => rawValue(value, scope, true);
+    return { ...whole, evaluate, pieces: () => [{ source, references, evaluate }] };
+  }
   // Most expressions are plain, and going there directly is ten times as fast as asking Liquid.
   const evaluate = (scope: Scope): unknown => {
     const found = read(scope, plain);
     return found === undefined ? rawValue(value, scope, false) : found;
   };
-  return { source, references, plain, evaluate, holds };
+  return { ...whole, evaluate, pieces: () => [{ source, references, evaluate }] };
 };
 
 const parsed = (source: string): Template[] => {
@@ -113,14 +123,50 @@ const parsed = (source: string): Template[] => {
     for (const template of templates) if (template instanceof Output) refuseRest(template);
     return templates;
   } catch (error) {
-    throw new ExpressionError(firstLine(error));
+    throw readingError(error, source, known);
   }
 };
 
+/** What is read from outside: each name once, where it stands first. */
+const readBy = (templates: Template[], source: string): Pick<Expression, 'references' | 'offsets'> => {
+  const { globals } = engine.analyzeSync(templates, { partials: false });
+  const lines = lineBegins(source);
+  const found = new Map<string, { readonly reference: Reference; readonly at: number }>();
+  for (const { segments, location } of Object.values(globals).flat()) {
+    const reference = segments.map((segment) => (typeof segment === 'object' ? null : String(segment)));
+    const key = JSON.stringify(reference);
+    const at = (lines[location.row - 1] ?? 0) + location.col - 1;
+    if (at < (found.get(key)?.at ?? Number.POSITIVE_INFINITY)) found.set(key, { reference, at });
+  }
+  const all = [...found.values()];
+  return { references: all.map(({ reference }) => reference), offsets: all.map(({ at }) => at) };
+};
+
+/** A name that the text gives itself (`assign`) ties its pieces together. */
+const piecesOf = (templates: Template[], source: string): readonly Piece[] => {
+  const { locals } = engine.analyzeSync(templates, { partials: false });
+  const cuts = Object.keys(locals).length > 0 ? [] : templates.map(({ token }) => token.begin);
+  const parts =
+    cuts.length === 0
+      ? [{ of: templates, text: source }]
+      : templates.map((template, n) => ({ of: [template], text: source.slice(cuts[n], cuts[n + 1]) }));
+  return parts.map(({ of, text }) => ({
+    source: text,
+    references: readBy(of, source).references,
+    evaluate: (scope) => renderText(of, scope),
+  }));
+};
+
+const lineBegins = (text: string): readonly number[] => {
+  const begins = [0];
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) begins.push(at + 1);
+  return begins;
+};
+
 /** Liquid passes over whatever follows a complete expression: `{{ a b }}` reads `a`. Here that is a mistake. */
-const refuseRest = (output: Output): void => {
+const refuseRest = ({ token }: Output): void => {
   const tokenizer = new Tokenizer(
-    output.token
+    token
       .getText()
       .replace(/^\{\{-?/, '')
       .replace(/-?\}\}$/, ''),
@@ -128,9 +174,10 @@ const refuseRest = (output: Output): void => {
   const { initial } = tokenizer.readFilteredValue();
   const values = initial.postfix.reduce((count, token) => count + effectOf(token), 0);
   if (values === 1 && tokenizer.remaining().trim() === '') return;
-  const text = output.token.getText().slice(0, 160);
+  const text = token.getText().slice(0, 160);
   throw new ExpressionError(
     `something is left over in '${text}'; accepted: one value, then filters behind '|'`,
+    token.begin,
   );
 };
 
@@ -198,9 +245,3 @@ const textOf = (value: unknown): string => {
   if (typeof value === 'string') return value;
   return JSON.stringify(value) ?? '';
 };
-
-/** Liquid adds a drawing of the place below its message; the place is named by the caller. */
-const firstLine = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error))
-    .split('\n')[0]
-    ?.replace(/, line:\d+, col:\d+$/, '') ?? '';

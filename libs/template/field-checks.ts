@@ -1,6 +1,7 @@
 import { durationMsOf, durationTextOf } from '#libs/domain/duration.js';
 import { shown } from './describe-schema.js';
 import { TEMPLATE_LIMITS } from './limits.js';
+import { didYouMean } from './suggest.js';
 import type { Path, YamlSource } from './yaml-source.js';
 
 export type Mapping = Readonly<Record<string, unknown>>;
@@ -11,13 +12,16 @@ export class FieldChecks {
 
   mapping(path: Path, value: unknown, what: string): Mapping | null {
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Mapping;
-    this.source.problem(path, `${shown(value)} is not accepted; expected ${what}`);
+    // `name:value` is a text in YAML.
+    const hint =
+      typeof value === 'string' && /^[\w-]+:\S/.test(value) ? ", with a space behind each ':'" : '';
+    this.source.problem(path, `${found(value)}; expected ${what}${hint}`);
     return null;
   }
 
   list(path: Path, value: unknown, what: string): readonly unknown[] | null {
     if (Array.isArray(value)) return value;
-    this.source.problem(path, `${shown(value)} is not accepted; expected ${what}`);
+    this.source.problem(path, `${found(value)}; expected ${what}`);
     return null;
   }
 
@@ -26,7 +30,7 @@ export class FieldChecks {
       if (known.includes(name)) continue;
       this.source.problem(
         [...path, name],
-        `there is no such field; accepted here: ${known.join(', ')}`,
+        `there is no such field${didYouMean(name, known)}; accepted here: ${known.join(', ')}`,
         'key',
       );
     }
@@ -35,8 +39,7 @@ export class FieldChecks {
   /** Text that is there and matches. */
   text(path: Path, value: unknown, pattern: RegExp, what: string): string | null {
     if (typeof value === 'string' && pattern.test(value)) return value;
-    const found = value === undefined ? 'is missing' : `${shown(value)} is not accepted`;
-    this.source.problem(path, `${found}; expected ${what}`);
+    this.source.problem(path, `${found(value)}; expected ${what}`);
     return null;
   }
 
@@ -96,6 +99,9 @@ export class FieldChecks {
     }
   }
 }
+
+const found = (value: unknown): string =>
+  value === undefined ? 'is missing' : `${shown(value)} is not accepted`;
 
 /** What was counted so far. */
 type Seen = { values: number; characters: number };

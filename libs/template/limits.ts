@@ -23,6 +23,9 @@ export const TEMPLATE_LIMITS = {
   patternChars: 300,
 } as const;
 
+/** Context window of a model where its template and the platform's settings say nothing. */
+export const NUM_CTX_DEFAULT = 4096;
+
 /** Retries unless the step says otherwise: two more tries, the first after a second. */
 export const RETRY_DEFAULT = { attempts_max: 3, backoff_ms: 1000 } as const;
 /** Shorter ones are mistakes; a week is longer than anything that is waited for. */

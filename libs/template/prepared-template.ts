@@ -1,6 +1,7 @@
-import type { CompiledTemplate, TemplateStep } from './compiled-template.js';
+import type { CompiledTemplate, OutputSpec, TemplateStep } from './compiled-template.js';
 import { checkOf } from './check-inputs.js';
 import { parseExpression, type Expression } from './expression.js';
+import { parameterSchema } from './parameters-schema.js';
 import { schemaCheck, type SchemaCheck } from './schema-check.js';
 import { STEP_TYPES, type StepType } from './step-types.js';
 import { expressionsOf, valueTree, type ValueTree } from './value-tree.js';
@@ -9,9 +10,16 @@ import { expressionsOf, valueTree, type ValueTree } from './value-tree.js';
 export type PreparedTemplate = {
   readonly steps: ReadonlyMap<string, PreparedStep>;
   readonly output: ValueTree;
+  readonly outputs: ReadonlyMap<string, PreparedOutput>;
   readonly checkParameters: SchemaCheck;
   /** Null for every declared parameter: what expressions see of one that was not given. */
   readonly notGiven: Readonly<Record<string, null>>;
+};
+
+export type PreparedOutput = {
+  readonly value: ValueTree;
+  readonly check: SchemaCheck;
+  readonly isRequired: boolean;
 };
 
 export type PreparedStep = {
@@ -35,12 +43,21 @@ export const preparedTemplate = (template: CompiledTemplate): PreparedTemplate =
   const made: PreparedTemplate = {
     steps: new Map(template.steps.map((step) => [step.id, preparedStep(step)])),
     output: valueTree(template.output, refuse),
+    outputs: new Map(
+      Object.entries(template.outputs ?? {}).map(([name, spec]) => [name, preparedOutput(spec)]),
+    ),
     checkParameters: schemaCheck(template.parametersSchema),
     notGiven: Object.fromEntries(Object.keys(template.parameters).map((name) => [name, null])),
   };
   prepared.set(template, made);
   return made;
 };
+
+const preparedOutput = ({ value, ...spec }: OutputSpec): PreparedOutput => ({
+  value: valueTree(value, refuse),
+  check: schemaCheck(parameterSchema(spec)),
+  isRequired: spec.required === true,
+});
 
 const preparedStep = (step: TemplateStep): PreparedStep => {
   const type = STEP_TYPES.get(step.type) ?? null;

@@ -1,6 +1,7 @@
 import type { Failure } from '#libs/domain/errors.js';
 import type { CompiledTemplate, ValueProblem } from './compiled-template.js';
-import { ExpressionError, type Scope } from './expression.js';
+import { ExpressionError } from './expression-error.js';
+import type { Scope } from './expression.js';
 import { TEMPLATE_LIMITS } from './limits.js';
 import { preparedTemplate, type PreparedStep } from './prepared-template.js';
 import { pathText, problemAt, type SchemaProblem } from './schema-check.js';
@@ -57,23 +58,49 @@ export const decideCondition = (
   }
 };
 
-/** Makes the result of a task whose steps are over. Without `output` in its template it is what the last one gave that completed. */
+/**
+ * Makes the result of a task whose steps are over. Without `output` and `outputs` in its template it is what the last one gave that
+ * completed; an output that is not of its type is a failure.
+ */
 export const renderResult = (template: CompiledTemplate, context: RenderContext): RenderedResult => {
-  const { output, notGiven } = preparedTemplate(template);
-  if (template.output === null) {
+  const { output, outputs, notGiven } = preparedTemplate(template);
+  if (template.output === null && template.outputs === undefined) {
     const last = template.steps.findLast(({ id }) => context.steps[id]?.status === 'completed');
     return { ok: true, result: (last && context.steps[last.id]?.output) ?? null };
   }
+  const scope = withMissing(notGiven, context);
+  let place = 'output';
+  const named: Record<string, unknown> = {};
   try {
-    const result = fill(output, withMissing(notGiven, context));
-    if (!isTooLarge(result)) return { ok: true, result };
-    return failed(
-      'OUTPUT_TOO_LARGE',
-      `template '${template.name}', output: the filled-in result ${TOO_LARGE}`,
-    );
+    if (template.outputs !== undefined)
+      for (const [name, { value }] of outputs) {
+        place = `outputs.${name}`;
+        named[name] = fill(value, scope);
+      }
+    const result = template.outputs === undefined ? fill(output, scope) : named;
+    if (isTooLarge(result))
+      return failed(
+        'OUTPUT_TOO_LARGE',
+        `template '${template.name}', output: the filled-in result ${TOO_LARGE}`,
+      );
+    return outputsChecked(template, result);
   } catch (error) {
-    return failed('TEMPLATE_RENDER_FAILED', fillMessage(template.name, 'output', error));
+    return failed('TEMPLATE_RENDER_FAILED', fillMessage(template.name, place, error));
   }
+};
+
+const outputsChecked = (template: CompiledTemplate, result: unknown): RenderedResult => {
+  const problems = [...preparedTemplate(template).outputs].flatMap(([name, { check, isRequired }]) => {
+    const value = (result as Readonly<Record<string, unknown>>)[name];
+    // What was left out or has failed gives null.
+    if (value === null && !isRequired) return [];
+    return check(value).map((problem) => problemAt(pathText(`outputs.${name}`, problem.segments), problem));
+  });
+  if (problems.length === 0) return { ok: true, result };
+  const said = problems.map(({ path, message }) => `${path}: ${message}`).join('; ');
+  return failed('VALUE_REFUSED', `template '${template.name}', ${said}`.slice(0, MESSAGE_MAX_CHARS), {
+    problems,
+  });
 };
 
 export const renderPrepared = (
@@ -149,7 +176,10 @@ const sourceOf = (tree: ValueTree, base: string, problem: SchemaProblem): ValueP
 };
 
 /** A declared parameter that was not given is null, so that expressions can ask for it. */
-const withMissing = (notGiven: Readonly<Record<string, null>>, context: RenderContext): RenderContext => ({
+export const withMissing = (
+  notGiven: Readonly<Record<string, null>>,
+  context: RenderContext,
+): RenderContext => ({
   steps: context.steps,
   parameters: { ...notGiven, ...context.parameters },
 });

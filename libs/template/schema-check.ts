@@ -1,6 +1,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { BoundedPattern, PatternTimeoutError } from './bounded-pattern.js';
 import type { JsonSchema, ValueProblem } from './compiled-template.js';
+import { didYouMean } from './suggest.js';
 import { bounded, describeSchema, fieldNames, shown, ANY_VALUE } from './describe-schema.js';
 
 /** Checks a value against one schema and says everything that is wrong with it. */
@@ -112,24 +113,29 @@ const problemOf = (error: ErrorObject): SchemaProblem => {
   }
   if (error.keyword === 'additionalProperties') {
     const name = String(params['additionalProperty']);
-    const names = fieldNames(schema).join(', ');
-    const accepted = names === '' ? 'no fields at all' : `only these fields: ${names}`;
+    const names = fieldNames(schema);
+    const accepted = names.length === 0 ? 'no fields at all' : `only these fields: ${names.join(', ')}`;
     const value = (error.data as Readonly<Record<string, unknown>>)[name];
     return {
       segments: [...segments, name],
       composite: false,
       unknownField: true,
       value: bounded(value),
-      message: `there is no field '${name.slice(0, 80)}' here; accepted: ${accepted}`,
+      message: `there is no field '${name.slice(0, 80)}' here${didYouMean(name, names)}; accepted: ${accepted}`,
       accepted,
     };
   }
   const accepted = acceptedBy(error, schema);
+  const values = error.keyword === 'enum' ? (schema['enum'] as readonly unknown[]) : [];
+  const hint = didYouMean(
+    error.data,
+    values.filter((value) => typeof value === 'string'),
+  );
   return {
     segments,
     composite: error.keyword === 'anyOf' || error.keyword === 'oneOf',
     value: bounded(error.data),
-    message: `${shown(error.data)} is not accepted; expected ${accepted}`,
+    message: `${shown(error.data)} is not accepted${hint}; expected ${accepted}`,
     accepted,
   };
 };

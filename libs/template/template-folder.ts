@@ -14,6 +14,8 @@ export type TemplateFolder = {
   /** By name. */
   readonly list: () => readonly CompiledTemplate[];
   readonly problems: () => readonly TemplateProblem[];
+  /** What is no mistake in the templates that are served, but hardly meant. */
+  readonly warnings: () => readonly TemplateProblem[];
   readonly close: () => Promise<void>;
 };
 
@@ -32,7 +34,8 @@ export type TemplateFolderOptions = {
 /** An editor's save is several events; one look after the last of them is enough. */
 const SETTLE_MS = 50;
 
-const FILE = /\.(ya?ml|json)$/;
+/** Names of files that are read as templates. */
+export const TEMPLATE_FILE = /\.(ya?ml|json)$/;
 
 /** Rejects when the folder cannot be read; a bad file in it is only a problem. */
 export const openTemplateFolder = async (
@@ -55,6 +58,7 @@ export const openTemplateFolder = async (
     get: (name) => shelf.templates.get(name),
     list: () => [...shelf.templates.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     problems: () => shelf.problems,
+    warnings: () => shelf.warnings,
     close: async () => {
       await watcher.close();
       await looks.stop();
@@ -97,12 +101,17 @@ type File = {
   readonly text: string | null;
   readonly good: CompiledTemplate | null;
   readonly problems: readonly TemplateProblem[];
+  readonly warnings: readonly TemplateProblem[];
 };
 
 class Shelf {
   templates: ReadonlyMap<string, CompiledTemplate> = new Map();
   problems: readonly TemplateProblem[] = [];
   #files: ReadonlyMap<string, File> = new Map();
+
+  get warnings(): readonly TemplateProblem[] {
+    return [...this.#files.values()].flatMap(({ warnings }) => warnings);
+  }
 
   constructor(readonly directory: string) {}
 
@@ -137,7 +146,7 @@ class Shelf {
   /** In order, so that of two files with one template name the same one wins every time. Null: try again later. */
   async #names(problems: TemplateProblem[]): Promise<readonly string[] | null> {
     try {
-      const names = (await readdir(this.directory)).filter((name) => FILE.test(name)).toSorted();
+      const names = (await readdir(this.directory)).filter((name) => TEMPLATE_FILE.test(name)).toSorted();
       const { files: max } = TEMPLATE_LIMITS;
       if (names.length > max)
         problems.push(
@@ -157,11 +166,13 @@ class Shelf {
     const before = this.#files.get(name);
     const kept = before?.good ?? null;
     const read = await this.#read(name);
-    if ('problem' in read) return { text: null, good: kept, problems: [read.problem] };
+    if ('problem' in read) return { text: null, good: kept, problems: [read.problem], warnings: [] };
     if (before?.text === read.text) return before;
     const compiled = compileTemplate(read.text, this.#label(name));
-    if (compiled.ok) return { text: read.text, good: compiled.template, problems: [] };
-    return { text: read.text, good: kept, problems: compiled.problems };
+    const { text } = read;
+    return compiled.ok
+      ? { text, good: compiled.template, problems: [], warnings: compiled.warnings }
+      : { text, good: kept, problems: compiled.problems, warnings: [] };
   }
 
   async #read(name: string): Promise<{ readonly text: string } | { readonly problem: TemplateProblem }> {

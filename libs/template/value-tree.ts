@@ -1,4 +1,12 @@
-import { hasExpression, parseExpression, type Expression, type Scope } from './expression.js';
+import { ExpressionError } from './expression-error.js';
+import {
+  hasExpression,
+  parseExpression,
+  type Expression,
+  type Piece,
+  type Reference,
+  type Scope,
+} from './expression.js';
 
 /** A value with expressions in it, taken apart once: what is constant is never looked at again. */
 export type ValueTree =
@@ -26,14 +34,15 @@ export class FillError extends Error {
 /** Rejects a bad expression through `onError`, and takes its text as it stands. */
 export const valueTree = (
   value: unknown,
-  onError: (path: readonly string[], message: string) => void,
+  onError: (path: readonly string[], message: string, at: number | null) => void,
   path: readonly string[] = [],
 ): ValueTree => {
   if (typeof value === 'string' && hasExpression(value)) {
     try {
       return { kind: 'expression', path, expression: parseExpression(value) };
     } catch (error) {
-      onError(path, error instanceof Error ? error.message : String(error));
+      const at = error instanceof ExpressionError ? error.at : null;
+      onError(path, error instanceof Error ? error.message : String(error), at);
       return { kind: 'constant', value };
     }
   }
@@ -87,7 +96,47 @@ export const fill = (tree: ValueTree, scope: Scope): unknown => {
   }
 };
 
-const evaluate = ({ path, expression }: ExpressionPlace, scope: Scope): unknown => {
+/** Fills in as far as it can be known: what is read by nothing but `known` names. The rest stays as its author wrote it. Throws `FillError`. */
+export const fillKnown = (
+  tree: ValueTree,
+  scope: Scope,
+  isKnown: (reference: Reference) => boolean,
+): unknown => {
+  switch (tree.kind) {
+    case 'constant':
+      return tree.value;
+    case 'expression':
+      return tree.expression.references.every(isKnown)
+        ? evaluate(tree, scope)
+        : knownText(tree, scope, isKnown);
+    case 'list':
+      return tree.items.map((item) => fillKnown(item, scope, isKnown));
+    case 'object': {
+      const filled = tree.fields.map(
+        ([name, field]) => [name, field, fillKnown(field, scope, isKnown)] as const,
+      );
+      const kept = filled.filter(([, field, value]) => value !== null || field.kind !== 'expression');
+      return Object.fromEntries(kept.map(([name, , value]) => [name, value]));
+    }
+  }
+};
+
+const knownText = (
+  { path, expression }: ExpressionPlace,
+  scope: Scope,
+  isKnown: (reference: Reference) => boolean,
+): string =>
+  expression
+    .pieces()
+    .map((piece) =>
+      piece.references.every(isKnown) ? String(evaluate({ path, expression: piece }, scope)) : piece.source,
+    )
+    .join('');
+
+const evaluate = (
+  { path, expression }: { readonly path: readonly string[]; readonly expression: Piece },
+  scope: Scope,
+): unknown => {
   try {
     return expression.evaluate(scope);
   } catch (error) {

@@ -1,7 +1,19 @@
-import { isCollection, isMap, isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml';
+import {
+  isAlias,
+  isCollection,
+  isMap,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+} from 'yaml';
 import type { TemplateProblem } from './compiled-template.js';
 import { TEMPLATE_LIMITS } from './limits.js';
+import { scalarOffset } from './scalar-offset.js';
 import { pathText } from './schema-check.js';
+import { yamlSentences } from './yaml-sentences.js';
 
 export type Path = readonly (string | number)[];
 
@@ -11,15 +23,20 @@ export type Path = readonly (string | number)[];
  */
 const BRACKETS_OPEN_MAX = 1000;
 
+/** Where it stands: the value at a path, the name in front of it, or (from 0) a character of the text that it is. */
+type Place = 'value' | 'key' | number;
+
 /** The text of a template: its value, and where in the text each part of it stands. */
 export class YamlSource {
   readonly problems: TemplateProblem[] = [];
+  /** What is no mistake, but hardly meant. */
+  readonly warnings: TemplateProblem[] = [];
   readonly value: unknown = null;
   readonly #document: Document | null = null;
   readonly #lines = new LineCounter();
 
   constructor(
-    text: string,
+    private readonly text: string,
     private readonly file: string,
   ) {
     const bytes = Buffer.byteLength(text);
@@ -33,23 +50,28 @@ export class YamlSource {
       const options = { lineCounter: this.#lines, stringKeys: true, prettyErrors: false, uniqueKeys: false };
       const document = parseDocument(text, options);
       this.#document = document;
-      for (const { message, pos } of [...document.errors, ...document.warnings].slice(
-        0,
-        TEMPLATE_LIMITS.problems,
-      )) {
-        this.#at(pos[0], '', `not readable as YAML: ${message}`);
-      }
+      const said = yamlSentences(text, document);
+      for (const { at, message } of said) this.#at(at, '', `not readable as YAML: ${message}`);
       this.#repeatedKeys(document);
       if (this.problems.length === 0) this.value = document.toJS() as unknown;
     } catch (error) {
-      const tooDeep = error instanceof RangeError;
-      const reason = tooDeep
-        ? 'it is nested too deeply'
-        : error instanceof Error
-          ? error.message
-          : String(error);
-      this.#at(0, '', `not readable as YAML: ${reason}`);
+      const { at, reason } = this.#unreadable(error);
+      this.#at(at, '', `not readable as YAML: ${reason}`);
     }
+  }
+
+  #unreadable(error: unknown): { readonly at: number; readonly reason: string } {
+    if (error instanceof RangeError)
+      return {
+        at: 0,
+        reason: `it is nested too deeply; accepted: up to ${TEMPLATE_LIMITS.depth} levels of objects and lists`,
+      };
+    const message = error instanceof Error ? error.message : String(error);
+    const alias = aliasIn(this.#document, /alias .*: (\S+)$/.exec(message)?.[1]);
+    const accepted = message.startsWith('Unresolved')
+      ? 'an anchor (&name) further up, or text that begins with * in quotes'
+      : 'values written out, or few aliases';
+    return { at: alias?.range?.[0] ?? 0, reason: `${message}; accepted: ${accepted}` };
   }
 
   #repeatedKeys(document: Document): void {
@@ -67,19 +89,30 @@ export class YamlSource {
   }
 
   /** Says that the value at `path` (or, with `key`, the name in front of it) is wrong. */
-  problem(path: Path, message: string, place: 'value' | 'key' = 'value'): void {
-    const text = pathText('', path);
-    this.#at(this.#offset(path, place), text, `${text === '' ? 'the template' : text}: ${message}`);
+  problem(path: Path, message: string, place: Place = 'value'): void {
+    this.#say(path, message, place, this.problems);
   }
 
-  #at(offset: number, path: string, message: string): void {
-    if (this.problems.length >= TEMPLATE_LIMITS.problems) return;
+  /** Says that it was hardly meant so; the template is right all the same. */
+  warning(path: Path, message: string, place: Place = 'value'): void {
+    this.#say(path, message, place, this.warnings);
+  }
+
+  #say(path: Path, message: string, place: Place, list: TemplateProblem[]): void {
+    const text = pathText('', path);
+    this.#at(this.#offset(path, place), text, `${text === '' ? 'the template' : text}: ${message}`, list);
+  }
+
+  #at(offset: number, path: string, message: string, list: TemplateProblem[] = this.problems): void {
+    if (list.length >= TEMPLATE_LIMITS.problems) return;
     const { line, col } = this.#lines.linePos(offset);
-    this.problems.push({ file: this.file, line: Math.max(line, 1), column: Math.max(col, 1), path, message });
+    list.push({ file: this.file, line: Math.max(line, 1), column: Math.max(col, 1), path, message });
   }
 
   /** Of the value, of its name, or of the nearest thing around it that is there. */
-  #offset(path: Path, place: 'value' | 'key'): number {
+  #offset(path: Path, place: Place): number {
+    const inside = typeof place === 'number' ? this.#insideOffset(path, place) : undefined;
+    if (inside !== undefined) return inside;
     for (let depth = path.length; depth >= 0; depth -= 1) {
       const exact = depth === path.length;
       const offset =
@@ -89,20 +122,40 @@ export class YamlSource {
     return 0;
   }
 
+  #insideOffset(path: Path, at: number): number | undefined {
+    const node = this.#node(path);
+    return isScalar(node) ? scalarOffset(this.text, node, at) : undefined;
+  }
+
+  #node(path: Path): unknown {
+    return path.length === 0 ? this.#document?.contents : this.#document?.getIn(path, true);
+  }
+
   #valueOffset(path: Path): number | undefined {
-    const node = path.length === 0 ? this.#document?.contents : this.#document?.getIn(path, true);
+    const node = this.#node(path);
     return (node as { range?: [number, number, number] | null } | null | undefined)?.range?.[0];
   }
 
   #keyOffset(path: Path): number | undefined {
-    const parent =
-      path.length === 1 ? this.#document?.contents : this.#document?.getIn(path.slice(0, -1), true);
+    const parent = this.#node(path.slice(0, -1));
     if (!isCollection(parent) || !isMap(parent)) return undefined;
     const name = path.at(-1);
     const pair = parent.items.find(({ key }) => (key as { value?: unknown } | null)?.value === name);
     return (pair?.key as { range?: [number, number, number] | null } | undefined)?.range?.[0];
   }
 }
+
+/** The first alias in a document, of that name where one is given. */
+const aliasIn = (document: Document | null, name: string | undefined): Node | null => {
+  let found: Node | null = null;
+  if (document !== null)
+    visit(document, (_, node) => {
+      if (!isAlias(node) || (name !== undefined && node.source !== name)) return undefined;
+      found = node;
+      return visit.BREAK;
+    });
+  return found;
+};
 
 /** Brackets that are open at once at most, taken from the text as it stands: quotes and comments count, generously. */
 const bracketsOpen = (text: string): number => {

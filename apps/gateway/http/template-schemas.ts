@@ -1,39 +1,118 @@
-import { anything, count, exactly, text, texts, type SchemaObject } from './schema-parts.js';
+import { anything, count, exactly, text, texts, time, type SchemaObject } from './schema-parts.js';
 
 const parameters: SchemaObject = { type: 'object', additionalProperties: { type: 'object' } };
 const templateProblem = exactly({ file: text, line: count, column: count, path: text, message: text });
+
+const retry = exactly({ attempts_max: count, backoff_ms: count, on: texts }, ['on']);
+const cpuSlot = exactly({ kind: { const: 'cpu' } });
+const modelSlot = exactly({ kind: { const: 'model' }, model: text, options: { type: 'object' } });
+
+const dryStep = exactly(
+  {
+    id: text,
+    type: text,
+    needs: texts,
+    retry,
+    on_failure: { const: 'continue' },
+    timeout: text,
+    no_progress: text,
+    stage: { ...count, minimum: 1, description: 'Steps of one stage may run beside each other.' },
+    slot: { oneOf: [cpuSlot, modelSlot] },
+    when: exactly({
+      expression: text,
+      holds: { type: ['boolean', 'null'], description: 'Null: it depends on other steps.' },
+    }),
+    input: { description: 'Expressions that wait for other steps stand as they were written.' },
+  },
+  ['on_failure', 'timeout', 'no_progress', 'when'],
+);
 
 export const templates = {
   TemplateList: exactly({
     items: { type: 'array', items: exactly({ name: text, version: text, description: text, parameters }) },
     problems: { type: 'array', items: templateProblem },
+    warnings: {
+      type: 'array',
+      items: templateProblem,
+      description: 'What is no mistake, but hardly meant.',
+    },
   }),
-  Template: exactly({
+  Template: exactly(
+    {
+      name: text,
+      version: text,
+      description: text,
+      parameters,
+      parameters_schema: { type: 'object', description: 'JSON Schema (2020-12).' },
+      steps: {
+        type: 'array',
+        items: exactly(
+          {
+            id: text,
+            type: text,
+            needs: texts,
+            when: { ...text, description: 'One expression; the step is left out where it is false.' },
+            retry,
+            on_failure: { const: 'continue', description: 'Absent: the task fails with the step.' },
+            timeout: { ...text, description: 'Longest that one attempt may take, such as `10m`.' },
+            no_progress: { ...text, description: 'Longest that nothing may be heard of an attempt.' },
+            with: { type: 'object' },
+          },
+          ['when', 'on_failure', 'timeout', 'no_progress'],
+        ),
+      },
+      output: anything,
+      outputs: {
+        type: 'object',
+        additionalProperties: { type: 'object' },
+        description: 'Named values with their types, in the place of `output`.',
+      },
+    },
+    ['outputs'],
+  ),
+  Validated: exactly(
+    {
+      valid: { const: true },
+      name: text,
+      version: text,
+      warnings: { type: 'array', items: templateProblem },
+      parameters: { type: 'object' },
+    },
+    ['parameters'],
+  ),
+  TemplateVersions: exactly({
     name: text,
-    version: text,
-    description: text,
-    parameters,
-    parameters_schema: { type: 'object', description: 'JSON Schema (2020-12).' },
-    steps: {
+    items: {
+      type: 'array',
+      items: exactly({
+        number: {
+          ...count,
+          minimum: 1,
+          description: 'Counts the versions of this name; `name@3` is the third.',
+        },
+        version: { ...text, description: 'Hash of its content.' },
+        registered_at: time,
+        current: { type: 'boolean', description: 'Whether the folder has this version now.' },
+      }),
+    },
+  }),
+  TemplateDiff: exactly({
+    name: text,
+    from: text,
+    to: text,
+    changes: {
       type: 'array',
       items: exactly(
-        {
-          id: text,
-          type: text,
-          needs: texts,
-          when: { ...text, description: 'One expression; the step is left out where it is false.' },
-          retry: exactly({ attempts_max: count, backoff_ms: count, on: texts }, ['on']),
-          on_failure: { const: 'continue', description: 'Absent: the task fails with the step.' },
-          timeout: { ...text, description: 'Longest that one attempt may take, such as `10m`.' },
-          no_progress: { ...text, description: 'Longest that nothing may be heard of an attempt.' },
-          with: { type: 'object' },
-        },
-        ['when', 'on_failure', 'timeout', 'no_progress'],
+        { path: text, kind: { enum: ['added', 'removed', 'changed'] }, before: anything, after: anything },
+        ['before', 'after'],
       ),
     },
-    output: anything,
   }),
-  Validated: exactly({ valid: { const: true }, name: text, version: text, parameters: { type: 'object' } }, [
-    'parameters',
-  ]),
+  DryRun: exactly({
+    name: text,
+    version: text,
+    parameters: { type: 'object' },
+    steps: { type: 'array', items: dryStep },
+    result: { description: 'Expressions that wait for steps stand as they were written.' },
+  }),
 } satisfies Record<string, SchemaObject>;

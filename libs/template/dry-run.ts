@@ -1,0 +1,136 @@
+import type { Failure } from '#libs/domain/errors.js';
+import type { Requirement } from '#libs/domain/task/requirement.js';
+import type { CompiledTemplate, TemplateStep, ValueProblem } from './compiled-template.js';
+import type { Reference, Scope } from './expression.js';
+import { planSteps, type PlanDefaults } from './plan-steps.js';
+import { preparedTemplate, type PreparedStep } from './prepared-template.js';
+import { decideCondition, withMissing } from './render.js';
+import { validateParameters, type Parameters } from './validate-parameters.js';
+import { fillKnown, FillError } from './value-tree.js';
+
+/** What a task of a template would be: its graph with all that follows from the parameters filled in. Nothing of it runs. */
+export type DryRun = {
+  readonly name: string;
+  readonly version: string;
+  /** With defaults. */
+  readonly parameters: Parameters;
+  /** In the order of the template. */
+  readonly steps: readonly DryStep[];
+  /** What the task results in: `output`, or the values of `outputs` by name, as far as they are known; null without either. */
+  readonly result: unknown;
+};
+
+export type DryStep = Pick<
+  TemplateStep,
+  'id' | 'type' | 'needs' | 'retry' | 'on_failure' | 'timeout' | 'no_progress'
+> & {
+  /** Steps with the same number may run beside each other; from 1. */
+  readonly stage: number;
+  readonly slot: Slot;
+  /** `holds` is null where it depends on other steps. */
+  readonly when?: { readonly expression: string; readonly holds: boolean | null };
+  /** Expressions that wait for other steps stand as they were written. */
+  readonly input: unknown;
+};
+
+/** What a step takes a slot of; the options are those by which loaded models differ, as templates write them. */
+type Slot =
+  | { readonly kind: 'cpu' }
+  | { readonly kind: 'model'; readonly model: string; readonly options: Readonly<Record<string, unknown>> };
+
+export type DryRunOutcome =
+  | { readonly ok: true; readonly run: DryRun }
+  | { readonly ok: false; readonly failure: Failure; readonly problems: readonly ValueProblem[] };
+
+/** Plans a task by the same functions as a submission, so what is refused there is refused here. */
+export const dryRun = (
+  template: CompiledTemplate,
+  given: Parameters,
+  defaults: PlanDefaults,
+): DryRunOutcome => {
+  const checked = validateParameters(template, given);
+  if (!checked.ok) {
+    const message = checked.problems.map(({ path, message: said }) => `${path}: ${said}`).join('; ');
+    return { ok: false, failure: { code: 'PARAMETERS_INVALID', message }, problems: checked.problems };
+  }
+  const { parameters } = checked;
+  const planned = planSteps(template, parameters, defaults);
+  if (!planned.ok) return refused(planned.failure);
+  const prepared = preparedTemplate(template);
+  const scope = withMissing(prepared.notGiven, { parameters, steps: {} });
+  const stages = stagesOf(template.steps);
+  try {
+    const steps = planned.steps.flatMap(({ id, requirement }): DryStep[] => {
+      const step = prepared.steps.get(id);
+      if (step === undefined) return [];
+      return [
+        {
+          ...shownStep(step.step),
+          stage: stages.get(id) ?? 1,
+          slot: slotOf(requirement),
+          ...openParts(template, step, scope),
+        },
+      ];
+    });
+    const { name, version } = template;
+    return { ok: true, run: { name, version, parameters, steps, result: resultOf(template, scope) } };
+  } catch (error) {
+    if (!(error instanceof FillError)) throw error;
+    const message = `template '${template.name}': ${error.message} in '${error.source.slice(0, 160)}'`;
+    return refused({ code: 'TEMPLATE_RENDER_FAILED', message });
+  }
+};
+
+const refused = (failure: Failure): DryRunOutcome => ({ ok: false, failure, problems: [] });
+
+const slotOf = (requirement: Requirement): Slot => {
+  if (requirement.kind === 'cpu') return requirement;
+  const { model, options } = requirement.profile;
+  const written = Object.entries(options).map(([name, value]) => [
+    name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    value,
+  ]);
+  return { kind: 'model', model, options: Object.fromEntries(written) };
+};
+
+/** What stands in the template as it is; the rest is filled in. */
+const shownStep = (step: TemplateStep): Omit<TemplateStep, 'with' | 'when'> => {
+  const { with: _input, when: _when, ...shown } = step;
+  return shown;
+};
+
+const openParts = (
+  template: CompiledTemplate,
+  { step, condition, input }: PreparedStep,
+  scope: Scope,
+): Pick<DryStep, 'when' | 'input'> => {
+  const filled = fillKnown(input, scope, isKnown);
+  if (condition === null) return { input: filled };
+  const decided = condition.references.every(isKnown) ? decideCondition(template, step.id, scope) : null;
+  const holds = decided?.ok === true ? decided.holds : null;
+  return { when: { expression: condition.source, holds }, input: filled };
+};
+
+const resultOf = (template: CompiledTemplate, scope: Scope): unknown => {
+  const { output, outputs } = preparedTemplate(template);
+  if (template.outputs === undefined) return fillKnown(output, scope, isKnown);
+  const named = [...outputs].map(([name, { value }]) => [name, fillKnown(value, scope, isKnown)] as const);
+  return Object.fromEntries(named);
+};
+
+const isKnown = ([root]: Reference): boolean => root === 'parameters';
+
+/** One more than the latest of the steps that each needs. Templates have no cycles. */
+const stagesOf = (steps: readonly TemplateStep[]): ReadonlyMap<string, number> => {
+  const needs = new Map(steps.map((step) => [step.id, step.needs]));
+  const stages = new Map<string, number>();
+  const stageOf = (id: string): number => {
+    const known = stages.get(id);
+    if (known !== undefined) return known;
+    const stage = 1 + Math.max(0, ...(needs.get(id) ?? []).map(stageOf));
+    stages.set(id, stage);
+    return stage;
+  };
+  for (const { id } of steps) stageOf(id);
+  return stages;
+};
