@@ -1,5 +1,6 @@
 import { authoredCheck } from './authored-schema.js';
 import type { JsonSchema, ParameterSpec } from './compiled-template.js';
+import { plainSecrets, secretProblems } from './check-secrets.js';
 import type { CheckedStep } from './check-steps.js';
 import { describeSchema, shown } from './describe-schema.js';
 import type { Reference } from './expression.js';
@@ -23,9 +24,11 @@ export class InputChecks {
     const { with: input, type, when } = step;
     if (when !== undefined) this.#condition([...path, 'when'], when, ancestors);
     const at: Path = [...path, 'with'];
-    const places = this.#expressions(at, input, ancestors);
     const stepType = STEP_TYPES.get(type);
+    const places = this.#expressions(at, input, ancestors, stepType);
     if (stepType === undefined) return;
+    for (const { path: deeper, message } of plainSecrets(input, places, stepType))
+      this.source.problem([...at, ...deeper], message);
     this.#literals(at, input, stepType, places);
     for (const place of places) this.#typeOf(at, place, stepType);
     if (stepType.needs === 'model') this.#placement(at, places);
@@ -46,12 +49,19 @@ export class InputChecks {
       );
   }
 
-  #expressions(at: Path, value: unknown, readable: ReadonlySet<string>): readonly ExpressionPlace[] {
+  #expressions(
+    at: Path,
+    value: unknown,
+    readable: ReadonlySet<string>,
+    type: StepType | null = null,
+  ): readonly ExpressionPlace[] {
     const tree = valueTree(value, (path, message) => this.source.problem([...at, ...path], message));
     const places = expressionsOf(tree);
     for (const { path, expression } of places) {
       for (const reference of expression.references) this.#reference([...at, ...path], reference, readable);
     }
+    for (const { path, message } of secretProblems(places, type))
+      this.source.problem([...at, ...path], message);
     return places;
   }
 
@@ -62,6 +72,8 @@ export class InputChecks {
       if (name === undefined || (name !== null && Object.hasOwn(this.parameters, name))) return;
       const names = Object.keys(this.parameters).join(', ') || 'none are declared';
       this.source.problem(at, `${text}: there is no such parameter; accepted: ${names}`);
+    } else if (root === 'secrets') {
+      // Where they may stand depends on the type of the step.
     } else if (root !== 'steps') {
       this.source.problem(
         at,

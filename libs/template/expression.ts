@@ -12,6 +12,7 @@ import {
 } from 'liquidjs';
 import type { StepOutcomes } from '#libs/domain/task/step-outcomes.js';
 import { TEMPLATE_LIMITS } from './limits.js';
+import { placedSecrets, secretTextOf, type PlacedSecrets, type SecretText } from './secret-text.js';
 
 /**
  * `{{ }}` by LiquidJS, closed in: no files, no inherited properties, no unknown names, bounded time and memory.
@@ -32,6 +33,8 @@ export type Expression = {
    * is null. Null for a text with more than one `{{ expression }}` in it. Throws when a limit is reached.
    */
   readonly holds: ((scope: Scope) => boolean) | null;
+  /** For a text with references to secrets in it: what it gives, with where they stand in that. Throws as `evaluate` does. */
+  readonly place?: (scope: Scope) => PlacedSecrets;
 };
 
 export type Reference = readonly (string | null)[];
@@ -75,6 +78,36 @@ export const hasExpression = (text: string): boolean => text.includes('{{') || t
 
 /** Throws `ExpressionError` that says what is wrong with the text. */
 export const parseExpression = (source: string): Expression => {
+  const secrets = secretTextOf(source);
+  return secrets === null ? parsePlain(source) : parseWithSecrets(source, secrets);
+};
+
+/** What stands between references is text of its own, so nothing that an expression gives can move or make one. */
+const parseWithSecrets = (source: string, { between, names }: SecretText): Expression => {
+  const parts = between.map((text) => (hasExpression(text) ? parsePart(text) : text));
+  const place = (scope: Scope): PlacedSecrets => {
+    const filled = parts.map((part) => (typeof part === 'string' ? part : textOf(part.evaluate(scope))));
+    return placedSecrets(names, filled);
+  };
+  const references = [
+    ...parts.flatMap((part) => (typeof part === 'string' ? [] : part.references)),
+    ...names.map((name) => ['secrets', name]),
+  ];
+  return { source, references, plain: null, evaluate: (scope) => place(scope).text, holds: null, place };
+};
+
+const parsePart = (text: string): Expression => {
+  try {
+    return parsePlain(text);
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    throw new ExpressionError(
+      `${said}; beside {{ secrets.<name> }} a text takes whole {{ expressions }} only`,
+    );
+  }
+};
+
+const parsePlain = (source: string): Expression => {
   const templates = parsed(source);
   const references = engine
     .globalVariableSegmentsSync(templates, { partials: false })

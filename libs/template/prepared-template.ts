@@ -12,6 +12,8 @@ export type PreparedTemplate = {
   readonly checkParameters: SchemaCheck;
   /** Null for every declared parameter: what expressions see of one that was not given. */
   readonly notGiven: Readonly<Record<string, null>>;
+  /** Names of all secrets that its steps refer to. */
+  readonly secrets: readonly string[];
 };
 
 export type PreparedStep = {
@@ -32,14 +34,23 @@ const prepared = new WeakMap<CompiledTemplate, PreparedTemplate>();
 export const preparedTemplate = (template: CompiledTemplate): PreparedTemplate => {
   const known = prepared.get(template);
   if (known) return known;
+  const steps = new Map(template.steps.map((step) => [step.id, preparedStep(step)]));
   const made: PreparedTemplate = {
-    steps: new Map(template.steps.map((step) => [step.id, preparedStep(step)])),
+    steps,
     output: valueTree(template.output, refuse),
     checkParameters: schemaCheck(template.parametersSchema),
     notGiven: Object.fromEntries(Object.keys(template.parameters).map((name) => [name, null])),
+    secrets: secretsOf([...steps.values()]),
   };
   prepared.set(template, made);
   return made;
+};
+
+const secretsOf = (steps: readonly PreparedStep[]): readonly string[] => {
+  const references = steps.flatMap(({ input }) =>
+    expressionsOf(input).flatMap(({ expression }) => (expression.place ? expression.references : [])),
+  );
+  return [...new Set(references.flatMap(([root, name]) => (root === 'secrets' && name ? [name] : [])))];
 };
 
 const preparedStep = (step: TemplateStep): PreparedStep => {

@@ -1,3 +1,4 @@
+import type { SecretUse } from '#libs/domain/task/step-secrets.js';
 import { hasExpression, parseExpression, type Expression, type Scope } from './expression.js';
 
 /** A value with expressions in it, taken apart once: what is constant is never looked at again. */
@@ -69,26 +70,31 @@ export const expressionsOf = (tree: ValueTree): readonly ExpressionPlace[] => {
 
 /**
  * Fills in. A field whose expression gives null is left out, so that a parameter that was not given leaves the server's
- * default alone. Throws `FillError`.
+ * default alone. Where references to secrets stand is added to `uses`. Throws `FillError`.
  */
-export const fill = (tree: ValueTree, scope: Scope): unknown => {
+export const fill = (tree: ValueTree, scope: Scope, uses: SecretUse[] = []): unknown => {
   switch (tree.kind) {
     case 'constant':
       return tree.value;
     case 'expression':
-      return evaluate(tree, scope);
+      return evaluate(tree, scope, uses);
     case 'list':
-      return tree.items.map((item) => fill(item, scope));
+      return tree.items.map((item) => fill(item, scope, uses));
     case 'object': {
-      const filled = tree.fields.map(([name, field]) => [name, field, fill(field, scope)] as const);
+      const filled = tree.fields.map(([name, field]) => [name, field, fill(field, scope, uses)] as const);
       const kept = filled.filter(([, field, value]) => value !== null || field.kind !== 'expression');
       return Object.fromEntries(kept.map(([name, , value]) => [name, value]));
     }
   }
 };
 
-const evaluate = ({ path, expression }: ExpressionPlace, scope: Scope): unknown => {
+const evaluate = ({ path, expression }: ExpressionPlace, scope: Scope, uses: SecretUse[]): unknown => {
   try {
+    const placed = expression.place?.(scope);
+    if (placed !== undefined) {
+      uses.push(...placed.places.map(({ name, at }) => ({ name, path, at })));
+      return placed.text;
+    }
     return expression.evaluate(scope);
   } catch (error) {
     throw new FillError(path, expression.source, error instanceof Error ? error.message : String(error));

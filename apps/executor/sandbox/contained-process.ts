@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
+import type { Redactor } from '#libs/secrets/redactor.js';
 import { StepError } from '../step-error.js';
 import { endMarked, isGone, signalGroup } from './end-processes.js';
 import { OutputCapture } from './output-capture.js';
@@ -12,6 +13,8 @@ export type Command = {
   readonly env: Readonly<Record<string, string>>;
   readonly folder: string;
   readonly stdin: string;
+  /** Text that the program's shell reads from a pipe of its own; null where it reads none. */
+  readonly variables: string | null;
   readonly sandboxed: boolean;
   /** Stands in the environment of a program without a sandbox, by which what it left behind is found. */
   readonly mark: string;
@@ -27,6 +30,9 @@ export type ContainedEnd = {
 
 /** File descriptor on which bubblewrap says which process is the first of the sandbox. */
 export const STATUS_FD = 3;
+
+/** The one from which variables are read that are not to stand in any list of processes. */
+export const VARIABLES_FD = 4;
 
 /** What a program may write in all; beyond that nobody reads it any more. */
 const WRITTEN_MAX_BYTES = 256 * 1024 * 1024;
@@ -58,9 +64,10 @@ export class ContainedProcess {
   constructor(
     private readonly command: Command,
     outputMaxBytes: number,
+    redactor: Redactor,
   ) {
-    this.stdout = new OutputCapture(outputMaxBytes);
-    this.stderr = new OutputCapture(outputMaxBytes);
+    this.stdout = new OutputCapture(outputMaxBytes, redactor);
+    this.stderr = new OutputCapture(outputMaxBytes, redactor);
     this.#child = spawned(command);
     this.ended = this.#end();
     this.#listen();
@@ -83,6 +90,11 @@ export class ContainedProcess {
     // A program need not read what it is given.
     stdin?.on('error', () => undefined);
     stdin?.end(this.command.stdin);
+    const variables = stdio[VARIABLES_FD];
+    if (variables && 'end' in variables) {
+      variables.on('error', () => undefined);
+      variables.end(this.command.variables ?? '');
+    }
     stdout?.on('data', (part: Buffer) => this.#written(this.stdout, part));
     stderr?.on('data', (part: Buffer) => this.#written(this.stderr, part));
     let status = '';
@@ -133,6 +145,8 @@ export class ContainedProcess {
     this.#exited = true;
     await this.#endRest();
     await closedSoon(this.#child, closed);
+    this.stdout.end();
+    this.stderr.end();
     if (this.#why !== null) throw this.#why;
     return { exitCode, stdout: this.stdout, stderr: this.stderr, durationMs: Math.round(durationMs) };
   }
@@ -151,13 +165,19 @@ export class ContainedProcess {
 }
 
 /** Throws what the system says at once; the rest comes as an event. */
-const spawned = ({ file, args, env, folder, sandboxed }: Command): ChildProcess => {
+const spawned = ({ file, args, env, folder, sandboxed, variables }: Command): ChildProcess => {
   try {
     return spawn(file, [...args], {
       env,
       cwd: folder,
       detached: true,
-      stdio: ['pipe', 'pipe', 'pipe', ...(sandboxed ? (['pipe'] as const) : [])],
+      stdio: [
+        'pipe',
+        'pipe',
+        'pipe',
+        sandboxed ? 'pipe' : 'ignore',
+        ...(variables === null ? [] : (['pipe'] as const)),
+      ],
     });
   } catch (error) {
     throw notStarted(error as NodeJS.ErrnoException);
