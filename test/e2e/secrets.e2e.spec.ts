@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findSandbox } from '#apps/executor/sandbox/find-sandbox.js';
 import { until } from './api-client.js';
+import { orchestra } from './run-orchestra.js';
 import { RunningPlatform } from './running-platform.js';
 
 /**
@@ -215,6 +216,11 @@ describe('secrets', () => {
       },
     });
     expect(answers.join('')).toContain('{{ secrets.token }}');
+    // A script may write what it was given into its workspace, which goes with the task.
+    await until(
+      async () => ((await readdir(join(platform.dataDir, 'work'))).length === 0 ? true : undefined),
+      'the workspace to go',
+    );
     for (const value of [TOKEN, API_KEY]) expect(await found(value)).toEqual([]);
   }, 120_000);
 
@@ -248,6 +254,12 @@ describe('secrets', () => {
     });
     expect(await found(TOKEN)).toEqual([]);
   }, 120_000);
+
+  it('leave a log that names them where it says that it does', async () => {
+    const { code, stdout } = await orchestra(['--json', 'verify', '--settled', '--data', platform.dataDir])
+      .ended;
+    expect([code, (JSON.parse(stdout) as { findings: unknown }).findings]).toEqual([0, []]);
+  }, 60_000);
 
   it('of the environment are for the executor alone', async () => {
     const { services } = await platform.ready();
