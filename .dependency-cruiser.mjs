@@ -71,6 +71,17 @@ export default {
       'The list of servers as YAML.',
     ),
     only(
+      'secrets',
+      'libs/secrets',
+      [
+        '^libs/(domain|secrets)/',
+        '^libs/runtime/settings',
+        '^(crypto|fs|fs/promises|path|buffer|url|util)$',
+        ...npm('yaml'),
+      ],
+      'Where values of secrets are read, kept and taken out again.',
+    ),
+    only(
       'broker',
       'libs/broker',
       ['^libs/(domain|contracts|broker)/', '^[a-z_/]+$', ...npm('@nats-io')],

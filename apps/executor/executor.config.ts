@@ -2,6 +2,7 @@ import { COMMON_SETTINGS, DATA_DIR } from '#libs/runtime/common.settings.js';
 import { integer, loadSettings, type Loaded, type Setting } from '#libs/runtime/settings.js';
 import { parseAllowed, type AllowEntry } from './http/address-rules.js';
 import { PROGRAM_SETTINGS } from './program.settings.js';
+import { SECRET_SETTINGS } from '#libs/secrets/secret.settings.js';
 
 const httpAllow: Setting<readonly AllowEntry[]> = {
   env: 'ORCHESTRA_HTTP_ALLOW',
@@ -43,6 +44,7 @@ export const EXECUTOR_SETTINGS = {
   }),
   httpAllow,
   ...PROGRAM_SETTINGS,
+  ...SECRET_SETTINGS,
 };
 
 export type ExecutorConfig = Loaded<typeof EXECUTOR_SETTINGS>;

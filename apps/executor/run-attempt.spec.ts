@@ -4,6 +4,7 @@ import { ModelRunnerError } from '#libs/model-runner/model-runner-error.js';
 import { dispatched, NOW_MS } from '#libs/testing/builders.js';
 import type { Attempt } from './attempt.js';
 import { runAttempt } from './run-attempt.js';
+import { GivenSecrets } from './secrets/given-secrets.js';
 import type { StepRunner } from './step-runner.js';
 import { noopStep } from './steps/noop.step.js';
 
@@ -47,6 +48,7 @@ const outcomeAfter = async (ms: number, attempt: Attempt, step: StepRunner): Pro
   void runAttempt(attempt, {
     executorId: 'spec',
     steps: new Map([['it', step]]),
+    secrets: new GivenSecrets(() => Promise.reject(new Error('no secrets here'))),
     runnerOf: () => Promise.reject(new Error('there is no server')),
     live: () => undefined,
     clock: { nowMs: () => NOW_MS },

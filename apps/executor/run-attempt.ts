@@ -7,7 +7,10 @@ import type { StepDispatched } from '#libs/domain/task/events.js';
 import { ModelRunnerError } from '#libs/model-runner/model-runner-error.js';
 import type { ModelRunner } from '#libs/model-runner/model-runner.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
+import type { Redactor } from '#libs/secrets/redactor.js';
 import type { Attempt, TimeLimit } from './attempt.js';
+import { redactedLive } from './secrets/redacted-live.js';
+import type { GivenSecrets, OpenedInput } from './secrets/given-secrets.js';
 import { failureOf, StepError } from './step-error.js';
 import type { StepContext, StepResult, StepRunner } from './step-runner.js';
 import { TimeLimits } from './time-limits.js';
@@ -17,6 +20,7 @@ import { WorkspaceOnDemand } from './workspace/workspace-on-demand.js';
 export type RunOptions = {
   readonly executorId: string;
   readonly steps: ReadonlyMap<string, StepRunner>;
+  readonly secrets: Pick<GivenSecrets, 'open'>;
   readonly runnerOf: (serverId: ServerId) => Promise<ModelRunner>;
   readonly openWorkspace: (dispatch: StepDispatched) => Promise<OpenWorkspace>;
   readonly live: (message: LiveMessage) => void;
@@ -52,13 +56,19 @@ const outcomeOf = async (attempt: Attempt, options: RunOptions): Promise<Attempt
   }
   const limits = new TimeLimits(attempt);
   const workspace = new WorkspaceOnDemand(() => options.openWorkspace(attempt.dispatch));
-  const context = contextOf(attempt, options, { heard: () => limits.heard(), workspace });
+  let redactor: Redactor | undefined;
   try {
-    const result = await workspace.during(() => step(context));
+    const opened = await options.secrets.open(attempt.dispatch);
+    ({ redactor } = opened);
+    const live = redactedLive(options.live, redactor);
+    const around = { heard: () => limits.heard(), workspace, opened, live: live.say };
+    const given = await workspace.during(() => step(contextOf(attempt, options, around)));
+    live.end();
+    const result = { ...given, output: redactor.value(given.output) };
     const tooLarge = sizeProblem(result, options.outputMaxBytes);
     return tooLarge ? failed(tooLarge) : { kind: 'completed', ...result };
   } catch (error) {
-    return ended(attempt, error);
+    return ended(attempt, error, redactor);
   } finally {
     limits.stop();
   }
@@ -67,7 +77,7 @@ const outcomeOf = async (attempt: Attempt, options: RunOptions): Promise<Attempt
 const failed = (failure: Failure): AttemptOutcome => ({ kind: 'failed', failure });
 
 /** An aborted attempt ends by what aborted it; the error that the abort provoked says whether the server was seen free. */
-const ended = (attempt: Attempt, error: unknown): AttemptOutcome | null => {
+const ended = (attempt: Attempt, error: unknown, redactor: Redactor | undefined): AttemptOutcome | null => {
   switch (attempt.ending) {
     case 'lease-lost':
       return null;
@@ -79,7 +89,7 @@ const ended = (attempt: Attempt, error: unknown): AttemptOutcome | null => {
     case 'noProgressMs':
       return failed(timedOut(attempt, attempt.ending, confirmedFree(error)));
     case null:
-      return failed(failureOf(error));
+      return failed(failureOf(error, redactor));
   }
 };
 
@@ -101,19 +111,25 @@ const timedOut = ({ dispatch }: Attempt, limit: TimeLimit, confirmed: boolean): 
 const confirmedFree = (error: unknown): boolean =>
   error instanceof ModelRunnerError ? error.details['confirmed'] === true : error instanceof StepError;
 
-type Around = { readonly heard: () => void; readonly workspace: WorkspaceOnDemand };
+type Around = {
+  readonly heard: () => void;
+  readonly workspace: WorkspaceOnDemand;
+  readonly opened: OpenedInput;
+  readonly live: (message: LiveMessage) => void;
+};
 
-const contextOf = (attempt: Attempt, options: RunOptions, { heard, workspace }: Around): StepContext => {
+const contextOf = (attempt: Attempt, options: RunOptions, around: Around): StepContext => {
+  const { heard, workspace, opened } = around;
   const { dispatch, abort } = attempt;
   const { taskId, stepId } = dispatch;
   let n = 0;
   const live = (message: LiveMessage): void => {
     heard();
-    options.live(message);
+    around.live(message);
   };
   const head = () => ({ taskId, stepId, attempt: dispatch.attempt, n: n++, atMs: options.clock.nowMs() });
   return {
-    input: dispatch.input,
+    ...opened,
     requirement: dispatch.requirement,
     attempt: dispatch.attempt,
     ...(dispatch.noProgressMs === undefined ? {} : { noProgressMs: dispatch.noProgressMs }),

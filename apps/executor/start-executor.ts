@@ -11,11 +11,14 @@ import { systemClock } from '#libs/runtime/clock.js';
 import { nestLogger } from '#libs/runtime/logger.js';
 import { rpcRequest } from '#libs/runtime/rpc-client.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
+import { SecretSources } from '#libs/secrets/secret-sources.js';
 import { allSteps } from './all-steps.js';
 import type { ExecutorConfig } from './executor.config.js';
 import { ExecutorModule } from './executor.module.js';
 import { Executor } from './executor.service.js';
 import { LeaseKeeper } from './lease-keeper.js';
+import { GivenSecrets } from './secrets/given-secrets.js';
+import { secretPlaces } from '#libs/secrets/secret.settings.js';
 import { ServerDirectory } from './server-directory.js';
 import { TaskWorkspaces } from './workspace/task-workspaces.js';
 
@@ -58,6 +61,7 @@ export const startExecutor = async (
   const executor = new Executor({
     executorId: instance,
     steps,
+    secrets: givenSecrets(config),
     openWorkspace: (dispatch) => workspaces.open(dispatch),
     runnerOf: (serverId) => directory.runnerOf(serverId),
     live: (message) => connection.publish(SUBJECTS.live(message.taskId), JSON.stringify(message)),
@@ -93,4 +97,9 @@ export const startExecutor = async (
       await app.close();
     },
   };
+};
+
+const givenSecrets = (config: ExecutorConfig): GivenSecrets => {
+  const sources = new SecretSources(secretPlaces(config, process.env));
+  return new GivenSecrets((name, seeker) => sources.read(name, seeker));
 };

@@ -1,5 +1,7 @@
 import type { ErrorCode, Failure } from '#libs/domain/errors.js';
 import { ModelRunnerError } from '#libs/model-runner/model-runner-error.js';
+import { NO_SECRETS, type Redactor } from '#libs/secrets/redactor.js';
+import { SecretError } from '#libs/secrets/secret-error.js';
 
 /** A step that failed for a reason of its own. */
 export class StepError extends Error {
@@ -17,14 +19,19 @@ export class StepError extends Error {
 /** Longest message that goes into an event. */
 const MESSAGE_MAX = 2_000;
 
-export const failureOf = (error: unknown): Failure => {
+/** Cut behind the redactor, which would not know a value that was cut in two. */
+export const failureOf = (error: unknown, redactor: Redactor = NO_SECRETS): Failure => {
+  const cut = (message: string): string => redactor.text(message).slice(0, MESSAGE_MAX);
+  if (error instanceof SecretError) return { code: error.code, message: cut(error.message) };
   if (error instanceof StepError || error instanceof ModelRunnerError) {
     const { code, message, details } = error;
     return {
       code,
-      message: message.slice(0, MESSAGE_MAX),
-      ...(Object.keys(details).length > 0 ? { details } : {}),
+      message: cut(message),
+      ...(Object.keys(details).length > 0
+        ? { details: redactor.value(details) as Readonly<Record<string, unknown>> }
+        : {}),
     };
   }
-  return { code: 'INTERNAL', message: String(error).slice(0, MESSAGE_MAX) };
+  return { code: 'INTERNAL', message: cut(String(error)) };
 };

@@ -1,12 +1,18 @@
 import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { ModelUsage } from '#libs/domain/usage.js';
 import type { ModelRunner } from '#libs/model-runner/model-runner.js';
+import type { Redactor } from '#libs/secrets/redactor.js';
 import type { Workspace } from './workspace/workspace.js';
 
 /** What a step type gets: its filled-in input, what it may use, and how to say that it gets on. */
 export type StepContext = {
   readonly input: Readonly<Record<string, unknown>>;
   readonly requirement: Requirement;
+  /**
+   * Takes secrets out of text. What the step gives back goes through it anyway; a step uses it where it cuts a text short, because
+   * half a value would not be known. Idle for a step that has nothing to do with secrets.
+   */
+  readonly redactor: Redactor;
   /** From 1. */
   readonly attempt: number;
   /** How long nothing may be heard of it, where its step says that. */

@@ -12,6 +12,7 @@ import { addPlatformCommands } from './commands/platform.js';
 import { addQueueCommand } from './commands/queue.js';
 import { addRebuildCommand } from './commands/rebuild.js';
 import { addScheduleCommands } from './commands/schedules.js';
+import { addSecretCommands } from './commands/secrets.js';
 import { addServerCommands } from './commands/servers.js';
 import { addSubmitCommand } from './commands/submit.js';
 import { addTaskCommands } from './commands/tasks.js';
@@ -63,6 +64,7 @@ addBacktestCommand(program, output);
 addRebuildCommand(program, output);
 addTemplateCommands(program, session);
 addServerCommands(program, session);
+addSecretCommands(program, output);
 addPlatformCommands(program, session);
 
 // Whoever reads our output may have had enough of it (`| head`).

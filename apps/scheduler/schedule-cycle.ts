@@ -23,6 +23,7 @@ import { EventTooLargeError } from '#libs/event-log/event-log.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
 import { renderStep } from '#libs/template/render.js';
+import { secretsFor } from './secrets-for.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import type { Conditions } from './conditions.js';
 import type { Recorder } from './recorder.js';
@@ -239,6 +240,7 @@ export class ScheduleCycle {
         ...(vramShare === undefined ? {} : { vramShare }),
         ...(predictedMs === undefined ? {} : { predictedStartAt: rfc3339(Math.floor(predictedMs)) }),
         input: rendered.input,
+        ...secretsFor(task, template, rendered.uses),
         at,
       },
       this.options.recorder.book.pauses,

@@ -114,6 +114,16 @@ const expired = data({ failure: { code: 'QUEUE_TTL_EXPIRED', message: 'too long'
 type Plant = readonly [rule: RuleName, what: string, log: () => Log, given?: Given];
 
 const lease = at(lines('tasks'), 10).data['lease'] as { readonly token: number };
+const begun10 = lines('tasks').find(
+  ({ type, taskId }) => type === 'task.submitted' && taskId === at(lines('tasks'), 10).taskId,
+)?.data as { readonly workspace: string; readonly template: { readonly name: string } };
+const named = { echo: [{ key: 'Bearer {{ secrets.token }}' }] };
+const secrets = {
+  workspace: begun10.workspace,
+  template: begun10.template.name,
+  uses: [{ name: 'token', path: ['echo', '0', 'key'], at: 7 }],
+  all: ['token'],
+};
 const zombie = { leaseId: (at(lines('tasks'), 20).data['lease'] as { leaseId: string }).leaseId, attempt: 1 };
 const step33 = at(lines('tasks'), 33).data['step'] as object;
 const sim = at(lines('leases'), 3).data['server'] as object;
@@ -470,6 +480,21 @@ const PLANTS: readonly Plant[] = [
     'a token that no grant has',
     () => changed('tasks', 10, data({ lease: { ...lease, token: lease.token + 1 } })),
   ],
+  [
+    'SECRET_WRONGLY',
+    'a value in the place of a reference',
+    () => changed('tasks', 10, data({ input: { text: 'abc' }, secrets })),
+  ],
+  [
+    'SECRET_WRONGLY',
+    'secrets of another template',
+    () => changed('tasks', 10, data({ input: named, secrets: { ...secrets, template: 'other' } })),
+  ],
+  [
+    'SECRET_WRONGLY',
+    'a secret that the template does not name',
+    () => changed('tasks', 10, data({ input: named, secrets: { ...secrets, all: ['other'] } })),
+  ],
   ['NOT_GRANTED', 'an attempt without any grant', () => without('leases', 8)],
   ['GRANTED_TWICE', 'a lease that expired and is granted again', () => again('leases', 13)],
   [
@@ -672,6 +697,11 @@ describe('the audit of a log', () => {
       leases: 9,
       servers: 2,
     });
+  });
+
+  it('finds nothing wrong with an attempt whose input names its secrets', () => {
+    const { findings } = audited(changed('tasks', 10, data({ input: named, secrets })));
+    expect(findings).toEqual([]);
   });
 
   it('finds nothing wrong with a schedule that fires, is paused, fires by hand and is resumed', () => {

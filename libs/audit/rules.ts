@@ -10,6 +10,7 @@ export const PROMISES = {
   10: 'What is paused starts nothing.',
   11: 'Only what waits is moved, and only within the queue of its workspace.',
   12: 'A schedule fires once for each of its times, in its time and with its task.',
+  14: 'A secret stands in the log by its name alone.',
   8: 'A loss or a change of the log is found.',
 } as const satisfies Readonly<Record<number, string>>;
 
@@ -100,6 +101,10 @@ export const RULES = {
   FIRED_WRONGLY: {
     promise: 12,
     says: 'A schedule fired before its time or when it was not there, or a task of it began without a firing.',
+  },
+  SECRET_WRONGLY: {
+    promise: 14,
+    says: 'An attempt was given secrets for another template or workspace than its own, or at a place where its input does not name them.',
   },
   EVENTS_MISSING: { promise: 8, says: 'A sequence is missing, or comes twice.' },
   HASH_BROKEN: { promise: 8, says: 'An event does not carry the hash of the one before it.' },

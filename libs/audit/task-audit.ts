@@ -14,6 +14,7 @@ import { attemptName, type Attempt } from './attempts.js';
 import type { Findings } from './findings.js';
 import { outcomesOf, type AttemptOutcome } from './outcomes.js';
 import type { RuleName } from './rules.js';
+import { wrongSecrets } from './secret-audit.js';
 
 type Place = { readonly seq: number; readonly taskId: TaskId };
 
@@ -104,7 +105,12 @@ export class TaskAudit {
       this.#found('NOT_SUBMITTED', at, `${event.type} of task ${taskId}, which never began`);
       return;
     }
-    if (event.type === 'step.dispatched') this.#started(task, event, record.seq);
+    if (event.type === 'step.dispatched') {
+      this.#started(task, event, record.seq);
+      const wrong = wrongSecrets(event, task.scopes);
+      if (wrong !== null)
+        this.#found('SECRET_WRONGLY', at, `step ${event.stepId} of task ${taskId}: ${wrong}`);
+    }
     if (event.type === 'task.moved') this.#moved(task, event, at);
     for (const outcome of outcomesOf(event)) this.#ended(task, outcome, record, taskId);
     this.#overWithout(task, event, at);

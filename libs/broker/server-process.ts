@@ -34,12 +34,17 @@ export type ServerProcessOptions = {
   readonly logFile: string;
 };
 
+/** What Go and the system look at; the rest is nothing to it, and may hold secrets. */
+const brokerEnvironment = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => /^(PATH|HOME|TMPDIR|TZ|GO[A-Z]*)$/.test(name)));
+
 /** Starts a nats-server and resolves when it greets clients, which it does after JetStream has recovered its streams. */
 export const startServerProcess = async (options: ServerProcessOptions): Promise<ServerProcess> => {
   const log = await open(options.logFile, 'a');
   const name = `orchestra-${randomUUID()}`;
   // In a group of its own: Ctrl-C in the terminal reaches the launcher alone, which stops the broker last.
   const child = spawn(options.path, [...options.args, '--name', name], {
+    env: brokerEnvironment(process.env),
     stdio: ['ignore', log.fd, log.fd],
     detached: true,
   });

@@ -108,6 +108,11 @@ export const ERRORS = {
   TEMPLATE_RENDER_FAILED: { http: 422, retry: 'no', title: 'The template could not be filled in' },
   OUTPUT_TOO_LARGE: { http: 422, retry: 'no', title: 'The output is too large' },
 
+  // Secrets.
+  SECRET_UNKNOWN: { http: 422, retry: 'no', title: 'There is no such secret' },
+  SECRET_NOT_ALLOWED: { http: 403, retry: 'no', title: 'The secret may not be used here' },
+  SECRET_UNAVAILABLE: { http: 500, retry: 'no', title: 'The secret cannot be read' },
+
   // Files and programs.
   STEP_NOT_ALLOWED: { http: 403, retry: 'no', title: 'The executor does not allow what the step asks for' },
   SANDBOX_UNAVAILABLE: { http: 501, retry: 'no', title: 'The executor has no sandbox for programs' },

@@ -1,5 +1,6 @@
 import { authoredCheck } from './authored-schema.js';
 import type { JsonSchema, OutputSpec, ParameterSpec } from './compiled-template.js';
+import { plainSecrets, secretProblems } from './check-secrets.js';
 import type { CheckedStep } from './check-steps.js';
 import { describeSchema, shown } from './describe-schema.js';
 import type { Reference } from './expression.js';
@@ -34,9 +35,11 @@ export class InputChecks {
     const scope: Readable = { steps: ancestors, own: step.id };
     if (when !== undefined) this.#condition([...path, 'when'], when, scope);
     const at: Path = [...path, 'with'];
-    const places = this.#expressions(at, input, scope);
     const stepType = STEP_TYPES.get(type);
+    const places = this.#expressions(at, input, scope, stepType);
     if (stepType === undefined) return;
+    for (const { path: deeper, message } of plainSecrets(input, places, stepType))
+      this.source.problem([...at, ...deeper], message);
     this.#literals(at, input, checkOf(stepType), places);
     for (const place of places) this.#typeOf(at, place, stepType.input);
     if (stepType.needs === 'model') this.#placement(at, places);
@@ -77,7 +80,12 @@ export class InputChecks {
       );
   }
 
-  #expressions(at: Path, value: unknown, readable: Readable): readonly ExpressionPlace[] {
+  #expressions(
+    at: Path,
+    value: unknown,
+    readable: Readable,
+    type: StepType | null = null,
+  ): readonly ExpressionPlace[] {
     const tree = valueTree(value, (path, message, offset) =>
       this.source.problem([...at, ...path], message, offset ?? 'value'),
     );
@@ -90,12 +98,16 @@ export class InputChecks {
         this.source.problem([...at, ...path], said, expression.offsets[n] ?? 'value');
       }
     }
+    for (const { path, message } of secretProblems(places, type))
+      this.source.problem([...at, ...path], message);
     return places;
   }
 
   /** What is wrong with a name that an expression reads; null for nothing. */
   #reference([root, name, ...fields]: Reference, { steps, own }: Readable): string | null {
     if (root === 'parameters') return this.#parameter(name);
+    // Where they may stand depends on the type of the step.
+    if (root === 'secrets') return null;
     if (root !== 'steps')
       return `there is no such name${didYouMean(root, ROOTS)}; accepted: parameters.<name>, steps.<id>.output, steps.<id>.status, steps.<id>.error`;
     const names = [...steps];

@@ -144,19 +144,26 @@ describe('what a step that gave nothing leaves to others', () => {
   it('is null, its status and its error', () => {
     expect(filled('{{ steps.a.status }}: {{ steps.a.error.message }}', FAILED)).toEqual({
       ok: true,
+      uses: [],
       input: { echo: 'failed: the server said 500' },
     });
     expect(filled('<{{ steps.a.output }}{{ steps.a.error }}>', SKIPPED)).toEqual({
       ok: true,
+      uses: [],
       input: { echo: '<>' },
     });
   });
 
   it('and so is everything below it, unless a default steps in', () => {
-    expect(filled('{{ steps.a.output.text }}', SKIPPED)).toEqual({ ok: true, input: {} });
-    expect(filled('<{{ steps.a.output.text }}>', SKIPPED)).toEqual({ ok: true, input: { echo: '<>' } });
+    expect(filled('{{ steps.a.output.text }}', SKIPPED)).toEqual({ ok: true, uses: [], input: {} });
+    expect(filled('<{{ steps.a.output.text }}>', SKIPPED)).toEqual({
+      ok: true,
+      uses: [],
+      input: { echo: '<>' },
+    });
     expect(filled("{{ steps.a.output.text | default: 'none' }}", SKIPPED)).toEqual({
       ok: true,
+      uses: [],
       input: { echo: 'none' },
     });
   });

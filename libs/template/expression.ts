@@ -13,6 +13,7 @@ import {
 import type { StepOutcomes } from '#libs/domain/task/step-outcomes.js';
 import { ExpressionError, firstLine, readingError, type KnownNames } from './expression-error.js';
 import { TEMPLATE_LIMITS } from './limits.js';
+import { placedSecrets, secretTextOf, type PlacedSecrets, type SecretText } from './secret-text.js';
 
 /**
  * `{{ }}` by LiquidJS, closed in: no files, no inherited properties, no unknown names, bounded time and memory.
@@ -37,9 +38,11 @@ export type Expression = {
   readonly holds: ((scope: Scope) => boolean) | null;
   /** A text cut where an expression or a tag begins, for whoever knows some of it only. One piece where it cannot be cut. */
   readonly pieces: () => readonly Piece[];
+  /** For a text with references to secrets in it: what it gives, with where they stand in that. Throws as `evaluate` does. */
+  readonly place?: (scope: Scope) => PlacedSecrets;
 };
 
-export type Piece = Pick<Expression, 'source' | 'references' | 'evaluate'>;
+export type Piece = Pick<Expression, 'source' | 'references' | 'evaluate' | 'place'>;
 
 export type Reference = readonly (string | null)[];
 
@@ -83,6 +86,38 @@ export const hasExpression = (text: string): boolean => text.includes('{{') || t
 
 /** Throws `ExpressionError` that says what is wrong with the text. */
 export const parseExpression = (source: string): Expression => {
+  const secrets = secretTextOf(source);
+  return secrets === null ? parsePlain(source) : parseWithSecrets(source, secrets);
+};
+
+/** What stands between references is text of its own, so nothing that an expression gives can move or make one. */
+const parseWithSecrets = (source: string, { between, names }: SecretText): Expression => {
+  const parts = between.map((text) => (hasExpression(text) ? parsePart(text) : text));
+  const place = (scope: Scope): PlacedSecrets => {
+    const filled = parts.map((part) => (typeof part === 'string' ? part : textOf(part.evaluate(scope))));
+    return placedSecrets(names, filled);
+  };
+  const references = [
+    ...parts.flatMap((part) => (typeof part === 'string' ? [] : part.references)),
+    ...names.map((name) => ['secrets', name]),
+  ];
+  const whole: Piece = { source, references, evaluate: (scope) => place(scope).text, place };
+  // Nobody who knows some names only knows a secret, so it is not cut.
+  return { ...whole, offsets: [], plain: null, holds: null, pieces: () => [whole] };
+};
+
+const parsePart = (text: string): Expression => {
+  try {
+    return parsePlain(text);
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    throw new ExpressionError(
+      `${said}; beside {{ secrets.<name> }} a text takes whole {{ expressions }} only`,
+    );
+  }
+};
+
+const parsePlain = (source: string): Expression => {
   const templates = parsed(source);
   const { references, offsets } = readBy(templates, source);
   const [only] = templates;

@@ -65,6 +65,7 @@ export const FILE_STEP_TYPES = [
       network: { type: 'boolean', description: 'Ask for the network, which the executor may refuse' },
       allow_failure: { type: 'boolean', description: 'An exit code other than 0 is no failure' },
     }),
+    secretFields: ['env', 'stdin'],
     output: '{exit_code, stdout, stderr, truncated, sandboxed, duration_ms}',
   },
   {
@@ -86,8 +87,17 @@ export const FILE_STEP_TYPES = [
         description: 'Commits of history; 0: all, default 1',
       },
       path: path('Folder in the workspace that is made; default: repo'),
+      credentials: {
+        ...properties(['password'], {
+          username: { ...text(256, 'Default: git'), pattern: '^[^\\u0000-\\u001f:]+$' },
+          password: { ...text(16_384, 'A password or a token, from a secret'), minLength: 1 },
+        }),
+        description: 'Sent to the host of the URL, for https only',
+      },
       timeout_ms: { ...timeoutMs, default: 300_000 },
     }),
+    secretFields: ['credentials'],
+    secretOnly: [['credentials', 'password']],
     output: '{path, commit, files, bytes, sandboxed}',
   },
   {
@@ -131,6 +141,8 @@ export const FILE_STEP_TYPES = [
   readonly description: string;
   readonly needs: 'cpu';
   readonly input: JsonSchema;
+  readonly secretFields?: readonly string[];
+  readonly secretOnly?: readonly (readonly string[])[];
   readonly output: string;
 }[];
 

@@ -111,7 +111,7 @@ const early = (
   const context = { parameters, steps: {} };
   if (prepared.earlyInput && !readsLate(prepared.input, late))
     return renderPrepared(template, prepared, context);
-  if (!isModel) return { ok: true, input: {} };
+  if (!isModel) return { ok: true, input: {}, uses: [] };
   const { check } = prepared;
   return renderPrepared(
     template,

@@ -14,6 +14,8 @@ export type PreparedTemplate = {
   readonly checkParameters: SchemaCheck;
   /** Null for every declared parameter: what expressions see of one that was not given. */
   readonly notGiven: Readonly<Record<string, null>>;
+  /** Names of all secrets that its steps refer to. */
+  readonly secrets: readonly string[];
 };
 
 export type PreparedOutput = {
@@ -40,14 +42,16 @@ const prepared = new WeakMap<CompiledTemplate, PreparedTemplate>();
 export const preparedTemplate = (template: CompiledTemplate): PreparedTemplate => {
   const known = prepared.get(template);
   if (known) return known;
+  const steps = new Map(template.steps.map((step) => [step.id, preparedStep(step)]));
   const made: PreparedTemplate = {
-    steps: new Map(template.steps.map((step) => [step.id, preparedStep(step)])),
+    steps,
     output: valueTree(template.output, refuse),
     outputs: new Map(
       Object.entries(template.outputs ?? {}).map(([name, spec]) => [name, preparedOutput(spec)]),
     ),
     checkParameters: schemaCheck(template.parametersSchema),
     notGiven: Object.fromEntries(Object.keys(template.parameters).map((name) => [name, null])),
+    secrets: secretsOf([...steps.values()]),
   };
   prepared.set(template, made);
   return made;
@@ -58,6 +62,13 @@ const preparedOutput = ({ value, ...spec }: OutputSpec): PreparedOutput => ({
   check: schemaCheck(parameterSchema(spec)),
   isRequired: spec.required === true,
 });
+
+const secretsOf = (steps: readonly PreparedStep[]): readonly string[] => {
+  const references = steps.flatMap(({ input }) =>
+    expressionsOf(input).flatMap(({ expression }) => (expression.place ? expression.references : [])),
+  );
+  return [...new Set(references.flatMap(([root, name]) => (root === 'secrets' && name ? [name] : [])))];
+};
 
 const preparedStep = (step: TemplateStep): PreparedStep => {
   const type = STEP_TYPES.get(step.type) ?? null;

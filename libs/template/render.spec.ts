@@ -79,7 +79,7 @@ describe('filling in', () => {
   it('hands a constant input out as it stands', () => {
     const template = echo('[1, 2]');
     const [one, two] = [1, 2].map(() => renderStep(template, 'a', { parameters: {}, steps: {} }));
-    expect(one).toEqual({ ok: true, input: { echo: [1, 2] } });
+    expect(one).toEqual({ ok: true, uses: [], input: { echo: [1, 2] } });
     expect(one?.ok && two?.ok && one.input === two.input).toBe(true);
   });
 
@@ -87,6 +87,7 @@ describe('filling in', () => {
     const template = JSON.parse(JSON.stringify(echo("'{{ parameters.p }}'"))) as CompiledTemplate;
     expect(renderStep(template, 'a', { parameters: { p: 1 }, steps: {} })).toEqual({
       ok: true,
+      uses: [],
       input: { echo: 1 },
     });
   });
@@ -129,6 +130,7 @@ describe('a step that reads another one', () => {
     const steps = { one: completed({ text: 'rain', seed: 4 }) };
     expect(renderStep(template, 'two', { parameters, steps })).toEqual({
       ok: true,
+      uses: [],
       input: { model: 'm:1', prompt: 'Say more about rain', options: { num_ctx: 1024, seed: 4 } },
     });
   });

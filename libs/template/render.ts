@@ -1,4 +1,5 @@
 import type { Failure } from '#libs/domain/errors.js';
+import type { SecretUse } from '#libs/domain/task/step-secrets.js';
 import type { CompiledTemplate, ValueProblem } from './compiled-template.js';
 import { ExpressionError } from './expression-error.js';
 import type { Scope } from './expression.js';
@@ -11,7 +12,12 @@ import { expressionsOf, fill, FillError, type ValueTree } from './value-tree.js'
 export type RenderContext = Scope;
 
 export type RenderedStep =
-  | { readonly ok: true; readonly input: Readonly<Record<string, unknown>> }
+  | {
+      readonly ok: true;
+      readonly input: Readonly<Record<string, unknown>>;
+      /** Where references to secrets stand in it. */
+      readonly uses: readonly SecretUse[];
+    }
   | { readonly ok: false; readonly failure: Failure };
 
 export type RenderedResult =
@@ -111,17 +117,18 @@ export const renderPrepared = (
   const { id } = step.step;
   // A constant input was checked when the template was compiled.
   if (step.input.kind === 'constant')
-    return { ok: true, input: step.input.value as Readonly<Record<string, unknown>> };
+    return { ok: true, input: step.input.value as Readonly<Record<string, unknown>>, uses: [] };
   let input: unknown;
+  const uses: SecretUse[] = [];
   try {
-    input = fill(step.input, withMissing(preparedTemplate(template).notGiven, context));
+    input = fill(step.input, withMissing(preparedTemplate(template).notGiven, context), uses);
   } catch (error) {
     return failed('TEMPLATE_RENDER_FAILED', fillMessage(template.name, `steps.${id}.with`, error));
   }
   if (isTooLarge(input))
     return failed('STEP_INPUT_INVALID', `${placeOf(template, id)}: the filled-in input ${TOO_LARGE}`);
   const problems = step.check?.(input) ?? [];
-  if (problems.length === 0) return { ok: true, input: input as Readonly<Record<string, unknown>> };
+  if (problems.length === 0) return { ok: true, input: input as Readonly<Record<string, unknown>>, uses };
   return inputInvalid(template, step, problems);
 };
 

@@ -14,6 +14,10 @@ export type StepType = {
   readonly input: JsonSchema;
   /** Fields of the input that hold a JSON Schema of the author's, which is checked as such. */
   readonly schemaFields?: readonly string[];
+  /** Fields of the input in which secrets may stand; none where it is absent. */
+  readonly secretFields?: readonly string[];
+  /** Texts of the input that must have a secret in them, because they would stand in the log otherwise. */
+  readonly secretOnly?: readonly (readonly string[])[];
   /** What later steps see as `steps.<id>.output`. */
   readonly output: string;
 };
@@ -219,6 +223,7 @@ const ALL: readonly StepType[] = [
     description: 'One HTTP request, to the public internet and to what `ORCHESTRA_HTTP_ALLOW` names.',
     needs: 'cpu',
     input: HTTP_REQUEST_SCHEMA,
+    secretFields: ['url', 'headers', 'query', 'json', 'text', 'form'],
     output: '{status, headers, json, text or base64, url, truncated, duration_ms}',
   },
   {

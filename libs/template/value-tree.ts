@@ -1,3 +1,4 @@
+import type { SecretUse } from '#libs/domain/task/step-secrets.js';
 import { ExpressionError } from './expression-error.js';
 import {
   hasExpression,
@@ -78,18 +79,18 @@ export const expressionsOf = (tree: ValueTree): readonly ExpressionPlace[] => {
 
 /**
  * Fills in. A field whose expression gives null is left out, so that a parameter that was not given leaves the server's
- * default alone. Throws `FillError`.
+ * default alone. Where references to secrets stand is added to `uses`. Throws `FillError`.
  */
-export const fill = (tree: ValueTree, scope: Scope): unknown => {
+export const fill = (tree: ValueTree, scope: Scope, uses: SecretUse[] = []): unknown => {
   switch (tree.kind) {
     case 'constant':
       return tree.value;
     case 'expression':
-      return evaluate(tree, scope);
+      return evaluate(tree, scope, uses);
     case 'list':
-      return tree.items.map((item) => fill(item, scope));
+      return tree.items.map((item) => fill(item, scope, uses));
     case 'object': {
-      const filled = tree.fields.map(([name, field]) => [name, field, fill(field, scope)] as const);
+      const filled = tree.fields.map(([name, field]) => [name, field, fill(field, scope, uses)] as const);
       const kept = filled.filter(([, field, value]) => value !== null || field.kind !== 'expression');
       return Object.fromEntries(kept.map(([name, , value]) => [name, value]));
     }
@@ -136,8 +137,14 @@ const knownText = (
 const evaluate = (
   { path, expression }: { readonly path: readonly string[]; readonly expression: Piece },
   scope: Scope,
+  uses: SecretUse[] = [],
 ): unknown => {
   try {
+    const placed = expression.place?.(scope);
+    if (placed !== undefined) {
+      uses.push(...placed.places.map(({ name, at }) => ({ name, path, at })));
+      return placed.text;
+    }
     return expression.evaluate(scope);
   } catch (error) {
     throw new FillError(path, expression.source, error instanceof Error ? error.message : String(error));

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findSandbox } from '#apps/executor/sandbox/find-sandbox.js';
 import { isNewEnough } from '#apps/executor/steps/find-git.js';
+import { credentialVariables } from '#apps/executor/steps/git-credentials.js';
 import { StepBench } from './step-bench.js';
 
 const run = promisify(execFile);
@@ -206,5 +207,31 @@ describe('the version of git', () => {
     ['', false],
   ])('%j is new enough: %s', (version, enough) => {
     expect(isNewEnough(version)).toBe(enough);
+  });
+});
+
+describe('credentials of a repository', () => {
+  it('are known to git for this URL alone, from its variables', async () => {
+    const asked = async (url: string): Promise<string> => {
+      const env = credentialVariables('https://example.org/a/b.git', { password: 'p@ss word' });
+      const { stdout } = await run('git', ['config', '--get-urlmatch', 'http.extraHeader', url], {
+        env: { ...env, PATH: process.env['PATH'] },
+      }).catch(() => ({ stdout: 'none' }));
+      return stdout.trim();
+    };
+    const expected = `Authorization: Basic ${Buffer.from('git:p@ss word').toString('base64')}`;
+    expect(await asked('https://example.org/a/b.git/info/refs')).toBe(expected);
+    expect(await asked('https://example.org/a/other.git')).toBe('none');
+    expect(await asked('https://example.com/a/b.git')).toBe('none');
+  });
+
+  it('are for https only', async () => {
+    const input = { repo_url: `file://${repo}`, credentials: { password: '{{ secrets.token }}' } };
+    expect(
+      await bench.run('git_clone', input, { values: { token: 'a-token-of-some-length' } }),
+    ).toMatchObject({
+      kind: 'failed',
+      failure: { code: 'STEP_INPUT_INVALID', message: expect.stringContaining('https:// only') },
+    });
   });
 });

@@ -7,12 +7,14 @@ import type { Attempt } from '#apps/executor/attempt.js';
 import { EXECUTOR_SETTINGS } from '#apps/executor/executor.config.js';
 import { runAttempt } from '#apps/executor/run-attempt.js';
 import type { Sandbox } from '#apps/executor/sandbox/find-sandbox.js';
+import { GivenSecrets } from '#apps/executor/secrets/given-secrets.js';
 import type { StepRunner } from '#apps/executor/step-runner.js';
 import { removeTree } from '#apps/executor/workspace/remove-tree.js';
 import { TaskWorkspaces } from '#apps/executor/workspace/task-workspaces.js';
 import type { AttemptOutcome } from '#libs/contracts/reports.js';
 import { SUBJECTS, subjectToken } from '#libs/contracts/subjects.js';
-import type { TaskEvent } from '#libs/domain/task/events.js';
+import type { StepDispatched, TaskEvent } from '#libs/domain/task/events.js';
+import type { SecretUse } from '#libs/domain/task/step-secrets.js';
 import { START, type LogWriter } from '#libs/event-log/event-log.js';
 import { MemoryEventLog } from '#libs/event-log/memory.event-log.js';
 import { systemClock } from '#libs/runtime/clock.js';
@@ -20,11 +22,18 @@ import { createLogger } from '#libs/runtime/logger.js';
 import { loadSettings } from '#libs/runtime/settings.js';
 import { checkOf } from '#libs/template/check-inputs.js';
 import { STEP_TYPES } from '#libs/template/step-types.js';
+import { fill, valueTree } from '#libs/template/value-tree.js';
 import { CPU, NOW, submitted } from '#libs/testing/builders.js';
 
 const logger = createLogger({ service: 'executor', instance: 'bench', level: 'silent' });
 
-type RunOptions = { readonly taskId?: string; readonly stepId?: string; readonly attempt?: Attempt };
+type RunOptions = {
+  readonly taskId?: string;
+  readonly stepId?: string;
+  readonly attempt?: Attempt;
+  /** Of secrets, by name; every `{{ secrets.<name> }}` in the input refers to one. */
+  readonly values?: Readonly<Record<string, string>>;
+};
 
 /** `log` is one that another bench has written; `sandbox` another than this machine's. */
 type BenchOptions = { readonly log?: MemoryEventLog; readonly sandbox?: Sandbox };
@@ -102,6 +111,7 @@ export class StepBench {
     const report = await runAttempt(options.attempt ?? this.attempt(stepType, input, options), {
       executorId: 'bench',
       steps: this.steps,
+      secrets: new GivenSecrets((name) => Promise.resolve(options.values?.[name] ?? `no value of ${name}`)),
       openWorkspace: (dispatch) => this.workspaces.open(dispatch),
       runnerOf: () => Promise.reject(new Error('there are no models here')),
       live: () => undefined,
@@ -114,9 +124,10 @@ export class StepBench {
 
   attempt(
     stepType: string,
-    input: Readonly<Record<string, unknown>>,
-    { taskId = 't1', stepId = 'a' }: RunOptions = {},
+    given: Readonly<Record<string, unknown>>,
+    { taskId = 't1', stepId = 'a', values }: RunOptions = {},
   ): Attempt {
+    const { input, ...secrets } = values === undefined ? { input: given } : withReferences(given, values);
     return {
       dispatch: {
         type: 'step.dispatched',
@@ -127,6 +138,7 @@ export class StepBench {
         lease: { leaseId: `l-${randomUUID()}`, token: 1, serverId: 'cpu' },
         requirement: CPU,
         input,
+        ...secrets,
         at: NOW,
       },
       abort: new AbortController(),
@@ -148,6 +160,19 @@ export class StepBench {
     await removeTree(this.folder);
   }
 }
+
+/** What a dispatch says of an input as a template has it. */
+const withReferences = (
+  given: Readonly<Record<string, unknown>>,
+  values: Readonly<Record<string, string>>,
+): Pick<StepDispatched, 'input' | 'secrets'> => {
+  const uses: SecretUse[] = [];
+  const tree = valueTree(given, (path, message) => {
+    throw new Error(`${path.join('.')}: ${message}`);
+  });
+  const input = fill(tree, { parameters: {}, steps: {} }, uses) as StepDispatched['input'];
+  return { input, secrets: { workspace: 'default', template: 'bench', uses, all: Object.keys(values) } };
+};
 
 /** Processes of this machine that were started with this text among their arguments or variables. */
 export const processesWith = async (text: string): Promise<readonly string[]> => {

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import axios from 'axios';
+import type { Redactor } from '#libs/secrets/redactor.js';
 import { StepError } from '../step-error.js';
 import type { AllowEntry } from './address-rules.js';
 import { hostOf, portOf, redirectedUrl, shownUrl } from './checked-url.js';
@@ -25,7 +26,12 @@ export type HttpAnswer = {
   readonly url: URL;
 };
 
-export type HttpRules = { readonly allowed: readonly AllowEntry[]; readonly resolve: Resolve };
+export type HttpRules = {
+  readonly allowed: readonly AllowEntry[];
+  readonly resolve: Resolve;
+  /** Of the secrets that are in the request. */
+  readonly redactor: Redactor;
+};
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
@@ -49,11 +55,20 @@ export const sendRequest = async (
     const location = answer.headers['location'];
     if (!REDIRECTS.has(answer.status) || typeof location !== 'string' || request.redirectsMax === 0)
       return answer;
+    const { redactor } = rules;
+    const url = redirectedUrl(location, hop.url, redactor);
+    const to = shownUrl(url, redactor);
     if (followed >= request.redirectsMax) {
-      const message = `${request.method} ${shownUrl(request.url)}: more than ${request.redirectsMax} redirects, the last one to ${shownUrl(redirectedUrl(location, hop.url))}.`;
+      const message = `${request.method} ${shownUrl(request.url, redactor)}: more than ${request.redirectsMax} redirects, the last one to ${to}.`;
       throw new StepError('HTTP_ANSWER_INVALID', message, { redirects: followed + 1 });
     }
-    hop = redirected(hop, answer.status, redirectedUrl(location, hop.url));
+    const next = redirected(hop, answer.status, url);
+    if (!redactor.isIdle && next.body !== null && url.origin !== hop.url.origin)
+      throw new StepError(
+        'HTTP_ANSWER_INVALID',
+        `${request.method} ${shownUrl(request.url, redactor)}: the redirect to ${to} would take the body there, which may hold a secret of this step.`,
+      );
+    hop = next;
   }
 };
 
@@ -83,10 +98,12 @@ const oneHop = async (request: HttpRequest, rules: HttpRules, signal: AbortSigna
     // The body of a redirect is a page for people without redirects.
     const isOver = REDIRECTS.has(status) && request.redirectsMax > 0 && plain['location'] !== undefined;
     if (isOver) data.destroy();
-    const { body, truncated } = isOver ? NOTHING : await readBody(data, request.answerMaxBytes, signal);
+    const { body, truncated } = isOver
+      ? NOTHING
+      : await readBody(data, request.answerMaxBytes, rules.redactor, signal);
     return { status, headers: plain, body, truncated, url };
   } catch (error) {
-    throw connection.refused ?? failureOf(request, error);
+    throw connection.refused ?? failureOf(request, error, rules.redactor);
   } finally {
     connection.close();
   }
@@ -111,10 +128,11 @@ const axiosConfig = (request: HttpRequest, { agent }: GuardedConnection, signal:
 
 const NOTHING = { body: Buffer.alloc(0), truncated: false };
 
-/** Counts what comes out of the decompression, so that a small answer cannot become a large one. */
+/** Counts what comes out of the decompression, so that a small answer cannot become a large one. Secrets go before it is cut. */
 const readBody = async (
   data: Readable,
   maxBytes: number,
+  redactor: Redactor,
   signal: AbortSignal,
 ): Promise<{ readonly body: Buffer; readonly truncated: boolean }> => {
   const parts: Buffer[] = [];
@@ -123,11 +141,15 @@ const readBody = async (
   signal.addEventListener('abort', stop, { once: true });
   try {
     if (signal.aborted) throw new Error('aborted');
-    for await (const chunk of data) {
-      parts.push((chunk as Buffer).subarray(0, maxBytes - bytes));
-      bytes += (chunk as Buffer).length;
-      if (bytes > maxBytes) return { body: Buffer.concat(parts), truncated: true };
-    }
+    const clean = redactor.bytes();
+    const keep = (chunk: Buffer): boolean => {
+      parts.push(chunk.subarray(0, maxBytes - bytes));
+      bytes += chunk.length;
+      return bytes <= maxBytes;
+    };
+    for await (const chunk of data)
+      if (!keep(clean.push(chunk as Buffer))) return { body: Buffer.concat(parts), truncated: true };
+    if (!keep(clean.end())) return { body: Buffer.concat(parts), truncated: true };
     return { body: Buffer.concat(parts), truncated: false };
   } finally {
     signal.removeEventListener('abort', stop);
@@ -144,10 +166,10 @@ const plainHeaders = (headers: object): HttpAnswer['headers'] =>
     ]),
   );
 
-const failureOf = (request: HttpRequest, error: unknown): StepError => {
+const failureOf = (request: HttpRequest, error: unknown, redactor: Redactor): StepError => {
   if (error instanceof StepError) return error;
   const said = error instanceof Error ? error.message : String(error);
   const code = (error as { readonly code?: unknown }).code;
-  const message = `${request.method} ${shownUrl(request.url)}: ${said === '' ? String(code) : said}`;
+  const message = `${request.method} ${shownUrl(request.url, redactor)}: ${said === '' ? String(code) : said}`;
   return new StepError('HTTP_UNREACHABLE', message, typeof code === 'string' ? { cause: code } : {});
 };

@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
+import { Writable } from 'node:stream';
+import type { Redactor } from '#libs/secrets/redactor.js';
 import { StepError } from '../step-error.js';
 import { endMarked, isGone, signalGroup } from './end-processes.js';
 import { OutputCapture } from './output-capture.js';
@@ -13,6 +15,8 @@ export type Command = {
   readonly env: Readonly<Record<string, string>>;
   readonly folder: string;
   readonly stdin: string;
+  /** Text that the program's shell reads from a pipe of its own; null where it reads none. */
+  readonly variables: string | null;
   readonly sandboxed: boolean;
   /** Stands in the environment of a program without a sandbox, by which what it left behind is found. */
   readonly mark: string;
@@ -31,7 +35,10 @@ export type ContainedEnd = {
 /** File descriptor on which bubblewrap says which process is the first of the sandbox. */
 export const STATUS_FD = 3;
 /** File descriptor that bubblewrap reads from before it starts the program. */
-export const GATE_FD = 4;
+export const GATE_FD = 5;
+
+/** The one from which variables are read that are not to stand in any list of processes. */
+export const VARIABLES_FD = 4;
 
 /** What a program may write in all; beyond that nobody reads it any more. */
 const WRITTEN_MAX_BYTES = 256 * 1024 * 1024;
@@ -63,9 +70,10 @@ export class ContainedProcess {
   constructor(
     private readonly command: Command,
     outputMaxBytes: number,
+    redactor: Redactor,
   ) {
-    this.stdout = new OutputCapture(outputMaxBytes);
-    this.stderr = new OutputCapture(outputMaxBytes);
+    this.stdout = new OutputCapture(outputMaxBytes, redactor);
+    this.stderr = new OutputCapture(outputMaxBytes, redactor);
     this.#child = spawned(command);
     this.ended = this.#end();
     this.#listen();
@@ -88,6 +96,11 @@ export class ContainedProcess {
     // A program need not read what it is given.
     stdin?.on('error', () => undefined);
     stdin?.end(this.command.stdin);
+    const variables = stdio[VARIABLES_FD];
+    if (variables && 'end' in variables) {
+      variables.on('error', () => undefined);
+      variables.end(this.command.variables ?? '');
+    }
     stdout?.on('data', (part: Buffer) => this.#written(this.stdout, part));
     stderr?.on('data', (part: Buffer) => this.#written(this.stderr, part));
     let status = '';
@@ -106,8 +119,8 @@ export class ContainedProcess {
     if (init === null) return;
     this.#init = init;
     this.command.cap?.takeIn(init);
-    const gate = this.#child.stdio[GATE_FD];
-    if (!gate || !('end' in gate)) return;
+    const gate = (this.#child.stdio as readonly unknown[])[GATE_FD];
+    if (!(gate instanceof Writable)) return;
     gate.on('error', () => undefined);
     gate.end('\n');
   }
@@ -150,6 +163,8 @@ export class ContainedProcess {
       this.#exited = true;
       await this.#endRest();
       await closedSoon(this.#child, closed);
+      this.stdout.end();
+      this.stderr.end();
       if (this.#why !== null) throw this.#why;
       return { exitCode, stdout: this.stdout, stderr: this.stderr, durationMs: Math.round(durationMs) };
     } finally {
@@ -171,13 +186,20 @@ export class ContainedProcess {
 }
 
 /** Throws what the system says at once; the rest comes as an event. */
-const spawned = ({ file, args, env, folder, sandboxed, cap }: Command): ChildProcess => {
+const spawned = ({ file, args, env, folder, sandboxed, variables, cap }: Command): ChildProcess => {
   try {
     return spawn(file, [...args], {
       env,
       cwd: folder,
       detached: true,
-      stdio: ['pipe', 'pipe', 'pipe', ...(sandboxed ? (['pipe', 'pipe'] as const) : [])],
+      stdio: [
+        'pipe',
+        'pipe',
+        'pipe',
+        sandboxed ? 'pipe' : 'ignore',
+        variables === null ? 'ignore' : 'pipe',
+        sandboxed ? 'pipe' : 'ignore',
+      ],
     });
   } catch (error) {
     cap?.remove();

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StepError } from '../step-error.js';
 import { fullError, usedBytes, type Workspace } from '../workspace/workspace.js';
+import type { Redactor } from '#libs/secrets/redactor.js';
 import {
   ContainedProcess,
   GATE_FD,
@@ -13,6 +14,7 @@ import {
 import { PROGRAM_FOLDERS, type Sandbox } from './find-sandbox.js';
 import { ProcessCap } from './process-cap.js';
 import { heldBy } from './process-watch.js';
+import { exportsOf, withVariables } from './piped-variables.js';
 import type { ProgramSlots } from './program-slots.js';
 import { limitArguments, sandboxArguments, type Mount } from './sandbox-arguments.js';
 
@@ -33,6 +35,8 @@ export type Program = {
   readonly file: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Variables that stand in no list of processes; they come by a pipe. */
+  readonly privateEnv?: Readonly<Record<string, string>>;
   readonly stdin?: string;
 };
 
@@ -45,6 +49,7 @@ export type ProgramRequest = {
   readonly network: boolean;
   readonly timeoutMs: number;
   readonly outputMaxBytes: number;
+  readonly redactor: Redactor;
   readonly signal: AbortSignal;
   /** `seen` tells where the program finds a mount's source, or a file below it. */
   readonly program: (seen: (source: string) => string) => Program;
@@ -74,7 +79,10 @@ export class ProgramRunner {
     const give = await this.options.slots.take(request.signal);
     try {
       const command = await this.#command(request);
-      const end = await this.#watched(new ContainedProcess(command, request.outputMaxBytes), request);
+      const end = await this.#watched(
+        new ContainedProcess(command, request.outputMaxBytes, request.redactor),
+        request,
+      );
       if ((await usedBytes(request.workspace)) > request.workspace.maxBytes)
         throw fullError(request.workspace.maxBytes);
       return { ...end, sandboxed: command.sandboxed };
@@ -124,16 +132,17 @@ export class ProgramRunner {
       fileBytes: workspace.maxBytes,
       processes: sandboxed ? this.options.processesMax : null,
     });
+    const variables = program.privateEnv === undefined ? null : exportsOf(program.privateEnv);
+    const whole = [program.file, ...program.args];
     const inner = [
       ...(prlimit === null ? [] : [prlimit, ...limits]),
       '/usr/bin/env',
       '-i',
       ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
       ...(sandboxed ? [] : [mark]),
-      program.file,
-      ...program.args,
+      ...(variables === null ? whole : withVariables(whole)),
     ];
-    const given = { stdin: program.stdin ?? '', sandboxed, mark, env: { PATH: env.PATH } };
+    const given = { stdin: program.stdin ?? '', variables, sandboxed, mark, env: { PATH: env.PATH } };
     if (sandbox.kind === 'none') {
       const [file = '', ...args] = inner;
       return { ...given, file, args, folder: request.folder, cap: null };

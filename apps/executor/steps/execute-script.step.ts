@@ -55,11 +55,12 @@ export const executeScriptStep =
       network: input.network === true,
       timeoutMs: input.timeout_ms ?? TIMEOUT_DEFAULT_MS,
       outputMaxBytes: input.max_output_bytes ?? OUTPUT_DEFAULT_BYTES,
+      redactor: context.redactor,
       signal: context.signal,
       program: (seen) => ({
         file: seen(interpreter.file),
         args: [seen(source), ...(input.args ?? [])],
-        env: input.env ?? {},
+        ...(context.redactor.isIdle ? { env: input.env ?? {} } : { env: {}, privateEnv: input.env ?? {} }),
         ...(input.stdin === undefined ? {} : { stdin: input.stdin }),
       }),
     });

@@ -1,6 +1,7 @@
 import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProgramEnd, ProgramRunner } from '../sandbox/program-runner.js';
+import type { Redactor } from '#libs/secrets/redactor.js';
 import { StepError } from '../step-error.js';
 import type { StepRunner } from '../step-runner.js';
 import { diskUsage } from '../workspace/disk-usage.js';
@@ -9,12 +10,14 @@ import { fileFailure, quoted, segmentsOf } from '../workspace/inside-path.js';
 import type { Workspace } from '../workspace/workspace.js';
 import { GIT_LEAST } from './find-git.js';
 import { gitAddress, type GitAddress, type GitPolicy } from './git-address.js';
+import { credentialVariables, type GitCredentials } from './git-credentials.js';
 
 type CloneInput = {
   readonly repo_url: string;
   readonly ref?: string;
   readonly depth?: number;
   readonly path?: string;
+  readonly credentials?: GitCredentials;
   readonly timeout_ms?: number;
 };
 
@@ -65,10 +68,13 @@ export const gitCloneStep =
         `The machine of the executor has no git of version ${GIT_LEAST.major}.${GIT_LEAST.minor} or newer.`,
       );
     const address = await gitAddress(input.repo_url, policy);
+    if (input.credentials !== undefined && address.kind !== 'https')
+      throw new StepError('STEP_INPUT_INVALID', 'credentials are for https:// only; leave them out here.');
     const workspace = await context.workspace();
     const fresh = join(workspace.scratch, 'clone');
     await mkdir(fresh);
-    const run = { policy, address, workspace, fresh, input, signal: context.signal };
+    const { signal, redactor } = context;
+    const run = { policy, address, workspace, fresh, input, signal, redactor };
     const startedMs = performance.now();
     await git(run, startedMs, 'init', ['--quiet', '--template=']);
     context.progress('fetching');
@@ -106,6 +112,7 @@ type GitRun = {
   readonly fresh: string;
   readonly input: CloneInput;
   readonly signal: AbortSignal;
+  readonly redactor: Redactor;
 };
 
 const git = async (
@@ -114,7 +121,7 @@ const git = async (
   verb: string,
   args: readonly string[],
 ): Promise<ProgramEnd> => {
-  const { policy, address, workspace, fresh, input, signal } = run;
+  const { policy, address, workspace, fresh, input, signal, redactor } = run;
   const leftMs = (input.timeout_ms ?? TIMEOUT_DEFAULT_MS) - (performance.now() - startedMs);
   const source =
     address.kind === 'file' ? [{ source: address.folder, target: FILE_SEEN, writable: false }] : [];
@@ -125,6 +132,7 @@ const git = async (
     network: address.kind === 'https' && verb === 'fetch',
     timeoutMs: Math.max(1, Math.round(leftMs)),
     outputMaxBytes: OUTPUT_MAX_BYTES,
+    redactor,
     signal,
     program: (seen) => {
       const url = address.kind === 'file' ? `file://${seen(address.folder)}` : address.url;
@@ -134,6 +142,9 @@ const git = async (
         file: policy.git ?? '',
         args: ['-C', seen(fresh), ...settings, verb, ...given],
         env: { ...GIT_ENVIRONMENT, GIT_ALLOW_PROTOCOL: address.kind },
+        ...(input.credentials !== undefined && verb === 'fetch'
+          ? { privateEnv: credentialVariables(url, input.credentials) }
+          : {}),
       };
     },
   });

@@ -3,6 +3,7 @@ import { createServer as createRawServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { NO_SECRETS } from '#libs/secrets/redactor.js';
 import { parseAllowed } from '../http/address-rules.js';
 import { systemResolve, type Resolve } from '../http/guarded-connection.js';
 import type { StepContext, StepResult } from '../step-runner.js';
@@ -57,6 +58,7 @@ const send = async (
   const context: StepContext = {
     input,
     requirement: { kind: 'cpu' },
+    redactor: NO_SECRETS,
     attempt: 1,
     model: () => Promise.reject(new Error('no model')),
     workspace: () => Promise.reject(new Error('this step has no files')),

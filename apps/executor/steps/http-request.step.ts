@@ -1,4 +1,5 @@
 import { packageVersion } from '#libs/runtime/version.js';
+import type { Redactor } from '#libs/secrets/redactor.js';
 import type { AllowEntry } from '../http/address-rules.js';
 import { readAs, textOf } from '../http/answer-body.js';
 import { checkedUrl, shownUrl } from '../http/checked-url.js';
@@ -24,15 +25,16 @@ const SHOWN_CHARS = 500;
 /** Sends one HTTP request, to the public internet and to what `allowed` names. */
 export const httpRequestStep =
   (allowed: readonly AllowEntry[], resolve: Resolve = systemResolve): StepRunner =>
-  async ({ input, progress, signal }) => {
+  async ({ input, redactor, progress, signal }) => {
     const given = input as HttpInput;
-    const request = requestOf(given);
-    progress(`${request.method} ${shownUrl(request.url)}`);
+    const request = requestOf(given, redactor);
+    progress(`${request.method} ${shownUrl(request.url, redactor)}`);
     const startedMs = performance.now();
     const { timeout_ms: timeoutMs = TIMEOUT_DEFAULT_MS } = given;
-    const answer = await withinTime(request, { allowed, resolve }, timeoutMs, signal);
+    const answer = await withinTime(request, { allowed, resolve, redactor }, timeoutMs, signal);
     const contentType = String(answer.headers['content-type'] ?? '');
-    if (!isExpected(answer.status, given.expect_status)) throw unexpected(request, answer, contentType);
+    if (!isExpected(answer.status, given.expect_status))
+      throw unexpected(request, answer, { contentType, redactor });
     return {
       output: {
         status: answer.status,
@@ -45,12 +47,12 @@ export const httpRequestStep =
     };
   };
 
-const requestOf = (given: HttpInput): HttpRequest => {
+const requestOf = (given: HttpInput, redactor: Redactor): HttpRequest => {
   const body = bodyOf(given);
   const type = body === null ? {} : { 'content-type': body.type };
   return {
     method: given.method ?? (body === null ? 'GET' : 'POST'),
-    url: checkedUrl(given.url, pairsOf(given.query)),
+    url: checkedUrl(given.url, pairsOf(given.query), redactor),
     headers: { 'user-agent': USER_AGENT, ...type, ...headersOf(given.headers) },
     body: body === null ? null : body.bytes,
     redirectsMax: given.follow_redirects ?? REDIRECTS_DEFAULT,
@@ -72,7 +74,7 @@ const withinTime = async (
   } catch (error) {
     if (signal.aborted) throw new StepError('RUN_ABORTED', 'aborted during the request');
     if (!timeout.signal.aborted) throw error;
-    const message = `${request.method} ${shownUrl(request.url)}: no complete answer within ${timeoutMs} ms (timeout_ms)`;
+    const message = `${request.method} ${shownUrl(request.url, rules.redactor)}: no complete answer within ${timeoutMs} ms (timeout_ms)`;
     throw new StepError('HTTP_TIMED_OUT', message, { timeoutMs });
   } finally {
     clearTimeout(timer);
@@ -84,14 +86,18 @@ const isExpected = (status: number, expected: HttpInput['expect_status'] = ['2xx
     typeof one === 'number' ? one === status : one.startsWith(String(status).charAt(0)),
   );
 
-const unexpected = (request: HttpRequest, answer: HttpAnswer, contentType: string): StepError => {
+const unexpected = (
+  request: HttpRequest,
+  answer: HttpAnswer,
+  { contentType, redactor }: { readonly contentType: string; readonly redactor: Redactor },
+): StepError => {
   const { status } = answer;
   const retryAfterMs = PASSING.has(status) ? retryAfterOf(answer.headers['retry-after']) : undefined;
-  const begin = textOf({ ...answer, contentType }).slice(0, SHOWN_CHARS);
+  const begin = redactor.text(textOf({ ...answer, contentType })).slice(0, SHOWN_CHARS);
   const wait = retryAfterMs === undefined ? '' : `, and asks to wait for ${Math.ceil(retryAfterMs / 1000)} s`;
   return new StepError(
     PASSING.has(status) ? 'HTTP_SERVER_FAILED' : 'HTTP_STATUS_UNEXPECTED',
-    `${request.method} ${shownUrl(answer.url)} answers ${status}${wait}${begin === '' ? '' : `: '${begin}'`}`,
+    `${request.method} ${shownUrl(answer.url, redactor)} answers ${status}${wait}${begin === '' ? '' : `: '${begin}'`}`,
     { status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
   );
 };

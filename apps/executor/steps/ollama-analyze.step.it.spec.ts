@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { NO_SECRETS } from '#libs/secrets/redactor.js';
 import type { GenerateRequest, ModelRequest, RunHooks } from '#libs/model-runner/model-runner.js';
 import { OllamaModelRunner } from '#libs/model-runner/ollama/ollama.model-runner.js';
 import {
@@ -64,6 +65,7 @@ const analyze = async (
   const context: StepContext = {
     input: { model: MODEL, prompt: 'What is said of the sea?', ...input },
     requirement: { kind: 'model', profile },
+    redactor: NO_SECRETS,
     attempt: 1,
     model: async () => runner,
     token: (text) => void (spoken += text),

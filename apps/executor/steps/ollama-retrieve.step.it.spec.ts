@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { NO_SECRETS } from '#libs/secrets/redactor.js';
 import { OllamaModelRunner } from '#libs/model-runner/ollama/ollama.model-runner.js';
 import type { ModelRequest, RunHooks } from '#libs/model-runner/model-runner.js';
 import {
@@ -56,6 +57,7 @@ const retrieve = async (input: Readonly<Record<string, unknown>>): Promise<Outpu
     model: async () => runner,
     token: () => undefined,
     progress: (...all) => void told.push(all),
+    redactor: NO_SECRETS,
     workspace: () => Promise.reject(new Error('this step has no files')),
     signal: new AbortController().signal,
   };

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { NO_SECRETS } from '#libs/secrets/redactor.js';
 import type { ModelRequest, RunHooks } from '#libs/model-runner/model-runner.js';
 import { OllamaModelRunner } from '#libs/model-runner/ollama/ollama.model-runner.js';
 import {
@@ -43,6 +44,7 @@ const run = async (
   const context: StepContext = {
     input: { model: MODEL, ...input },
     requirement: { kind: 'model', profile },
+    redactor: NO_SECRETS,
     attempt: 1,
     model: async () => runner,
     workspace: () => Promise.reject(new Error('this step has no files')),

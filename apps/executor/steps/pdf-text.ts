@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ProgramRunner } from '../sandbox/program-runner.js';
+import { NO_SECRETS } from '#libs/secrets/redactor.js';
 import { StepError } from '../step-error.js';
 import { quoted } from '../workspace/inside-path.js';
 import type { PdfReader } from './read-files.step.js';
@@ -29,6 +30,7 @@ export const pdfText =
       network: false,
       timeoutMs: TIMEOUT_MS,
       outputMaxBytes: maxBytes,
+      redactor: NO_SECRETS,
       signal,
       program: (seen) => ({
         file: pdftotext,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { NO_SECRETS } from '#libs/secrets/redactor.js';
 import type { StepContext, StepRunner } from '../step-runner.js';
 import { formatOutputStep } from './format-output.step.js';
 import { transformStep } from './transform.step.js';
@@ -7,6 +8,7 @@ const run = async (step: StepRunner, input: Readonly<Record<string, unknown>>): 
   const context: StepContext = {
     input,
     requirement: { kind: 'cpu' },
+    redactor: NO_SECRETS,
     attempt: 1,
     model: () => Promise.reject(new Error('no model')),
     workspace: () => Promise.reject(new Error('this step has no files')),

@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ServiceName } from '#libs/contracts/subjects.js';
+import { SECRET_PREFIX_DEFAULT, SECRET_SETTINGS } from '#libs/secrets/secret.settings.js';
 import { LogFile } from './log-file.js';
 import type { PlatformOptions } from './platform-options.js';
 import { ServiceProcess } from './service-process.js';
@@ -19,6 +20,16 @@ const HERE = fileURLToPath(new URL('../../../', import.meta.url));
 const BUILT = basename(HERE) === 'dist' ? HERE : join(HERE, 'dist');
 const OWN_TEMPLATES = join(BUILT, '..', 'templates');
 
+/** Values of secrets, and the key of their store, are for the executor alone. */
+const withoutSecrets = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => {
+  const prefix = env['ORCHESTRA_SECRETS_ENV_PREFIX'] || SECRET_PREFIX_DEFAULT;
+  return Object.fromEntries(
+    Object.entries(env).filter(
+      ([name]) => name !== SECRET_SETTINGS.secretsKey.env && !name.startsWith(prefix),
+    ),
+  );
+};
+
 /** What is known once broker, port and servers file are there. */
 type Found = {
   readonly natsUrl: string;
@@ -36,7 +47,7 @@ export const serviceFor = (service: ServiceName, options: PlatformOptions & Foun
     program: process.execPath,
     args: ['--enable-source-maps', join(BUILT, 'apps', service, 'main.js')],
     env: {
-      ...env,
+      ...(service === 'executor' ? env : withoutSecrets(env)),
       NATS_URL: options.natsUrl,
       ...(options.keyFile === undefined ? {} : { ORCHESTRA_NKEY_FILE: options.keyFile }),
       ORCHESTRA_DATA_DIR: dataDir,

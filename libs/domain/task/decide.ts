@@ -9,6 +9,7 @@ import { keptProblem } from './kept-steps.js';
 import { pauseOfServer, pauseOfTask, type Pauses } from './pauses.js';
 import { IDEMPOTENCY_KEPT_MS, idempotencyKey, templateKey, type TaskBook } from './task-book.js';
 import { activeSteps, type OpenTask } from './task.js';
+import type { StepSecrets } from './step-secrets.js';
 import { isUndecided, needsDone } from './steps-over.js';
 
 /** Facts to append (none: nothing new, such as a repeated request), or why not. */
@@ -156,6 +157,7 @@ export const dispatchStep = (
     readonly vramShare?: number;
     readonly predictedStartAt?: string;
     readonly input: Readonly<Record<string, unknown>>;
+    readonly secrets?: StepSecrets;
     readonly at: string;
   },
   pauses: Pauses,

@@ -4,6 +4,7 @@ import type { Place } from '../policy/place.js';
 import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { ModelUsage } from '../usage.js';
 import type { Requirement } from './requirement.js';
+import type { StepSecrets } from './step-secrets.js';
 import type { StepSpec, StepTimes } from './step-spec.js';
 import type { StartPromise } from './start-promise.js';
 import type { WorkflowPart } from './workflow.js';
@@ -114,8 +115,10 @@ export type StepDispatched = {
   readonly vramShare?: number;
   /** When it was to start probably, as predicted when it became ready; absent where it did not have to wait, or nothing could be said. */
   readonly predictedStartAt?: string;
-  /** What the executor is to do, with every expression already filled in. */
+  /** What the executor is to do, with every expression already filled in, and references in the place of secrets. */
   readonly input: Readonly<Record<string, unknown>>;
+  /** For a step of a template that refers to secrets. */
+  readonly secrets?: StepSecrets;
   readonly at: string;
 } & StepTimes;
 
