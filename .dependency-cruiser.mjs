@@ -87,6 +87,12 @@ export default {
       'HTTP to inference servers lives here.',
     ),
     only(
+      'outgoing-http',
+      'libs/outgoing-http',
+      ['^libs/(domain|outgoing-http)/', '^(dns|http|https|net|stream)$', ...npm('axios', 'ipaddr.js')],
+      'Requests to addresses that others name, and where they may go.',
+    ),
+    only(
       'runtime',
       'libs/runtime',
       [

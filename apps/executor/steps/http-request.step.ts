@@ -1,10 +1,10 @@
 import { packageVersion } from '#libs/runtime/version.js';
-import type { AllowEntry } from '../http/address-rules.js';
+import type { AllowEntry } from '#libs/outgoing-http/address-rules.js';
 import { readAs, textOf } from '../http/answer-body.js';
-import { checkedUrl, shownUrl } from '../http/checked-url.js';
-import { systemResolve, type Resolve } from '../http/guarded-connection.js';
+import { checkedUrl, shownUrl } from '#libs/outgoing-http/checked-url.js';
+import { systemResolve, type ConnectionRules, type Resolve } from '#libs/outgoing-http/guarded-connection.js';
 import { bodyOf, headersOf, pairsOf, type HttpInput } from '../http/request-input.js';
-import { sendRequest, type HttpAnswer, type HttpRequest, type HttpRules } from '../http/send-request.js';
+import { sendRequest, type HttpAnswer, type HttpRequest } from '#libs/outgoing-http/send-request.js';
 import { StepError } from '../step-error.js';
 import type { StepRunner } from '../step-runner.js';
 
@@ -22,15 +22,18 @@ const PASSING: ReadonlySet<number> = new Set([
 const SHOWN_CHARS = 500;
 
 /** Sends one HTTP request, to the public internet and to what `allowed` names. */
-export const httpRequestStep =
-  (allowed: readonly AllowEntry[], resolve: Resolve = systemResolve): StepRunner =>
-  async ({ input, progress, signal }) => {
+export const httpRequestStep = (
+  allowed: readonly AllowEntry[],
+  resolve: Resolve = systemResolve,
+): StepRunner => {
+  const rules = { allowed, resolve, opener: 'ORCHESTRA_HTTP_ALLOW' };
+  return async ({ input, progress, signal }) => {
     const given = input as HttpInput;
     const request = requestOf(given);
     progress(`${request.method} ${shownUrl(request.url)}`);
     const startedMs = performance.now();
     const { timeout_ms: timeoutMs = TIMEOUT_DEFAULT_MS } = given;
-    const answer = await withinTime(request, { allowed, resolve }, timeoutMs, signal);
+    const answer = await withinTime(request, rules, timeoutMs, signal);
     const contentType = String(answer.headers['content-type'] ?? '');
     if (!isExpected(answer.status, given.expect_status)) throw unexpected(request, answer, contentType);
     return {
@@ -44,6 +47,7 @@ export const httpRequestStep =
       },
     };
   };
+};
 
 const requestOf = (given: HttpInput): HttpRequest => {
   const body = bodyOf(given);
@@ -61,7 +65,7 @@ const requestOf = (given: HttpInput): HttpRequest => {
 /** The time counts for everything together: names, redirects, and the whole of the answer. */
 const withinTime = async (
   request: HttpRequest,
-  rules: HttpRules,
+  rules: ConnectionRules,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<HttpAnswer> => {

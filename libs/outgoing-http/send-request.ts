@@ -1,9 +1,8 @@
 import type { Readable } from 'node:stream';
 import axios from 'axios';
-import { StepError } from '../step-error.js';
-import type { AllowEntry } from './address-rules.js';
+import { OutgoingError } from './outgoing-error.js';
 import { hostOf, portOf, redirectedUrl, shownUrl } from './checked-url.js';
-import { GuardedConnection, type Resolve } from './guarded-connection.js';
+import { GuardedConnection, type ConnectionRules } from './guarded-connection.js';
 
 export type HttpRequest = {
   readonly method: string;
@@ -25,8 +24,6 @@ export type HttpAnswer = {
   readonly url: URL;
 };
 
-export type HttpRules = { readonly allowed: readonly AllowEntry[]; readonly resolve: Resolve };
-
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /** Everything else may be a secret of the first server: `authorization`, `cookie`, `x-api-key` and what others call it. */
@@ -40,7 +37,7 @@ const KEPT_FOR_OTHERS: ReadonlySet<string> = new Set([
 /** Sends, follows redirects, reads. Every hop has a connection of its own, which is checked anew. */
 export const sendRequest = async (
   request: HttpRequest,
-  rules: HttpRules,
+  rules: ConnectionRules,
   signal: AbortSignal,
 ): Promise<HttpAnswer> => {
   let hop = request;
@@ -51,7 +48,7 @@ export const sendRequest = async (
       return answer;
     if (followed >= request.redirectsMax) {
       const message = `${request.method} ${shownUrl(request.url)}: more than ${request.redirectsMax} redirects, the last one to ${shownUrl(redirectedUrl(location, hop.url))}.`;
-      throw new StepError('HTTP_ANSWER_INVALID', message, { redirects: followed + 1 });
+      throw new OutgoingError('HTTP_ANSWER_INVALID', message, { redirects: followed + 1 });
     }
     hop = redirected(hop, answer.status, redirectedUrl(location, hop.url));
   }
@@ -72,10 +69,14 @@ const redirected = (from: HttpRequest, status: number, url: URL): HttpRequest =>
   };
 };
 
-const oneHop = async (request: HttpRequest, rules: HttpRules, signal: AbortSignal): Promise<HttpAnswer> => {
+const oneHop = async (
+  request: HttpRequest,
+  rules: ConnectionRules,
+  signal: AbortSignal,
+): Promise<HttpAnswer> => {
   const { url } = request;
   const target = { host: hostOf(url), port: portOf(url), isSecure: url.protocol === 'https:' };
-  const connection = new GuardedConnection(target, rules.allowed, rules.resolve);
+  const connection = new GuardedConnection(target, rules);
   try {
     if (connection.refused) throw connection.refused;
     const { status, headers, data } = await axios.request<Readable>(axiosConfig(request, connection, signal));
@@ -144,10 +145,10 @@ const plainHeaders = (headers: object): HttpAnswer['headers'] =>
     ]),
   );
 
-const failureOf = (request: HttpRequest, error: unknown): StepError => {
-  if (error instanceof StepError) return error;
+const failureOf = (request: HttpRequest, error: unknown): OutgoingError => {
+  if (error instanceof OutgoingError) return error;
   const said = error instanceof Error ? error.message : String(error);
   const code = (error as { readonly code?: unknown }).code;
   const message = `${request.method} ${shownUrl(request.url)}: ${said === '' ? String(code) : said}`;
-  return new StepError('HTTP_UNREACHABLE', message, typeof code === 'string' ? { cause: code } : {});
+  return new OutgoingError('HTTP_UNREACHABLE', message, typeof code === 'string' ? { cause: code } : {});
 };

@@ -1,4 +1,4 @@
-import { StepError } from '../step-error.js';
+import { OutgoingError } from './outgoing-error.js';
 
 /** Longer ones are data, and belong into the body. */
 const URL_MAX_CHARS = 8_192;
@@ -57,5 +57,5 @@ const parsed = (text: string, base?: URL): URL => {
   return url;
 };
 
-const refused = (text: string, why: string): StepError =>
-  new StepError('HTTP_ADDRESS_REFUSED', `url '${text.slice(0, 200)}': ${why}; accepted: ${ACCEPTED}.`);
+const refused = (text: string, why: string): OutgoingError =>
+  new OutgoingError('HTTP_ADDRESS_REFUSED', `url '${text.slice(0, 200)}': ${why}; accepted: ${ACCEPTED}.`);
