@@ -71,6 +71,12 @@ export default {
       'The list of servers as YAML.',
     ),
     only(
+      'notifications-file',
+      'libs/notifications-file',
+      ['^libs/(domain|contracts|template|outgoing-http|notifications-file)/'],
+      'Channels and rules of notifications as YAML.',
+    ),
+    only(
       'broker',
       'libs/broker',
       ['^libs/(domain|contracts|broker)/', '^[a-z_/]+$', ...npm('@nats-io')],

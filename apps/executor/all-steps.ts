@@ -13,6 +13,7 @@ import { gitCloneStep } from './steps/git-clone.step.js';
 import { formatOutputStep } from './steps/format-output.step.js';
 import { httpRequestStep } from './steps/http-request.step.js';
 import { noopStep } from './steps/noop.step.js';
+import { notifyStep, type Notify } from './steps/notify.step.js';
 import { ollamaAnalyzeStep } from './steps/ollama-analyze.step.js';
 import { ollamaChatStep, ollamaEmbedStep, ollamaGenerateStep } from './steps/ollama.steps.js';
 import { pdfText } from './steps/pdf-text.js';
@@ -23,11 +24,17 @@ import type { ReadRoot } from './workspace/readable-roots.js';
 
 export type AllSteps = { readonly steps: ReadonlyMap<string, StepRunner>; readonly sandbox: Sandbox };
 
+export type Outside = {
+  readonly logger: Logger;
+  readonly notify: Notify;
+  /** Looked for where none is given. */
+  readonly sandbox?: Sandbox;
+};
+
 /** Every step type with what it needs of this machine, which is looked for once. */
 export const allSteps = async (
   config: ExecutorConfig,
-  logger: Logger,
-  given?: Sandbox,
+  { logger, notify, sandbox: given }: Outside,
 ): Promise<AllSteps> => {
   const sandbox = given ?? (await findSandbox());
   if (sandbox.kind === 'none')
@@ -60,6 +67,7 @@ export const allSteps = async (
     ['ollama_embed', ollamaEmbedStep],
     ['ollama_analyze', ollamaAnalyzeStep],
     ['http_request', httpRequestStep(config.httpAllow)],
+    ['notify', notifyStep(notify)],
     ['transform', transformStep],
     ['format_output', formatOutputStep],
     ['execute_script', script],

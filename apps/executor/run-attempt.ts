@@ -116,6 +116,8 @@ const contextOf = (attempt: Attempt, options: RunOptions, { heard, workspace }: 
   };
   const head = () => ({ taskId, stepId, attempt: dispatch.attempt, n: n++, atMs: options.clock.nowMs() });
   return {
+    taskId,
+    stepId,
     input: dispatch.input,
     requirement: dispatch.requirement,
     attempt: dispatch.attempt,

@@ -1,4 +1,5 @@
 import type { PresentReply, ServerView } from '#libs/contracts/lease-rpc.js';
+import type { NotifyReply } from '#libs/contracts/notify-rpc.js';
 import { join, resolve } from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import { DISPATCH_CONSUMER, STREAMS } from '#libs/contracts/streams.js';
@@ -21,6 +22,9 @@ import { TaskWorkspaces } from './workspace/task-workspaces.js';
 
 /** The allocator answers from memory; a second without an answer means that it is away. */
 const RPC_TIMEOUT_MS = 1_000;
+
+/** A message is in the store when it is answered: a look into the log and a sync to disk. */
+const NOTIFY_TIMEOUT_MS = 5_000;
 
 /** Reports that the broker has not taken, beyond which the executor says that it is not ready. */
 const UNREPORTED_MAX = 1_000;
@@ -48,7 +52,11 @@ export const startExecutor = async (
     clock.nowMs,
   );
   const tasks = jetStreamEventLog(connection, STREAMS.tasks);
-  const { steps, sandbox } = await allSteps(config, logger);
+  const { steps, sandbox } = await allSteps(config, {
+    logger,
+    notify: (request) =>
+      rpcRequest<NotifyReply>(connection, RPC.notify, request, NOTIFY_TIMEOUT_MS + request.waitMs),
+  });
   const workspaces = new TaskWorkspaces({
     folder: resolve(config.workDir ?? join(config.dataDir, 'work')),
     maxBytes: config.workspaceMaxBytes,

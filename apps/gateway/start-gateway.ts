@@ -11,6 +11,7 @@ import { GatewayModule, type GatewayParts } from './gateway.module.js';
 import { createHttpApp } from './http/http-app.js';
 import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
+import { NotificationsClient } from './notifications-client.js';
 import { PlatformClient } from './platform-client.js';
 import { ResultsClient } from './results-client.js';
 import { SchedulePutting } from './schedule-putting.js';
@@ -47,6 +48,7 @@ export const startGateway = async (
     platform,
     shelf,
     results: new ResultsClient(connection, position),
+    notifications: new NotificationsClient(connection),
     late,
     submission: new Submission(shelf, scheduler, config.numCtx, systemClock, late, registry),
     workflows: new WorkflowSubmission(shelf, scheduler, config.numCtx, systemClock, late, registry),

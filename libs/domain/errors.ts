@@ -72,6 +72,8 @@ export const ERRORS = {
   SERVER_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such server' },
   SERVER_IN_FILE: { http: 409, retry: 'no', title: 'The server is managed by the servers file' },
   SERVER_IN_USE: { http: 409, retry: 'no', title: 'The server is in use' },
+  CHANNEL_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such channel for notifications' },
+  DELIVERY_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such notification' },
   SERVERS_FULL: { http: 409, retry: 'no', title: 'There are as many servers as are accepted' },
 
   // Placing.
@@ -107,6 +109,8 @@ export const ERRORS = {
   VALUE_REFUSED: { http: 422, retry: 'no', title: 'A value is not as the step requires' },
   TEMPLATE_RENDER_FAILED: { http: 422, retry: 'no', title: 'The template could not be filled in' },
   OUTPUT_TOO_LARGE: { http: 422, retry: 'no', title: 'The output is too large' },
+
+  NOTIFICATION_NOT_DELIVERED: { http: 502, retry: 'no', title: 'The notification could not be delivered' },
 
   // Files and programs.
   STEP_NOT_ALLOWED: { http: 403, retry: 'no', title: 'The executor does not allow what the step asks for' },

@@ -76,9 +76,7 @@ export const hasExpression = (text: string): boolean => text.includes('{{') || t
 /** Throws `ExpressionError` that says what is wrong with the text. */
 export const parseExpression = (source: string): Expression => {
   const templates = parsed(source);
-  const references = engine
-    .globalVariableSegmentsSync(templates, { partials: false })
-    .map((segments) => segments.map((segment) => (Array.isArray(segment) ? null : String(segment))));
+  const references = referencesOf(templates);
   const [only] = templates;
   if (templates.length !== 1 || !(only instanceof Output)) {
     const evaluate = (scope: Scope): unknown => renderText(templates, scope);
@@ -106,6 +104,25 @@ export const parseExpression = (source: string): Expression => {
   };
   return { source, references, plain, evaluate, holds };
 };
+
+/** A text for people with names of the caller's own in it; always gives text. Throws `ExpressionError`, as `render` does. */
+export const parseText = (
+  source: string,
+): {
+  readonly references: readonly Reference[];
+  readonly render: (names: Readonly<Record<string, unknown>>) => string;
+} => {
+  const templates = parsed(source);
+  return {
+    references: referencesOf(templates),
+    render: (names) => String(renderText(templates, names)),
+  };
+};
+
+const referencesOf = (templates: Template[]): readonly Reference[] =>
+  engine
+    .globalVariableSegmentsSync(templates, { partials: false })
+    .map((segments) => segments.map((segment) => (Array.isArray(segment) ? null : String(segment))));
 
 const parsed = (source: string): Template[] => {
   try {
@@ -140,7 +157,7 @@ const effectOf = (token: Value['initial']['postfix'][number]): number => {
   return token.operator === 'not' ? 0 : -1;
 };
 
-const renderText = (templates: Template[], scope: Scope): unknown => {
+const renderText = (templates: Template[], scope: object): unknown => {
   try {
     return engine.renderSync(templates, { ...scope });
   } catch (error) {

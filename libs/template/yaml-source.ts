@@ -11,7 +11,7 @@ export type Path = readonly (string | number)[];
  */
 const BRACKETS_OPEN_MAX = 1000;
 
-/** The text of a template: its value, and where in the text each part of it stands. */
+/** The text of a template, or of another file: its value, and where in the text each part of it stands. */
 export class YamlSource {
   readonly problems: TemplateProblem[] = [];
   readonly value: unknown = null;
@@ -21,6 +21,8 @@ export class YamlSource {
   constructor(
     text: string,
     private readonly file: string,
+    /** What the whole of it is called in problems. */
+    private readonly what = 'the template',
   ) {
     const bytes = Buffer.byteLength(text);
     if (bytes > TEMPLATE_LIMITS.fileBytes) {
@@ -69,7 +71,7 @@ export class YamlSource {
   /** Says that the value at `path` (or, with `key`, the name in front of it) is wrong. */
   problem(path: Path, message: string, place: 'value' | 'key' = 'value'): void {
     const text = pathText('', path);
-    this.#at(this.#offset(path, place), text, `${text === '' ? 'the template' : text}: ${message}`);
+    this.#at(this.#offset(path, place), text, `${text === '' ? this.what : text}: ${message}`);
   }
 
   #at(offset: number, path: string, message: string): void {

@@ -55,6 +55,8 @@ const send = async (
 ): Promise<Readonly<Record<string, unknown>>> => {
   left = {};
   const context: StepContext = {
+    taskId: 't1',
+    stepId: 's1',
     input,
     requirement: { kind: 'cpu' },
     attempt: 1,
