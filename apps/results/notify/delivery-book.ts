@@ -5,12 +5,19 @@ import type { LogPosition } from '#libs/event-log/event-log.js';
 import { RecordMovedError, type RecordStore } from '#libs/event-log/record-store.js';
 import type { Clock } from '#libs/runtime/clock.js';
 
-/** Deliveries that are over and kept, for looking and for sending again. */
-export const OVER_KEPT_MAX = 10_000;
-const OVER_KEPT_MS = 30 * 86_400_000;
+export type BookLimits = {
+  /** Deliveries that are over and kept, for looking and for sending again; and for how long. */
+  readonly overKeptMax: number;
+  readonly overKeptMs: number;
+  /** Messages of one channel that wait; beyond it further ones are failed at once, and listed. */
+  readonly waitingMax: number;
+};
 
-/** Messages of one channel that wait; beyond it further ones are failed at once, and listed. */
-const WAITING_MAX = 5_000;
+export const BOOK_LIMITS: BookLimits = {
+  overKeptMax: 10_000,
+  overKeptMs: 30 * 86_400_000,
+  waitingMax: 5_000,
+};
 
 const POSITION = 'position';
 const keyOf = (id: string): string => `delivery.${id}`;
@@ -38,10 +45,11 @@ export class DeliveryBook {
   private constructor(
     private readonly store: RecordStore,
     private readonly clock: Clock,
+    private readonly limits: BookLimits,
   ) {}
 
-  static async open(store: RecordStore, clock: Clock): Promise<DeliveryBook> {
-    const book = new DeliveryBook(store, clock);
+  static async open(store: RecordStore, clock: Clock, limits = BOOK_LIMITS): Promise<DeliveryBook> {
+    const book = new DeliveryBook(store, clock, limits);
     const found: { readonly delivery: Delivery; readonly revision: number }[] = [];
     for await (const { key, value, revision } of store.all()) {
       if (key !== POSITION) {
@@ -98,9 +106,10 @@ export class DeliveryBook {
     const nowMs = this.clock.nowMs();
     this.#order += 1;
     const fresh = newDelivery({ ...what, order: this.#order }, nowMs);
-    const isFull = this.lanes.waiting(what.channel) >= WAITING_MAX;
+    const { waitingMax } = this.limits;
+    const isFull = this.lanes.waiting(what.channel) >= waitingMax;
     const delivery = isFull
-      ? notTaken(fresh, `${WAITING_MAX} messages wait for the channel '${what.channel}' already`, nowMs)
+      ? notTaken(fresh, `${waitingMax} messages wait for the channel '${what.channel}' already`, nowMs)
       : fresh;
     const summary = this.#keep(delivery, await this.store.put(keyOf(what.id), delivery, 0));
     if (isFull) await this.#ended(delivery);
@@ -168,11 +177,12 @@ export class DeliveryBook {
   }
 
   async #ended({ id, endedAtMs }: Delivery): Promise<void> {
+    const { overKeptMax, overKeptMs } = this.limits;
     this.#over.delete(id);
     this.#over.set(id, endedAtMs ?? 0);
     for (const done of this.#waiters.get(id) ?? []) done();
     for (const [oldest, atMs] of this.#over) {
-      if (this.#over.size <= OVER_KEPT_MAX && atMs > this.clock.nowMs() - OVER_KEPT_MS) return;
+      if (this.#over.size <= overKeptMax && atMs > this.clock.nowMs() - overKeptMs) return;
       await this.store.remove(keyOf(oldest));
       this.#over.delete(oldest);
       this.#entries.delete(oldest);

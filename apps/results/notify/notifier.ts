@@ -16,7 +16,7 @@ import type { HealthCheck } from '#libs/runtime/health.js';
 import type { Logger } from '#libs/runtime/logger.js';
 import { NotLeadingError } from '#libs/runtime/not-leading-error.js';
 import { Deliverer } from './deliverer.js';
-import { DeliveryBook } from './delivery-book.js';
+import { DeliveryBook, type BookLimits } from './delivery-book.js';
 import { deliveryPage } from './delivery-page.js';
 import { deliveryIdOf, EventIntake } from './event-intake.js';
 import type { NotificationWatch } from './notification-watch.js';
@@ -30,6 +30,7 @@ export type NotifierOptions = {
   readonly clock: Clock;
   readonly random: () => number;
   readonly newId: () => string;
+  readonly limits?: BookLimits;
   readonly logger: Logger;
 };
 
@@ -183,11 +184,11 @@ export class Notifier {
   }
 
   async #lead(held: Held, signal: AbortSignal): Promise<void> {
-    const { store, clock, log, watch, logger, random } = this.options;
+    const { store, clock, log, watch, logger, random, limits } = this.options;
     const ending = new AbortController();
     void held.lost.then((reason) => ending.abort(reason));
     const until = AbortSignal.any([signal, ending.signal]);
-    const book = await DeliveryBook.open(store, clock);
+    const book = await DeliveryBook.open(store, clock, limits);
     const facts = new TaskFacts(log);
     const deliverer = new Deliverer({ book, settings: () => watch.settings, clock, random, logger });
     const intake = new EventIntake({ log, book, watch, facts, clock, onMade: () => deliverer.look() });
