@@ -2,6 +2,7 @@ import type { PresentReply, ServerView } from '#libs/contracts/lease-rpc.js';
 import type { NotifyReply } from '#libs/contracts/notify-rpc.js';
 import { join, resolve } from 'node:path';
 import { NestFactory } from '@nestjs/core';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { DISPATCH_CONSUMER, STREAMS } from '#libs/contracts/streams.js';
 import { RPC, SUBJECTS } from '#libs/contracts/subjects.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
@@ -17,6 +18,7 @@ import type { ExecutorConfig } from './executor.config.js';
 import { ExecutorModule } from './executor.module.js';
 import { Executor } from './executor.service.js';
 import { LeaseKeeper } from './lease-keeper.js';
+import type { Notify } from './steps/notify.step.js';
 import { ServerDirectory } from './server-directory.js';
 import { TaskWorkspaces } from './workspace/task-workspaces.js';
 
@@ -52,11 +54,7 @@ export const startExecutor = async (
     clock.nowMs,
   );
   const tasks = jetStreamEventLog(connection, STREAMS.tasks);
-  const { steps, sandbox } = await allSteps(config, {
-    logger,
-    notify: (request) =>
-      rpcRequest<NotifyReply>(connection, RPC.notify, request, NOTIFY_TIMEOUT_MS + request.waitMs),
-  });
+  const { steps, sandbox } = await allSteps(config, { logger, notify: notifyBy(connection) });
   const workspaces = new TaskWorkspaces({
     folder: resolve(config.workDir ?? join(config.dataDir, 'work')),
     maxBytes: config.workspaceMaxBytes,
@@ -102,3 +100,8 @@ export const startExecutor = async (
     },
   };
 };
+
+const notifyBy =
+  (connection: NatsConnection): Notify =>
+  async (request) =>
+    await rpcRequest<NotifyReply>(connection, RPC.notify, request, NOTIFY_TIMEOUT_MS + request.waitMs);
