@@ -183,6 +183,8 @@ export class DeliveryBook {
     for (const done of this.#waiters.get(id) ?? []) done();
     for (const [oldest, atMs] of this.#over) {
       if (this.#over.size <= overKeptMax && atMs > this.clock.nowMs() - overKeptMs) return;
+      // One that is just being sent again is not over for long.
+      if (this.#sendingAgain.has(oldest)) continue;
       await this.store.remove(keyOf(oldest));
       this.#over.delete(oldest);
       this.#entries.delete(oldest);
