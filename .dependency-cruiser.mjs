@@ -82,6 +82,12 @@ export default {
       'Where values of secrets are read, kept and taken out again.',
     ),
     only(
+      'notifications-file',
+      'libs/notifications-file',
+      ['^libs/(domain|contracts|template|outgoing-http|notifications-file)/'],
+      'Channels and rules of notifications as YAML.',
+    ),
+    only(
       'broker',
       'libs/broker',
       ['^libs/(domain|contracts|broker)/', '^[a-z_/]+$', ...npm('@nats-io')],
@@ -96,6 +102,16 @@ export default {
         ...npm('axios'),
       ],
       'HTTP to inference servers lives here.',
+    ),
+    only(
+      'outgoing-http',
+      'libs/outgoing-http',
+      [
+        '^libs/(domain|outgoing-http|secrets)/',
+        '^(dns|http|https|net|stream)$',
+        ...npm('axios', 'ipaddr.js'),
+      ],
+      'Requests to addresses that others name, and where they may go.',
     ),
     only(
       'runtime',

@@ -13,6 +13,7 @@ import { gitCloneStep } from './steps/git-clone.step.js';
 import { formatOutputStep } from './steps/format-output.step.js';
 import { httpRequestStep } from './steps/http-request.step.js';
 import { noopStep } from './steps/noop.step.js';
+import { notifyStep, type Notify } from './steps/notify.step.js';
 import { ollamaAnalyzeStep } from './steps/ollama-analyze.step.js';
 import { ollamaRetrieveStep } from './steps/ollama-retrieve.step.js';
 import { ollamaChatStep, ollamaEmbedStep, ollamaGenerateStep } from './steps/ollama.steps.js';
@@ -24,11 +25,17 @@ import type { ReadRoot } from './workspace/readable-roots.js';
 
 export type AllSteps = { readonly steps: ReadonlyMap<string, StepRunner>; readonly sandbox: Sandbox };
 
+export type Outside = {
+  readonly logger: Logger;
+  readonly notify: Notify;
+  /** Looked for where none is given. */
+  readonly sandbox?: Sandbox;
+};
+
 /** Every step type with what it needs of this machine, which is looked for once. */
 export const allSteps = async (
   config: ExecutorConfig,
-  logger: Logger,
-  given?: Sandbox,
+  { logger, notify, sandbox: given }: Outside,
 ): Promise<AllSteps> => {
   const sandbox = given ?? (await findSandbox());
   if (sandbox.kind === 'none')
@@ -62,6 +69,7 @@ export const allSteps = async (
     ['ollama_analyze', ollamaAnalyzeStep],
     ['ollama_retrieve', ollamaRetrieveStep],
     ['http_request', httpRequestStep(config.httpAllow)],
+    ['notify', notifyStep(notify)],
     ['transform', transformStep],
     ['format_output', formatOutputStep],
     ['execute_script', script],

@@ -1,6 +1,6 @@
 import { COMMON_SETTINGS, DATA_DIR } from '#libs/runtime/common.settings.js';
 import { integer, loadSettings, type Loaded, type Setting } from '#libs/runtime/settings.js';
-import { parseAllowed, type AllowEntry } from './http/address-rules.js';
+import { parseAllowed, type AllowEntry } from '#libs/outgoing-http/address-rules.js';
 import { PROGRAM_SETTINGS } from './program.settings.js';
 import { SECRET_SETTINGS } from '#libs/secrets/secret.settings.js';
 

@@ -6,6 +6,7 @@ import type { ServerId } from '#libs/domain/ids.js';
 import type { StepDispatched } from '#libs/domain/task/events.js';
 import { ModelRunnerError } from '#libs/model-runner/model-runner-error.js';
 import type { ModelRunner } from '#libs/model-runner/model-runner.js';
+import { OutgoingError } from '#libs/outgoing-http/outgoing-error.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Redactor } from '#libs/secrets/redactor.js';
 import type { Attempt, TimeLimit } from './attempt.js';
@@ -109,7 +110,9 @@ const timedOut = ({ dispatch }: Attempt, limit: TimeLimit, confirmed: boolean): 
 };
 
 const confirmedFree = (error: unknown): boolean =>
-  error instanceof ModelRunnerError ? error.details['confirmed'] === true : error instanceof StepError;
+  error instanceof ModelRunnerError
+    ? error.details['confirmed'] === true
+    : error instanceof StepError || error instanceof OutgoingError;
 
 type Around = {
   readonly heard: () => void;
@@ -130,6 +133,8 @@ const contextOf = (attempt: Attempt, options: RunOptions, around: Around): StepC
   const head = () => ({ taskId, stepId, attempt: dispatch.attempt, n: n++, atMs: options.clock.nowMs() });
   return {
     ...opened,
+    taskId,
+    stepId,
     requirement: dispatch.requirement,
     attempt: dispatch.attempt,
     ...(dispatch.noProgressMs === undefined ? {} : { noProgressMs: dispatch.noProgressMs }),

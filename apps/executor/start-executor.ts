@@ -1,6 +1,8 @@
 import type { PresentReply, ServerView } from '#libs/contracts/lease-rpc.js';
+import type { NotifyReply } from '#libs/contracts/notify-rpc.js';
 import { join, resolve } from 'node:path';
 import { NestFactory } from '@nestjs/core';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { DISPATCH_CONSUMER, STREAMS } from '#libs/contracts/streams.js';
 import { RPC, SUBJECTS } from '#libs/contracts/subjects.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
@@ -19,11 +21,15 @@ import { Executor } from './executor.service.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { GivenSecrets } from './secrets/given-secrets.js';
 import { secretPlaces } from '#libs/secrets/secret.settings.js';
+import type { Notify } from './steps/notify.step.js';
 import { ServerDirectory } from './server-directory.js';
 import { TaskWorkspaces } from './workspace/task-workspaces.js';
 
 /** The allocator answers from memory; a second without an answer means that it is away. */
 const RPC_TIMEOUT_MS = 1_000;
+
+/** A message is in the store when it is answered: a look into the log and a sync to disk. */
+const NOTIFY_TIMEOUT_MS = 5_000;
 
 /** Reports that the broker has not taken, beyond which the executor says that it is not ready. */
 const UNREPORTED_MAX = 1_000;
@@ -51,7 +57,7 @@ export const startExecutor = async (
     clock.nowMs,
   );
   const tasks = jetStreamEventLog(connection, STREAMS.tasks);
-  const { steps, sandbox } = await allSteps(config, logger);
+  const { steps, sandbox } = await allSteps(config, { logger, notify: notifyBy(connection) });
   const workspaces = new TaskWorkspaces({
     folder: resolve(config.workDir ?? join(config.dataDir, 'work')),
     maxBytes: config.workspaceMaxBytes,
@@ -103,3 +109,7 @@ const givenSecrets = (config: ExecutorConfig): GivenSecrets => {
   const sources = new SecretSources(secretPlaces(config, process.env));
   return new GivenSecrets((name, seeker) => sources.read(name, seeker));
 };
+const notifyBy =
+  (connection: NatsConnection): Notify =>
+  async (request) =>
+    await rpcRequest<NotifyReply>(connection, RPC.notify, request, NOTIFY_TIMEOUT_MS + request.waitMs);

@@ -2,6 +2,7 @@ import type { ErrorCode, Failure } from '#libs/domain/errors.js';
 import { ModelRunnerError } from '#libs/model-runner/model-runner-error.js';
 import { NO_SECRETS, type Redactor } from '#libs/secrets/redactor.js';
 import { SecretError } from '#libs/secrets/secret-error.js';
+import { OutgoingError } from '#libs/outgoing-http/outgoing-error.js';
 
 /** A step that failed for a reason of its own. */
 export class StepError extends Error {
@@ -19,11 +20,15 @@ export class StepError extends Error {
 /** Longest message that goes into an event. */
 const MESSAGE_MAX = 2_000;
 
+/** Whether an error says itself what went wrong. */
+const isSaid = (error: unknown): error is StepError | ModelRunnerError | OutgoingError =>
+  error instanceof StepError || error instanceof ModelRunnerError || error instanceof OutgoingError;
+
 /** Cut behind the redactor, which would not know a value that was cut in two. */
 export const failureOf = (error: unknown, redactor: Redactor = NO_SECRETS): Failure => {
   const cut = (message: string): string => redactor.text(message).slice(0, MESSAGE_MAX);
   if (error instanceof SecretError) return { code: error.code, message: cut(error.message) };
-  if (error instanceof StepError || error instanceof ModelRunnerError) {
+  if (isSaid(error)) {
     const { code, message, details } = error;
     return {
       code,

@@ -1,3 +1,4 @@
+import type { StepId, TaskId } from '#libs/domain/ids.js';
 import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { ModelUsage } from '#libs/domain/usage.js';
 import type { ModelRunner } from '#libs/model-runner/model-runner.js';
@@ -6,6 +7,8 @@ import type { Workspace } from './workspace/workspace.js';
 
 /** What a step type gets: its filled-in input, what it may use, and how to say that it gets on. */
 export type StepContext = {
+  readonly taskId: TaskId;
+  readonly stepId: StepId;
   readonly input: Readonly<Record<string, unknown>>;
   readonly requirement: Requirement;
   /**

@@ -4,6 +4,8 @@ import { HealthController } from './health.controller.js';
 import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
 import { MoveController } from './move.controller.js';
+import { NotificationsClient } from './notifications-client.js';
+import { NotificationsController } from './notifications.controller.js';
 import { PausesController } from './pauses.controller.js';
 import { PlatformClient } from './platform-client.js';
 import { QueueController } from './queue.controller.js';
@@ -30,6 +32,7 @@ export type GatewayParts = {
   readonly scheduler: SchedulerClient;
   readonly results: ResultsClient;
   readonly platform: PlatformClient;
+  readonly notifications: NotificationsClient;
   readonly submission: Submission;
   readonly workflows: WorkflowSubmission;
   readonly schedules: SchedulePutting;
@@ -49,6 +52,7 @@ export class GatewayModule {
       { provide: SchedulerClient, useValue: parts.scheduler },
       { provide: ResultsClient, useValue: parts.results },
       { provide: PlatformClient, useValue: parts.platform },
+      { provide: NotificationsClient, useValue: parts.notifications },
       { provide: Submission, useValue: parts.submission },
       { provide: WorkflowSubmission, useValue: parts.workflows },
       { provide: SchedulePutting, useValue: parts.schedules },
@@ -68,6 +72,7 @@ export class GatewayModule {
       SchedulerClient,
       ResultsClient,
       PlatformClient,
+      NotificationsClient,
       Submission,
       WorkflowSubmission,
       SchedulePutting,
@@ -96,6 +101,7 @@ const wired = (providers: Provider[]): DynamicModule => ({
     ServersController,
     QueueController,
     PausesController,
+    NotificationsController,
     HealthController,
   ],
   providers: [...providers, TaskChanges],

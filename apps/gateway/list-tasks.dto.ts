@@ -4,7 +4,7 @@ import { ArrayMaxSize, IsIn, IsInt, IsString, Matches, Max, MaxLength, Min } fro
 import { Optional } from './http/validation.js';
 import { TASK_STATUSES, type TaskFilter, type TaskStatus } from '#libs/contracts/queries.js';
 
-const list = ({ value }: { value: unknown }): unknown =>
+export const list = ({ value }: { value: unknown }): unknown =>
   value === undefined ? value : Array.isArray(value) ? value : [value];
 export const whole = ({ value }: { value: unknown }): unknown =>
   typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value;

@@ -11,6 +11,7 @@ import { GatewayModule, type GatewayParts } from './gateway.module.js';
 import { createHttpApp } from './http/http-app.js';
 import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
+import { NotificationsClient } from './notifications-client.js';
 import { PlatformClient } from './platform-client.js';
 import { ResultsClient } from './results-client.js';
 import { SchedulePutting } from './schedule-putting.js';
@@ -53,6 +54,7 @@ export const startGateway = async (
     templates,
     rendering: new TemplateRendering(templates, config.numCtx),
     results: new ResultsClient(connection, position),
+    notifications: new NotificationsClient(connection),
     late,
     submission: new Submission(templates, scheduler, config.numCtx, systemClock, late, registry),
     workflows: new WorkflowSubmission(templates, scheduler, config.numCtx, systemClock, late, registry),

@@ -12,6 +12,11 @@ export const RESULTS_SETTINGS = {
     pattern: /^postgres(ql)?:\/\/[^\s]+$/,
     accepts: 'postgresql://user:password@host:port/database',
   }),
+  notificationsFile: optionalText({
+    env: 'ORCHESTRA_NOTIFICATIONS_FILE',
+    meaning:
+      'File with channels and rules of notifications (see "Notifications"); read again whenever it changes. Without it there are none.',
+  }),
   lagReadyMax: integer({
     env: 'ORCHESTRA_RESULTS_LAG_MAX',
     meaning:

@@ -1,5 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { Logger } from '#libs/runtime/logger.js';
+import { Notifier } from './notify/notifier.js';
+import { NotifierController } from './notify/notifier.controller.js';
 import { PastExplainer } from './past/past-explainer.js';
 import { QueryService } from './query/query.service.js';
 import { ReadModel } from './read-model.js';
@@ -11,13 +13,20 @@ import { ResultsController } from './results.controller.js';
  */
 @Module({})
 export class ResultsModule {
-  static with(readModel: ReadModel, past: PastExplainer, logger: Logger): DynamicModule {
+  static with(parts: {
+    readonly readModel: ReadModel;
+    readonly past: PastExplainer;
+    readonly notifier: Notifier;
+    readonly logger: Logger;
+  }): DynamicModule {
+    const { readModel, past, notifier, logger } = parts;
     return {
       module: ResultsModule,
-      controllers: [ResultsController],
+      controllers: [ResultsController, NotifierController],
       providers: [
         { provide: ReadModel, useValue: readModel },
         { provide: PastExplainer, useValue: past },
+        { provide: Notifier, useValue: notifier },
         { provide: QueryService, useValue: new QueryService(readModel, logger) },
       ],
     };

@@ -1,15 +1,21 @@
-import { NestFactory } from '@nestjs/core';
-import type { MicroserviceOptions } from '@nestjs/microservices';
+import { randomUUID } from 'node:crypto';
 import { BUCKETS, STREAMS } from '#libs/contracts/streams.js';
+import { SUBJECTS } from '#libs/contracts/subjects.js';
+import { jetStreamCandidacy } from '#libs/event-log/jetstream.candidacy.js';
+import { jetStreamRecordStore } from '#libs/event-log/jetstream.record-store.js';
+import { systemClock } from '#libs/runtime/clock.js';
+import { createRpcApp } from '#libs/runtime/rpc-app.js';
 import { inboxPrefixOf } from '#libs/runtime/broker-client.js';
 import { jetStreamSnapshotStore } from '#libs/event-log/jetstream.snapshot-store.js';
+import type { EventLog } from '#libs/event-log/event-log.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
-import { nestLogger, type Logger } from '#libs/runtime/logger.js';
-import { RpcServer } from '#libs/runtime/rpc.server.js';
+import type { Logger } from '#libs/runtime/logger.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
 import type { Database } from './database/database.js';
 import { PostgresDatabase } from './database/postgres.database.js';
 import { SqliteDatabase } from './database/sqlite.database.js';
+import { NotificationWatch } from './notify/notification-watch.js';
+import { Notifier } from './notify/notifier.js';
 import { PastExplainer } from './past/past-explainer.js';
 import { ReadModel } from './read-model.js';
 import type { ResultsConfig } from './results.config.js';
@@ -39,25 +45,50 @@ export const startResults = async (
     readModel,
     logger,
   });
+  const watch = new NotificationWatch(config.notificationsFile, logger);
+  const notifier = notifierOf(context, logs.tasks, watch);
+  const unwatch = await watch.start();
   health.add('projection', readModel.health);
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(
-    ResultsModule.with(readModel, past, logger),
-    {
-      strategy: new RpcServer(connection, logger),
-      logger: nestLogger(logger),
-    },
-  );
+  health.add('notifications', notifier.health);
   readModel.start();
-  await app.listen();
+  const module = ResultsModule.with({ readModel, past, notifier, logger });
+  const app = await createRpcApp(module, connection, logger);
+  const stopping = new AbortController();
+  const notifying = notifier.run(stopping.signal);
   return {
     // Questions first, then what answers them.
     stop: async () => {
       await app.close();
+      stopping.abort();
+      await notifying;
+      await unwatch();
       await past.stop();
       await readModel.stop();
     },
   };
 };
+
+const notifierOf = (
+  { connection, instance, logger }: ServiceContext,
+  log: EventLog,
+  watch: NotificationWatch,
+): Notifier =>
+  new Notifier({
+    log,
+    store: jetStreamRecordStore(connection, STREAMS.notifications.name, SUBJECTS.notifications),
+    candidacy: jetStreamCandidacy(connection, {
+      bucket: BUCKETS.leaders.name,
+      key: 'notifier',
+      node: instance,
+      ttlMs: BUCKETS.leaders.ttlMs,
+      random: Math.random,
+    }),
+    watch,
+    clock: systemClock,
+    random: Math.random,
+    newId: randomUUID,
+    logger,
+  });
 
 const databaseOf = ({ databaseUrl, dataDir }: ResultsConfig, logger: Logger): Database =>
   databaseUrl === undefined ? new SqliteDatabase(dataDir, logger) : new PostgresDatabase(databaseUrl);

@@ -97,6 +97,7 @@ describe('the broker that the launcher runs', () => {
       'COMMANDS',
       'KV_leaders',
       'LEASES',
+      'NOTIFICATIONS',
       'OBJ_snapshots',
       'REPORTS',
       'TASKS',

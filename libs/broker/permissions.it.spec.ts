@@ -11,6 +11,7 @@ import { START } from '#libs/event-log/event-log.js';
 import { jetStreamCandidacy } from '#libs/event-log/jetstream.candidacy.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
+import { jetStreamRecordStore } from '#libs/event-log/jetstream.record-store.js';
 import { jetStreamSnapshotStore } from '#libs/event-log/jetstream.snapshot-store.js';
 import { jetStreamWorkFeed } from '#libs/event-log/jetstream.work-feed.js';
 import { freePort } from '#libs/testing/nats-server.js';
@@ -91,6 +92,12 @@ const WRITERS: readonly (readonly [subject: string, ...users: BrokerUser[]])[] =
   [RPC.grantLeases, 'gateway', 'scheduler'],
   [RPC.presentLeases, 'gateway', 'scheduler', 'executor'],
   [RPC.query, 'gateway'],
+  [RPC.notify, 'gateway', 'executor'],
+  [RPC.resendDelivery, 'gateway'],
+  [`${SUBJECTS.notifications}.delivery.d1`, 'results'],
+  [`$JS.API.STREAM.PURGE.${STREAMS.notifications.name}`, 'results', 'admin'],
+  [`$JS.API.STREAM.MSG.GET.${STREAMS.notifications.name}`, 'results', 'admin'],
+  [`$KV.${BUCKETS.leaders.name}.notifier`, 'scheduler', 'gpu-allocator', 'results', 'admin'],
   [RPC.health('results'), 'gateway'],
   [`$KV.${BUCKETS.leaders.name}.scheduler`, 'scheduler', 'gpu-allocator', 'admin'],
   ['$JS.API.STREAM.CREATE.MINE', 'admin'],
@@ -203,6 +210,26 @@ describe('what each service does, with what it may', () => {
         stop.abort();
       }
     }
+  });
+
+  it('results leads as notifier, and keeps and removes its records', async () => {
+    const held = await jetStreamCandidacy(connections.results, {
+      bucket: BUCKETS.leaders.name,
+      key: 'notifier',
+      node: 'n1',
+      ttlMs: BUCKETS.leaders.ttlMs,
+      random: Math.random,
+    }).acquire(AbortSignal.timeout(5_000));
+    const store = jetStreamRecordStore(
+      connections.results,
+      STREAMS.notifications.name,
+      SUBJECTS.notifications,
+    );
+    await store.put('position', { seq: 1 }, 0);
+    expect(await store.get('position')).toMatchObject({ value: { seq: 1 } });
+    await store.remove('position');
+    expect(await collect(store.all())).toEqual([]);
+    await held.release();
   });
 
   it.each(['scheduler', 'gpu-allocator'] as const)(

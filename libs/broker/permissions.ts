@@ -1,5 +1,5 @@
 import { BUCKETS, DISPATCH_CONSUMER, STREAMS } from '#libs/contracts/streams.js';
-import { RPC, SERVICES, type ServiceName } from '#libs/contracts/subjects.js';
+import { RPC, SERVICES, SUBJECTS, type ServiceName } from '#libs/contracts/subjects.js';
 
 /**
  * Who signs in at the broker: the five services, the launcher that provisions, the operator's own reader of the log, and
@@ -10,7 +10,7 @@ export type BrokerUser = (typeof BROKER_USERS)[number];
 
 export type Permissions = { readonly publish: readonly string[]; readonly subscribe: readonly string[] };
 
-const { tasks, leases, commands, reports } = STREAMS;
+const { tasks, leases, commands, reports, notifications } = STREAMS;
 
 /** Reading a stream in order: its state, single messages, and consumers that live as long as the reader. */
 const reads = (...streams: readonly { readonly name: string }[]): readonly string[] => [
@@ -31,9 +31,16 @@ const reads = (...streams: readonly { readonly name: string }[]): readonly strin
   ]),
 ];
 
-const leads = (): readonly string[] => [
+/** With `office`, it may stand for that one alone. */
+const leads = (office = '>'): readonly string[] => [
   ...reads({ name: `KV_${BUCKETS.leaders.name}` }),
-  `$KV.${BUCKETS.leaders.name}.>`,
+  `$KV.${BUCKETS.leaders.name}.${office}`,
+];
+
+const keepsNotifications = (): readonly string[] => [
+  ...reads(notifications),
+  `$JS.API.STREAM.PURGE.${notifications.name}`,
+  `${SUBJECTS.notifications}.>`,
 ];
 
 const snapshots = (): readonly string[] => [
@@ -83,6 +90,7 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
       'live.>',
       RPC.presentLeases,
       RPC.listServers,
+      RPC.notify,
       ...answersTo('gateway'),
       ...reads(tasks),
       `$JS.API.CONSUMER.INFO.${DISPATCH_CONSUMER.stream}.${DISPATCH_CONSUMER.name}`,
@@ -91,8 +99,10 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
   },
   results: {
     publish: [
-      ...answersTo('gateway', 'admin'),
+      ...answersTo('gateway', 'admin', 'executor'),
       ...reads(tasks, leases, { name: `OBJ_${BUCKETS.snapshots.name}` }),
+      ...leads('notifier'),
+      ...keepsNotifications(),
     ],
     subscribe: ['rpc.results.>', RPC.health('results')],
   },

@@ -61,6 +61,7 @@ const streamConfig = (spec: StreamSpec): Partial<StreamConfig> & { readonly name
   duplicate_window: spec.duplicateWindowMs * NANOS_PER_MS,
   allow_direct: true,
   num_replicas: 1,
+  ...(spec.kind === 'records' ? { max_msgs_per_subject: 1 } : {}),
   ...(spec.kind === 'truth' ? { deny_delete: true, deny_purge: true, republish: STORED_FACTS } : {}),
 });
 

@@ -3,8 +3,8 @@ export type StreamSpec = {
   readonly name: string;
   readonly subjects: readonly string[];
   readonly description: string;
-  /** Truth streams keep everything and refuse deletes; request streams forget after `maxAgeMs`. */
-  readonly kind: 'truth' | 'requests';
+  /** Truth streams keep everything and refuse deletes; request streams forget after `maxAgeMs`; records keep the last of each subject. */
+  readonly kind: 'truth' | 'requests' | 'records';
   readonly maxAgeMs: number;
   readonly duplicateWindowMs: number;
 };
@@ -44,6 +44,15 @@ export const STREAMS = {
     kind: 'requests',
     maxAgeMs: 7 * DAY_MS,
     duplicateWindowMs: 10 * MINUTE_MS,
+  },
+  notifications: {
+    name: 'NOTIFICATIONS',
+    subjects: ['ntf.>'],
+    description:
+      'Messages to people and programs, each with what was tried, and how far the log was read for them.',
+    kind: 'records',
+    maxAgeMs: 0,
+    duplicateWindowMs: 2 * MINUTE_MS,
   },
 } as const satisfies Record<string, StreamSpec>;
 

@@ -9,6 +9,8 @@ export const SUBJECTS = {
   report: (taskId: string) => `rpt.${taskId}`,
   /** Tokens and progress of a running task; not stored. */
   live: (taskId: string) => `live.${taskId}`,
+  /** A message to people or programs and what was tried: `delivery.<id>`; or how far the log was read: `position`. */
+  notifications: 'ntf',
   /** Where a gateway waits for answers to its commands. */
   answers: (gatewayId: string) => `rpl.gateway.${gatewayId}`,
 } as const;
@@ -37,6 +39,18 @@ export const RPC = {
   explainPast: 'rpc.results.explain-past',
   /** `RebuildRequest` → `RebuildReply`: fills the read model anew from the log. */
   rebuildResults: 'rpc.results.rebuild',
+  /** `NotifyRequest` → `NotifyReply` (notify-rpc.ts): a step hands over a message. */
+  notify: 'rpc.results.notify',
+  /** `DeliveriesRequest` → `DeliveriesReply`. */
+  deliveries: 'rpc.results.deliveries',
+  /** `DeliveryRequest` → `DeliveryReply`. */
+  delivery: 'rpc.results.delivery',
+  /** `DeliveryRequest` → `DeliveryReply`: sends it once more. */
+  resendDelivery: 'rpc.results.resend-delivery',
+  /** `TestChannelRequest` → `DeliveryReply`: sends a message that tells of nothing. */
+  testChannel: 'rpc.results.test-channel',
+  /** `{}` → `ChannelsReply`. */
+  channels: 'rpc.results.channels',
   /** `StateDigestRequest` → `StateDigest`: the folded state's position and hash. */
   stateDigest: 'rpc.scheduler.state-digest',
   /** `ExplainRequest` → `ExplainReply` (explain.ts): why a task waits. */

@@ -72,6 +72,8 @@ export const ERRORS = {
   SERVER_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such server' },
   SERVER_IN_FILE: { http: 409, retry: 'no', title: 'The server is managed by the servers file' },
   SERVER_IN_USE: { http: 409, retry: 'no', title: 'The server is in use' },
+  CHANNEL_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such channel for notifications' },
+  DELIVERY_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such notification' },
   SERVERS_FULL: { http: 409, retry: 'no', title: 'There are as many servers as are accepted' },
 
   // Placing.
@@ -112,6 +114,9 @@ export const ERRORS = {
   SECRET_UNKNOWN: { http: 422, retry: 'no', title: 'There is no such secret' },
   SECRET_NOT_ALLOWED: { http: 403, retry: 'no', title: 'The secret may not be used here' },
   SECRET_UNAVAILABLE: { http: 500, retry: 'no', title: 'The secret cannot be read' },
+
+  // Notifications.
+  NOTIFICATION_NOT_DELIVERED: { http: 502, retry: 'no', title: 'The notification could not be delivered' },
 
   // Files and programs.
   STEP_NOT_ALLOWED: { http: 403, retry: 'no', title: 'The executor does not allow what the step asks for' },

@@ -152,6 +152,20 @@ const parsePlain = (source: string): Expression => {
   return { ...whole, evaluate, pieces: () => [{ source, references, evaluate }] };
 };
 
+/** A text for people with names of the caller's own in it; always gives text. Throws `ExpressionError`, as `render` does. */
+export const parseText = (
+  source: string,
+): {
+  readonly references: readonly Reference[];
+  readonly render: (names: Readonly<Record<string, unknown>>) => string;
+} => {
+  const templates = parsed(source);
+  return {
+    references: readBy(templates, source).references,
+    render: (names) => String(renderText(templates, names)),
+  };
+};
+
 const parsed = (source: string): Template[] => {
   try {
     const templates = engine.parse(source);
@@ -222,7 +236,7 @@ const effectOf = (token: Value['initial']['postfix'][number]): number => {
   return token.operator === 'not' ? 0 : -1;
 };
 
-const renderText = (templates: Template[], scope: Scope): unknown => {
+const renderText = (templates: Template[], scope: object): unknown => {
   try {
     return engine.renderSync(templates, { ...scope });
   } catch (error) {

@@ -227,6 +227,19 @@ const ALL: readonly StepType[] = [
     output: '{status, headers, json, text or base64, url, truncated, duration_ms}',
   },
   {
+    name: 'notify',
+    description: 'Sends one message to a channel of the notifications file.',
+    needs: 'cpu',
+    input: object(['channel', 'title'], {
+      channel: { type: 'string', minLength: 1, maxLength: 64, description: 'Name in the notifications file' },
+      title: { type: 'string', minLength: 1, maxLength: 250 },
+      text: { type: 'string', maxLength: 10_000 },
+      link: { type: 'string', maxLength: 2048, pattern: '^https?://', description: 'Where it leads' },
+      wait: { type: 'boolean', description: 'Go on when it has arrived, and fail when it was given up' },
+    }),
+    output: '{id, channel, status, attempts}',
+  },
+  {
     name: 'transform',
     description: 'Another shape of what is there: `value` filled in, and held to the JSON Schema `check`.',
     needs: 'cpu',

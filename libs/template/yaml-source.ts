@@ -26,7 +26,7 @@ const BRACKETS_OPEN_MAX = 1000;
 /** Where it stands: the value at a path, the name in front of it, or (from 0) a character of the text that it is. */
 type Place = 'value' | 'key' | number;
 
-/** The text of a template: its value, and where in the text each part of it stands. */
+/** The text of a template, or of another file: its value, and where in the text each part of it stands. */
 export class YamlSource {
   readonly problems: TemplateProblem[] = [];
   /** What is no mistake, but hardly meant. */
@@ -38,6 +38,8 @@ export class YamlSource {
   constructor(
     private readonly text: string,
     private readonly file: string,
+    /** What the whole of it is called in problems. */
+    private readonly what = 'the template',
   ) {
     const bytes = Buffer.byteLength(text);
     if (bytes > TEMPLATE_LIMITS.fileBytes) {
@@ -100,7 +102,7 @@ export class YamlSource {
 
   #say(path: Path, message: string, place: Place, list: TemplateProblem[]): void {
     const text = pathText('', path);
-    this.#at(this.#offset(path, place), text, `${text === '' ? 'the template' : text}: ${message}`, list);
+    this.#at(this.#offset(path, place), text, `${text === '' ? this.what : text}: ${message}`, list);
   }
 
   #at(offset: number, path: string, message: string, list: TemplateProblem[] = this.problems): void {

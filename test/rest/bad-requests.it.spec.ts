@@ -810,6 +810,43 @@ const ROWS: readonly Row[] = [
     says: [/POST/, /GET/],
   },
 
+  // Notifications.
+  get(
+    'notifications of a status that is none',
+    '/notifications/deliveries?status=lost',
+    'VALIDATION_FAILED',
+    /lost/,
+    /pending, delivered, failed/,
+  ),
+  get(
+    'notifications by a cursor of another kind',
+    '/notifications/deliveries?after=abc',
+    'CURSOR_INVALID',
+    /'abc'/,
+    /next/,
+  ),
+  get(
+    'a notification that is not there',
+    '/notifications/deliveries/msg-1',
+    'DELIVERY_UNKNOWN',
+    /'msg-1'/,
+    /30 days/,
+  ),
+  {
+    ...post(
+      'testing a channel that is not there',
+      { channel: 'ops' },
+      'CHANNEL_UNKNOWN',
+      /'ops'/,
+      /there are: none/,
+    ),
+    path: '/api/v1/notifications/test',
+  },
+  {
+    ...post('testing no channel', {}, 'VALIDATION_FAILED', /channel/, /lower-case/),
+    path: '/api/v1/notifications/test',
+  },
+
   // Moving.
   moving('to nowhere', 'abc', {}, 'VALIDATION_FAILED', /no place/, /exactly one of to, before, after/),
   moving('to two places', 'abc', { to: 'front', after: 'b' }, 'VALIDATION_FAILED', /to and after/),

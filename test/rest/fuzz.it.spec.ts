@@ -57,6 +57,9 @@ const path = fc.oneof(
     '/api/v1/queue',
     '/api/v1/pauses',
     '/api/v1/schedules',
+    '/api/v1/notifications/channels',
+    '/api/v1/notifications/deliveries',
+    '/api/v1/notifications/test',
     '/health/live',
     '/openapi.json',
     '/docs',
@@ -73,6 +76,9 @@ const path = fc.oneof(
   fc
     .tuple(fc.oneof(raw, fc.constantFrom('attic', 'nowhere')), fc.constantFrom('drain', 'resume', 'x'))
     .map(([text, part]) => `/api/v1/servers/${text}/${part}`),
+  fc
+    .tuple(id, fc.constantFrom('', '/resend', '/x'))
+    .map(([text, part]) => `/api/v1/notifications/deliveries/${text}${part}`),
   raw.map((text) => `/api/v1/servers/${text}`),
   raw.map((text) => `/api/v1/templates/${text}`),
   raw.map((text) => `/api/v1/pauses/${text}`),
@@ -378,6 +384,8 @@ describe(`${REQUESTS} random requests (FUZZ_SEED=${SEED})`, () => {
   let platform: TestPlatform;
   beforeAll(async () => {
     platform = await TestPlatform.start();
+    // Ready is also a notifier that does not lead yet.
+    while ((await fetch(`${platform.url}/api/v1/notifications/channels`)).status !== 200) continue;
   }, 60_000);
   afterAll(async () => {
     await platform?.stop();

@@ -54,7 +54,11 @@ export class StepBench {
   ): Promise<StepBench> {
     const folder = await mkdtemp(join(tmpdir(), 'orchestra-steps-'));
     const config = loadSettings(EXECUTOR_SETTINGS, { ORCHESTRA_WORK_DIR: join(folder, 'work'), ...env });
-    const { steps } = await allSteps(config, logger, sandbox);
+    const { steps } = await allSteps(config, {
+      logger,
+      notify: () => Promise.reject(new Error('no notifier here')),
+      ...(sandbox === undefined ? {} : { sandbox }),
+    });
     const workspaces = new TaskWorkspaces({
       folder: config.workDir ?? folder,
       maxBytes: config.workspaceMaxBytes,

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { refusalOf, type AllowEntry } from '../http/address-rules.js';
-import { hostOf, portOf } from '../http/checked-url.js';
+import { refusalOf, type AllowEntry } from '#libs/outgoing-http/address-rules.js';
+import { hostOf, portOf } from '#libs/outgoing-http/checked-url.js';
 import { StepError } from '../step-error.js';
 import { quoted } from '../workspace/inside-path.js';
 

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { NO_SECRETS } from '#libs/secrets/redactor.js';
-import { parseAllowed } from '../http/address-rules.js';
-import { systemResolve, type Resolve } from '../http/guarded-connection.js';
+import { parseAllowed } from '#libs/outgoing-http/address-rules.js';
+import { systemResolve, type Resolve } from '#libs/outgoing-http/guarded-connection.js';
 import type { StepContext, StepResult } from '../step-runner.js';
 import { httpRequestStep } from './http-request.step.js';
 
@@ -56,6 +56,8 @@ const send = async (
 ): Promise<Readonly<Record<string, unknown>>> => {
   left = {};
   const context: StepContext = {
+    taskId: 't1',
+    stepId: 's1',
     input,
     requirement: { kind: 'cpu' },
     redactor: NO_SECRETS,
@@ -70,7 +72,7 @@ const send = async (
   return result.output as Readonly<Record<string, unknown>>;
 };
 
-const REFUSED = { name: 'StepError', code: 'HTTP_ADDRESS_REFUSED' };
+const REFUSED = { code: 'HTTP_ADDRESS_REFUSED' };
 
 describe('an address that is not to be reached', () => {
   const inside = names({
@@ -487,7 +489,7 @@ describe('a request', () => {
         else abort.abort();
       });
       const sent = send({ url: `http://127.0.0.1:${port}${path}` }, ALLOWED, systemResolve, abort.signal);
-      await expect(sent).rejects.toMatchObject({ name: 'StepError', code: 'RUN_ABORTED' });
+      await expect(sent).rejects.toMatchObject({ code: 'RUN_ABORTED' });
       await closed;
     },
   );

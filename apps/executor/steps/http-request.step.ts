@@ -1,11 +1,16 @@
 import { packageVersion } from '#libs/runtime/version.js';
 import type { Redactor } from '#libs/secrets/redactor.js';
-import type { AllowEntry } from '../http/address-rules.js';
+import type { AllowEntry } from '#libs/outgoing-http/address-rules.js';
 import { readAs, textOf } from '../http/answer-body.js';
-import { checkedUrl, shownUrl } from '../http/checked-url.js';
-import { systemResolve, type Resolve } from '../http/guarded-connection.js';
+import { checkedUrl, shownUrl } from '#libs/outgoing-http/checked-url.js';
+import { systemResolve, type Resolve } from '#libs/outgoing-http/guarded-connection.js';
 import { bodyOf, headersOf, pairsOf, type HttpInput } from '../http/request-input.js';
-import { sendRequest, type HttpAnswer, type HttpRequest, type HttpRules } from '../http/send-request.js';
+import {
+  sendRequest,
+  type HttpAnswer,
+  type HttpRequest,
+  type HttpRules,
+} from '#libs/outgoing-http/send-request.js';
 import { StepError } from '../step-error.js';
 import type { StepRunner } from '../step-runner.js';
 
@@ -23,15 +28,18 @@ const PASSING: ReadonlySet<number> = new Set([
 const SHOWN_CHARS = 500;
 
 /** Sends one HTTP request, to the public internet and to what `allowed` names. */
-export const httpRequestStep =
-  (allowed: readonly AllowEntry[], resolve: Resolve = systemResolve): StepRunner =>
-  async ({ input, redactor, progress, signal }) => {
+export const httpRequestStep = (
+  allowed: readonly AllowEntry[],
+  resolve: Resolve = systemResolve,
+): StepRunner => {
+  const rules = { allowed, resolve, opener: 'ORCHESTRA_HTTP_ALLOW' };
+  return async ({ input, redactor, progress, signal }) => {
     const given = input as HttpInput;
     const request = requestOf(given, redactor);
     progress(`${request.method} ${shownUrl(request.url, redactor)}`);
     const startedMs = performance.now();
     const { timeout_ms: timeoutMs = TIMEOUT_DEFAULT_MS } = given;
-    const answer = await withinTime(request, { allowed, resolve, redactor }, timeoutMs, signal);
+    const answer = await withinTime(request, { ...rules, redactor }, timeoutMs, signal);
     const contentType = String(answer.headers['content-type'] ?? '');
     if (!isExpected(answer.status, given.expect_status))
       throw unexpected(request, answer, { contentType, redactor });
@@ -46,6 +54,7 @@ export const httpRequestStep =
       },
     };
   };
+};
 
 const requestOf = (given: HttpInput, redactor: Redactor): HttpRequest => {
   const body = bodyOf(given);

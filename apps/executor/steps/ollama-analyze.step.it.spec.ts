@@ -63,6 +63,8 @@ const analyze = async (
   more: Partial<StepContext> = {},
 ): Promise<StepResult & { readonly output: Output }> => {
   const context: StepContext = {
+    taskId: 't1',
+    stepId: 's1',
     input: { model: MODEL, prompt: 'What is said of the sea?', ...input },
     requirement: { kind: 'model', profile },
     redactor: NO_SECRETS,

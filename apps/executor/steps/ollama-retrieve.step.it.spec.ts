@@ -51,6 +51,8 @@ afterEach(async () => {
 
 const retrieve = async (input: Readonly<Record<string, unknown>>): Promise<Output> => {
   const context: StepContext = {
+    taskId: 't1',
+    stepId: 's1',
     input: { model: MODEL, ...input },
     requirement: { kind: 'model', profile },
     attempt: 1,

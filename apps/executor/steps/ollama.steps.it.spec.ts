@@ -42,6 +42,8 @@ const run = async (
   signal = new AbortController().signal,
 ): Promise<StepResult> => {
   const context: StepContext = {
+    taskId: 't1',
+    stepId: 's1',
     input: { model: MODEL, ...input },
     requirement: { kind: 'model', profile },
     redactor: NO_SECRETS,

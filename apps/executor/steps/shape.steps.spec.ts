@@ -6,6 +6,8 @@ import { transformStep } from './transform.step.js';
 
 const run = async (step: StepRunner, input: Readonly<Record<string, unknown>>): Promise<unknown> => {
   const context: StepContext = {
+    taskId: 't1',
+    stepId: 's1',
     input,
     requirement: { kind: 'cpu' },
     redactor: NO_SECRETS,

@@ -14,6 +14,7 @@ import {
   type SchemaObject,
 } from './schema-parts.js';
 import { explanations } from './explanation-schemas.js';
+import { notifications } from './notification-schemas.js';
 import { schedules } from './schedule-schemas.js';
 import { templates } from './template-schemas.js';
 import { workflows } from './workflow-schemas.js';
@@ -220,4 +221,12 @@ const operations = {
   ]),
 } satisfies Record<string, SchemaObject>;
 
-export const SCHEMAS = { ...tasks, ...workflows, ...schedules, ...templates, ...explanations, ...operations };
+export const SCHEMAS = {
+  ...tasks,
+  ...workflows,
+  ...schedules,
+  ...notifications,
+  ...templates,
+  ...explanations,
+  ...operations,
+};

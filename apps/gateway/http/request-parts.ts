@@ -5,7 +5,7 @@ import { ApiError, shown } from './problem.js';
 /** As the IETF draft on the header leaves it to the server: printable, bounded. */
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 
-const NAMES = { task: 'Task', workflow: 'Workflow', server: 'Server' } as const;
+const NAMES = { task: 'Task', workflow: 'Workflow', server: 'Server', notification: 'Notification' } as const;
 
 const idOf =
   (what: keyof typeof NAMES) =>
@@ -21,6 +21,7 @@ const idOf =
 export const taskIdOf = idOf('task');
 export const workflowIdOf = idOf('workflow');
 export const serverIdOf = idOf('server');
+export const deliveryIdOf = idOf('notification');
 
 /** Shorter than other ids: its tasks have it in theirs, with their due time. */
 export const scheduleIdOf = (id: string): string => {

@@ -53,6 +53,8 @@ export const serviceFor = (service: ServiceName, options: PlatformOptions & Foun
       ORCHESTRA_DATA_DIR: dataDir,
       ORCHESTRA_SERVERS_FILE: options.serversFile,
       ORCHESTRA_POLICY_FILE: env['ORCHESTRA_POLICY_FILE'] || join(dataDir, 'policy.yaml'),
+      ORCHESTRA_NOTIFICATIONS_FILE:
+        env['ORCHESTRA_NOTIFICATIONS_FILE'] || join(dataDir, 'notifications.yaml'),
       ORCHESTRA_PORT: String(options.port),
       // Those of the package where the user has no folder of their own, whatever the working folder is.
       ORCHESTRA_TEMPLATES_DIR: env['ORCHESTRA_TEMPLATES_DIR'] || OWN_TEMPLATES,

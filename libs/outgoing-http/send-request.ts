@@ -1,10 +1,9 @@
 import type { Readable } from 'node:stream';
 import axios from 'axios';
-import type { Redactor } from '#libs/secrets/redactor.js';
-import { StepError } from '../step-error.js';
-import type { AllowEntry } from './address-rules.js';
+import { NO_SECRETS, type Redactor } from '#libs/secrets/redactor.js';
+import { OutgoingError } from './outgoing-error.js';
 import { hostOf, portOf, redirectedUrl, shownUrl } from './checked-url.js';
-import { GuardedConnection, type Resolve } from './guarded-connection.js';
+import { GuardedConnection, type ConnectionRules } from './guarded-connection.js';
 
 export type HttpRequest = {
   readonly method: string;
@@ -26,11 +25,9 @@ export type HttpAnswer = {
   readonly url: URL;
 };
 
-export type HttpRules = {
-  readonly allowed: readonly AllowEntry[];
-  readonly resolve: Resolve;
+export type HttpRules = ConnectionRules & {
   /** Of the secrets that are in the request. */
-  readonly redactor: Redactor;
+  readonly redactor?: Redactor;
 };
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
@@ -55,16 +52,16 @@ export const sendRequest = async (
     const location = answer.headers['location'];
     if (!REDIRECTS.has(answer.status) || typeof location !== 'string' || request.redirectsMax === 0)
       return answer;
-    const { redactor } = rules;
+    const { redactor = NO_SECRETS } = rules;
     const url = redirectedUrl(location, hop.url, redactor);
     const to = shownUrl(url, redactor);
     if (followed >= request.redirectsMax) {
       const message = `${request.method} ${shownUrl(request.url, redactor)}: more than ${request.redirectsMax} redirects, the last one to ${to}.`;
-      throw new StepError('HTTP_ANSWER_INVALID', message, { redirects: followed + 1 });
+      throw new OutgoingError('HTTP_ANSWER_INVALID', message, { redirects: followed + 1 });
     }
     const next = redirected(hop, answer.status, url);
     if (!redactor.isIdle && next.body !== null && url.origin !== hop.url.origin)
-      throw new StepError(
+      throw new OutgoingError(
         'HTTP_ANSWER_INVALID',
         `${request.method} ${shownUrl(request.url, redactor)}: the redirect to ${to} would take the body there, which may hold a secret of this step.`,
       );
@@ -90,7 +87,7 @@ const redirected = (from: HttpRequest, status: number, url: URL): HttpRequest =>
 const oneHop = async (request: HttpRequest, rules: HttpRules, signal: AbortSignal): Promise<HttpAnswer> => {
   const { url } = request;
   const target = { host: hostOf(url), port: portOf(url), isSecure: url.protocol === 'https:' };
-  const connection = new GuardedConnection(target, rules.allowed, rules.resolve);
+  const connection = new GuardedConnection(target, rules);
   try {
     if (connection.refused) throw connection.refused;
     const { status, headers, data } = await axios.request<Readable>(axiosConfig(request, connection, signal));
@@ -100,10 +97,10 @@ const oneHop = async (request: HttpRequest, rules: HttpRules, signal: AbortSigna
     if (isOver) data.destroy();
     const { body, truncated } = isOver
       ? NOTHING
-      : await readBody(data, request.answerMaxBytes, rules.redactor, signal);
+      : await readBody(data, request.answerMaxBytes, rules.redactor ?? NO_SECRETS, signal);
     return { status, headers: plain, body, truncated, url };
   } catch (error) {
-    throw connection.refused ?? failureOf(request, error, rules.redactor);
+    throw connection.refused ?? failureOf(request, error, rules.redactor ?? NO_SECRETS);
   } finally {
     connection.close();
   }
@@ -166,10 +163,10 @@ const plainHeaders = (headers: object): HttpAnswer['headers'] =>
     ]),
   );
 
-const failureOf = (request: HttpRequest, error: unknown, redactor: Redactor): StepError => {
-  if (error instanceof StepError) return error;
+const failureOf = (request: HttpRequest, error: unknown, redactor: Redactor): OutgoingError => {
+  if (error instanceof OutgoingError) return error;
   const said = error instanceof Error ? error.message : String(error);
   const code = (error as { readonly code?: unknown }).code;
   const message = `${request.method} ${shownUrl(request.url, redactor)}: ${said === '' ? String(code) : said}`;
-  return new StepError('HTTP_UNREACHABLE', message, typeof code === 'string' ? { cause: code } : {});
+  return new OutgoingError('HTTP_UNREACHABLE', message, typeof code === 'string' ? { cause: code } : {});
 };

@@ -3,7 +3,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { StepError } from '../step-error.js';
+import { OutgoingError } from './outgoing-error.js';
 import { refusalOf, type AllowEntry } from './address-rules.js';
 
 /** Gives all addresses of a name. */
@@ -15,6 +15,14 @@ export type Resolve = (
 export const systemResolve: Resolve = (host, done) =>
   systemLookup(host, { all: true, verbatim: true }, (error, addresses) => done(error, addresses ?? []));
 
+export type ConnectionRules = {
+  /** What is open besides the public internet. */
+  readonly allowed: readonly AllowEntry[];
+  /** Where `allowed` comes from, for messages: a setting, say. */
+  readonly opener: string;
+  readonly resolve: Resolve;
+};
+
 /**
  * The connection of one request, to an address that it may use. The name is resolved once, by the socket itself, and what is checked
  * is that very answer: there is no time between the check and the use in which a name could get another address. A name of which one
@@ -23,12 +31,11 @@ export const systemResolve: Resolve = (host, done) =>
 export class GuardedConnection {
   readonly agent: HttpAgent;
   /** Why it was not connected, once that is so. */
-  refused: StepError | undefined;
+  refused: OutgoingError | undefined;
 
   constructor(
     private readonly target: { readonly host: string; readonly port: number; readonly isSecure: boolean },
-    private readonly allowed: readonly AllowEntry[],
-    private readonly resolve: Resolve,
+    private readonly rules: ConnectionRules,
   ) {
     const options = { keepAlive: false, maxSockets: 1, lookup: this.#lookup };
     this.agent = target.isSecure ? new HttpsAgent(options) : new HttpAgent(options);
@@ -50,19 +57,19 @@ export class GuardedConnection {
   /** True when the address may be used; else says why not, once and for all. */
   #check(address: string): boolean {
     const { host, port } = this.target;
-    const why = refusalOf(this.allowed, { host, address, port });
+    const why = refusalOf(this.rules.allowed, { host, address, port });
     if (why === null) return true;
     const place = host === address ? `'${host}'` : `'${host}' (${address})`;
-    this.refused ??= new StepError(
+    this.refused ??= new OutgoingError(
       'HTTP_ADDRESS_REFUSED',
-      `${place}, port ${port}: it ${why}; accepted: addresses of the public internet, and what ORCHESTRA_HTTP_ALLOW names.`,
+      `${place}, port ${port}: it ${why}; accepted: addresses of the public internet, and what ${this.rules.opener} names.`,
       { host, address, port },
     );
     return false;
   }
 
   readonly #lookup: LookupFunction = (host, options, callback) =>
-    this.resolve(host, (error, addresses) => {
+    this.rules.resolve(host, (error, addresses) => {
       const [first] = addresses;
       if (error) return callback(error, '');
       if (first === undefined) return callback(new Error(`'${host}' has no address`), '');

@@ -1,5 +1,5 @@
 import { NO_SECRETS, type Redactor } from '#libs/secrets/redactor.js';
-import { StepError } from '../step-error.js';
+import { OutgoingError } from './outgoing-error.js';
 
 /** Longer ones are data, and belong into the body. */
 const URL_MAX_CHARS = 8_192;
@@ -16,7 +16,7 @@ export const checkedUrl = (
   query: readonly (readonly [string, string])[] = [],
   redactor: Redactor = NO_SECRETS,
 ): URL => {
-  const refused = (why: string): StepError => refusal(redactor.text(text), why);
+  const refused = (why: string): OutgoingError => refusal(redactor.text(text), why);
   if (text.length > URL_MAX_CHARS)
     throw refused(`it has ${text.length} characters, of ${URL_MAX_CHARS} at most`);
   // oxlint-disable-next-line no-control-regex -- these are what is looked for
@@ -33,7 +33,7 @@ export const checkedUrl = (
 
 /** Where a redirect leads. From https it never leads to http: what was to stay secret would not. */
 export const redirectedUrl = (location: string, from: URL, redactor: Redactor = NO_SECRETS): URL => {
-  const refused = (why: string): StepError => refusal(redactor.text(location), why);
+  const refused = (why: string): OutgoingError => refusal(redactor.text(location), why);
   if (location.length > URL_MAX_CHARS) throw refused('the redirect is too long');
   const url = parsed(location, from, redactor);
   if (!/^https?:$/.test(url.protocol)) throw refused('the redirect leads to another kind of address');
@@ -64,5 +64,5 @@ const parsed = (text: string, base: URL | undefined, redactor: Redactor): URL =>
   return url;
 };
 
-const refusal = (text: string, why: string): StepError =>
-  new StepError('HTTP_ADDRESS_REFUSED', `url '${text.slice(0, 200)}': ${why}; accepted: ${ACCEPTED}.`);
+const refusal = (text: string, why: string): OutgoingError =>
+  new OutgoingError('HTTP_ADDRESS_REFUSED', `url '${text.slice(0, 200)}': ${why}; accepted: ${ACCEPTED}.`);
