@@ -8,6 +8,7 @@ import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
 import { jetStreamWorkFeed } from '#libs/event-log/jetstream.work-feed.js';
 import { OllamaModelRunner } from '#libs/model-runner/ollama/ollama.model-runner.js';
 import { systemClock } from '#libs/runtime/clock.js';
+import type { HealthCheck } from '#libs/runtime/health.js';
 import { nestLogger } from '#libs/runtime/logger.js';
 import { rpcRequest } from '#libs/runtime/rpc-client.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
@@ -15,6 +16,7 @@ import { allSteps } from './all-steps.js';
 import type { ExecutorConfig } from './executor.config.js';
 import { ExecutorModule } from './executor.module.js';
 import { Executor } from './executor.service.js';
+import { startPlugins } from './plugins/start-plugins.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { ServerDirectory } from './server-directory.js';
 import { TaskWorkspaces } from './workspace/task-workspaces.js';
@@ -49,6 +51,7 @@ export const startExecutor = async (
   );
   const tasks = jetStreamEventLog(connection, STREAMS.tasks);
   const { steps, sandbox } = await allSteps(config, logger);
+  const plugins = await startPlugins({ connection, instance, clock }, config, logger);
   const workspaces = new TaskWorkspaces({
     folder: resolve(config.workDir ?? join(config.dataDir, 'work')),
     maxBytes: config.workspaceMaxBytes,
@@ -59,6 +62,8 @@ export const startExecutor = async (
     executorId: instance,
     steps,
     openWorkspace: (dispatch) => workspaces.open(dispatch),
+    plugins: plugins.step,
+    urlOf: (serverId) => directory.urlOf(serverId),
     runnerOf: (serverId) => directory.runnerOf(serverId),
     live: (message) => connection.publish(SUBJECTS.live(message.taskId), JSON.stringify(message)),
     clock,
@@ -74,23 +79,27 @@ export const startExecutor = async (
   });
   await workspaces.start();
   await executor.start();
-  health.add('attempts', () => ({
-    reasons:
-      executor.unreported > UNREPORTED_MAX ? [`${executor.unreported} reports wait for the broker`] : [],
-    progress: {
-      running: executor.running,
-      started: executor.started,
-      reported: executor.reported,
-      unreported: executor.unreported,
-      workspaces: workspaces.count,
-      sandbox: sandbox.kind,
-    },
-  }));
+  plugins.announce();
+  health.add('attempts', () => healthOf(executor, workspaces.count, sandbox.kind));
+  health.add('plugins', () => ({ reasons: [], progress: { problems: plugins.problems.length } }));
   return {
     stop: async () => {
+      plugins.stop();
       await executor.stop(config.shutdownGraceMs);
       await workspaces.stop();
       await app.close();
     },
   };
 };
+
+const healthOf = (executor: Executor, workspaces: number, sandbox: string): ReturnType<HealthCheck> => ({
+  reasons: executor.unreported > UNREPORTED_MAX ? [`${executor.unreported} reports wait for the broker`] : [],
+  progress: {
+    running: executor.running,
+    started: executor.started,
+    reported: executor.reported,
+    unreported: executor.unreported,
+    workspaces,
+    sandbox,
+  },
+});

@@ -6,6 +6,8 @@ import { Metrics } from './metrics.js';
 import { MoveController } from './move.controller.js';
 import { PausesController } from './pauses.controller.js';
 import { PlatformClient } from './platform-client.js';
+import { PluginShelf } from './plugin-shelf.js';
+import { PluginsController } from './plugins.controller.js';
 import { QueueController } from './queue.controller.js';
 import { RerunController } from './rerun.controller.js';
 import { ResultsClient } from './results-client.js';
@@ -36,6 +38,7 @@ export type GatewayParts = {
   readonly stream: TaskStream;
   readonly shelf: TemplateShelf;
   readonly metrics: Metrics;
+  readonly plugins: PluginShelf;
 };
 
 @Module({})
@@ -52,6 +55,7 @@ export class GatewayModule {
       { provide: TaskStream, useValue: parts.stream },
       { provide: TemplateShelf, useValue: parts.shelf },
       { provide: Metrics, useValue: parts.metrics },
+      { provide: PluginShelf, useValue: parts.plugins },
       { provide: LateDecisions, useValue: parts.late },
     ]);
   }
@@ -69,6 +73,7 @@ export class GatewayModule {
       TaskStream,
       TemplateShelf,
       Metrics,
+      PluginShelf,
       LateDecisions,
     ];
     return wired(behind.map((provide) => ({ provide, useValue: null })));
@@ -86,6 +91,7 @@ const wired = (providers: Provider[]): DynamicModule => ({
     SchedulesController,
     TemplatesController,
     ServersController,
+    PluginsController,
     QueueController,
     PausesController,
     HealthController,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { STREAMS } from '#libs/contracts/streams.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
+import { hearWorkers } from '#libs/plugins/hear-workers.js';
 import { systemClock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
@@ -12,6 +13,7 @@ import { createHttpApp } from './http/http-app.js';
 import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
 import { PlatformClient } from './platform-client.js';
+import { PluginShelf } from './plugin-shelf.js';
 import { ResultsClient } from './results-client.js';
 import { SchedulePutting } from './schedule-putting.js';
 import { SchedulerClient } from './scheduler-client.js';
@@ -46,6 +48,7 @@ export const startGateway = async (
     scheduler,
     platform,
     shelf,
+    plugins: new PluginShelf(hearWorkers(connection, systemClock.nowMs)),
     results: new ResultsClient(connection, position),
     late,
     submission: new Submission(shelf, scheduler, config.numCtx, systemClock, late, registry),

@@ -9,6 +9,7 @@ import { addEventsCommand } from './commands/events.js';
 import { addListCommand } from './commands/list.js';
 import { addPauseCommands } from './commands/pauses.js';
 import { addPlatformCommands } from './commands/platform.js';
+import { addPluginCommands } from './commands/plugins.js';
 import { addQueueCommand } from './commands/queue.js';
 import { addRebuildCommand } from './commands/rebuild.js';
 import { addScheduleCommands } from './commands/schedules.js';
@@ -63,6 +64,7 @@ addBacktestCommand(program, output);
 addRebuildCommand(program, output);
 addTemplateCommands(program, session);
 addServerCommands(program, session);
+addPluginCommands(program, session);
 addPlatformCommands(program, session);
 
 // Whoever reads our output may have had enough of it (`| head`).

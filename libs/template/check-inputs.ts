@@ -5,7 +5,7 @@ import { describeSchema, shown } from './describe-schema.js';
 import type { Reference } from './expression.js';
 import { RUNNER_OPTION_NAMES } from './ollama-options.schema.js';
 import { pathText, schemaCheck, startsWith, type SchemaCheck } from './schema-check.js';
-import { STEP_TYPES, type StepType } from './step-types.js';
+import { stepTypeOf, type StepType } from './step-types.js';
 import { expressionsOf, valueTree, type ExpressionPlace } from './value-tree.js';
 import type { Path, YamlSource } from './yaml-source.js';
 
@@ -20,11 +20,11 @@ export class InputChecks {
   ) {}
 
   step({ step, path, ancestors }: CheckedStep): void {
-    const { with: input, type, when } = step;
+    const { with: input, when } = step;
     if (when !== undefined) this.#condition([...path, 'when'], when, ancestors);
     const at: Path = [...path, 'with'];
     const places = this.#expressions(at, input, ancestors);
-    const stepType = STEP_TYPES.get(type);
+    const stepType = stepTypeOf(step);
     if (stepType === undefined) return;
     this.#literals(at, input, stepType, places);
     for (const place of places) this.#typeOf(at, place, stepType);

@@ -35,6 +35,7 @@ describe('the OpenAPI document', () => {
       'DELETE /api/v1/tasks/{id}',
       'DELETE /api/v1/workflows/{id}',
       'GET /api/v1/pauses',
+      'GET /api/v1/plugins',
       'GET /api/v1/queue',
       'GET /api/v1/schedules',
       'GET /api/v1/schedules/{id}',

@@ -117,7 +117,8 @@ export type StepDispatched = {
   /** What the executor is to do, with every expression already filled in. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly at: string;
-} & StepTimes;
+} & StepTimes &
+  Pick<StepSpec, 'workerWaitMs'>;
 
 /** `token` is the sequence of the grant in the `LEASES` stream: the fencing token. */
 export type LeaseRef = { readonly leaseId: LeaseId; readonly token: number; readonly serverId: ServerId };
