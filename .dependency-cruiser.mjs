@@ -88,6 +88,22 @@ export default {
       'Channels and rules of notifications as YAML.',
     ),
     only(
+      'plugins',
+      'libs/plugins',
+      [
+        '^libs/(domain|contracts|template|plugins)/',
+        '^(child_process|fs/promises|module|path|url|worker_threads)$',
+        ...npm('@nats-io'),
+      ],
+      'Step types of others: what they say of themselves, and a process for each of their runs.',
+    ),
+    only(
+      'plugin-sdk',
+      'libs/plugin-sdk',
+      ['^libs/(contracts|plugins|plugin-sdk)/', '^(path|url)$'],
+      'What authors of step types import.',
+    ),
+    only(
       'broker',
       'libs/broker',
       ['^libs/(domain|contracts|broker)/', '^[a-z_/]+$', ...npm('@nats-io')],

@@ -74,6 +74,35 @@ export const PROGRAM_SETTINGS = {
     min: 1,
     max: 1_000,
   }),
+  pluginsDir: optionalText({
+    env: 'ORCHESTRA_PLUGINS_DIR',
+    meaning:
+      'Folder with step types of your own: each .mjs or .js file in it is a module that the executor loads at its start. All executors need the same.',
+  }),
+  pluginPackages: optionalText({
+    env: 'ORCHESTRA_PLUGIN_PACKAGES',
+    meaning: 'Npm packages with step types, as they are found from the working folder, with commas between.',
+    pattern: /^(@[a-z0-9._-]+\/)?[a-z0-9._-]+(,(@[a-z0-9._-]+\/)?[a-z0-9._-]+){0,63}$/,
+    accepts: 'names of packages with , between them',
+  }),
+  pluginMemoryMaxBytes: integer({
+    env: 'ORCHESTRA_PLUGIN_MEMORY_MAX_BYTES',
+    meaning:
+      'Heap that one run of a step type of your own may fill. Buffers outside of the heap are not counted.',
+    fallback: 256 * 1024 * 1024,
+    min: 16 * 1024 * 1024,
+    max: 64 * 1024 ** 3,
+    unit: 'bytes',
+  }),
+  pluginTimeoutMs: integer({
+    env: 'ORCHESTRA_PLUGIN_TIMEOUT_MS',
+    meaning:
+      'Longest that one run of a step type of your own may take in an executor; `timeout` of its step may be shorter.',
+    fallback: 3_600_000,
+    min: 1_000,
+    max: 86_400_000,
+    unit: 'milliseconds',
+  }),
   gitProtocols: text({
     env: 'ORCHESTRA_GIT_PROTOCOLS',
     meaning:

@@ -3,6 +3,7 @@
 import type { AttemptOutcome, AttemptReport, LiveMessage } from '#libs/contracts/reports.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { ServerId } from '#libs/domain/ids.js';
+import { isPluginType } from '#libs/domain/plugin-type.js';
 import type { StepDispatched } from '#libs/domain/task/events.js';
 import { ModelRunnerError } from '#libs/model-runner/model-runner-error.js';
 import type { ModelRunner } from '#libs/model-runner/model-runner.js';
@@ -13,7 +14,7 @@ import type { Attempt, TimeLimit } from './attempt.js';
 import { redactedLive } from './secrets/redacted-live.js';
 import type { GivenSecrets, OpenedInput } from './secrets/given-secrets.js';
 import { failureOf, StepError } from './step-error.js';
-import type { StepContext, StepResult, StepRunner } from './step-runner.js';
+import type { PluginPart, StepContext, StepResult, StepRunner } from './step-runner.js';
 import { TimeLimits } from './time-limits.js';
 import type { OpenWorkspace } from './workspace/task-workspaces.js';
 import { WorkspaceOnDemand } from './workspace/workspace-on-demand.js';
@@ -22,6 +23,9 @@ export type RunOptions = {
   readonly executorId: string;
   readonly steps: ReadonlyMap<string, StepRunner>;
   readonly secrets: Pick<GivenSecrets, 'open'>;
+  /** Runs the step types of others. */
+  readonly plugins?: StepRunner;
+  readonly urlOf?: (serverId: ServerId) => Promise<string>;
   readonly runnerOf: (serverId: ServerId) => Promise<ModelRunner>;
   readonly openWorkspace: (dispatch: StepDispatched) => Promise<OpenWorkspace>;
   readonly live: (message: LiveMessage) => void;
@@ -50,7 +54,7 @@ export const runAttempt = async (attempt: Attempt, options: RunOptions): Promise
 
 const outcomeOf = async (attempt: Attempt, options: RunOptions): Promise<AttemptOutcome | null> => {
   const { stepType } = attempt.dispatch;
-  const step = options.steps.get(stepType);
+  const step = isPluginType(stepType) ? options.plugins : options.steps.get(stepType);
   if (step === undefined) {
     const known = [...options.steps.keys()].join(', ');
     return failed({ code: 'STEP_TYPE_UNKNOWN', message: `Step type '${stepType}' is not one of ${known}.` });
@@ -151,6 +155,22 @@ const contextOf = (attempt: Attempt, options: RunOptions, around: Around): StepC
         ...(total === undefined ? {} : { total }),
       }),
     signal: abort.signal,
+    ...(isPluginType(dispatch.stepType) ? { plugin: pluginPart(dispatch, options) } : {}),
+  };
+};
+
+const pluginPart = (dispatch: StepDispatched, { urlOf }: RunOptions): PluginPart => {
+  const { stepType, taskId, stepId, lease, workerWaitMs } = dispatch;
+  return {
+    stepType,
+    taskId,
+    stepId,
+    run: `${lease.leaseId}.${lease.token}`,
+    ...(workerWaitMs === undefined ? {} : { workerWaitMs }),
+    serverUrl: async () => {
+      if (urlOf === undefined) throw new StepError('INTERNAL', 'There are no servers here.');
+      return await urlOf(lease.serverId);
+    },
   };
 };
 

@@ -6,9 +6,11 @@ import { StepError } from './step-error.js';
 /** Servers are asked for again when one is not known, but not more often than this. */
 const ASK_AGAIN_MS = 1_000;
 
+type Entry = { readonly url: string; readonly runner: ModelRunner };
+
 /** Where each inference server is. The allocator knows; what it said last is kept until a server is not in it. */
 export class ServerDirectory {
-  #runners = new Map<ServerId, { readonly url: string; readonly runner: ModelRunner }>();
+  #runners = new Map<ServerId, Entry>();
   #askedMs = Number.NEGATIVE_INFINITY;
   #asking: Promise<void> | null = null;
 
@@ -19,10 +21,18 @@ export class ServerDirectory {
   ) {}
 
   async runnerOf(serverId: ServerId): Promise<ModelRunner> {
+    return (await this.#entryOf(serverId)).runner;
+  }
+
+  async urlOf(serverId: ServerId): Promise<string> {
+    return (await this.#entryOf(serverId)).url;
+  }
+
+  async #entryOf(serverId: ServerId): Promise<Entry> {
     const stale = this.nowMs() - this.#askedMs >= ASK_AGAIN_MS;
     if (!this.#runners.has(serverId) || stale) await this.#refresh();
     const known = this.#runners.get(serverId);
-    if (known) return known.runner;
+    if (known) return known;
     throw new StepError('SERVER_UNREACHABLE', `The allocator does not list server '${serverId}'.`);
   }
 
@@ -35,7 +45,7 @@ export class ServerDirectory {
     try {
       const views = await this.list();
       this.#askedMs = this.nowMs();
-      const next = new Map<ServerId, { readonly url: string; readonly runner: ModelRunner }>();
+      const next = new Map<ServerId, Entry>();
       for (const { serverId, url } of views) {
         if (url === undefined) continue;
         const known = this.#runners.get(serverId);

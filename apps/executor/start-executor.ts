@@ -10,6 +10,7 @@ import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
 import { jetStreamWorkFeed } from '#libs/event-log/jetstream.work-feed.js';
 import { OllamaModelRunner } from '#libs/model-runner/ollama/ollama.model-runner.js';
 import { systemClock } from '#libs/runtime/clock.js';
+import type { HealthCheck } from '#libs/runtime/health.js';
 import { nestLogger } from '#libs/runtime/logger.js';
 import { rpcRequest } from '#libs/runtime/rpc-client.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
@@ -18,6 +19,7 @@ import { allSteps } from './all-steps.js';
 import type { ExecutorConfig } from './executor.config.js';
 import { ExecutorModule } from './executor.module.js';
 import { Executor } from './executor.service.js';
+import { startPlugins } from './plugins/start-plugins.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { GivenSecrets } from './secrets/given-secrets.js';
 import { secretPlaces } from '#libs/secrets/secret.settings.js';
@@ -58,6 +60,7 @@ export const startExecutor = async (
   );
   const tasks = jetStreamEventLog(connection, STREAMS.tasks);
   const { steps, sandbox } = await allSteps(config, { logger, notify: notifyBy(connection) });
+  const plugins = await startPlugins({ connection, instance, clock }, config, logger);
   const workspaces = new TaskWorkspaces({
     folder: resolve(config.workDir ?? join(config.dataDir, 'work')),
     maxBytes: config.workspaceMaxBytes,
@@ -69,6 +72,8 @@ export const startExecutor = async (
     steps,
     secrets: givenSecrets(config),
     openWorkspace: (dispatch) => workspaces.open(dispatch),
+    plugins: plugins.step,
+    urlOf: (serverId) => directory.urlOf(serverId),
     runnerOf: (serverId) => directory.runnerOf(serverId),
     live: (message) => connection.publish(SUBJECTS.live(message.taskId), JSON.stringify(message)),
     clock,
@@ -84,20 +89,12 @@ export const startExecutor = async (
   });
   await workspaces.start();
   await executor.start();
-  health.add('attempts', () => ({
-    reasons:
-      executor.unreported > UNREPORTED_MAX ? [`${executor.unreported} reports wait for the broker`] : [],
-    progress: {
-      running: executor.running,
-      started: executor.started,
-      reported: executor.reported,
-      unreported: executor.unreported,
-      workspaces: workspaces.count,
-      sandbox: sandbox.kind,
-    },
-  }));
+  plugins.announce();
+  health.add('attempts', () => healthOf(executor, workspaces.count, sandbox.kind));
+  health.add('plugins', () => ({ reasons: [], progress: { problems: plugins.problems.length } }));
   return {
     stop: async () => {
+      plugins.stop();
       await executor.stop(config.shutdownGraceMs);
       await workspaces.stop();
       await app.close();
@@ -113,3 +110,15 @@ const notifyBy =
   (connection: NatsConnection): Notify =>
   async (request) =>
     await rpcRequest<NotifyReply>(connection, RPC.notify, request, NOTIFY_TIMEOUT_MS + request.waitMs);
+
+const healthOf = (executor: Executor, workspaces: number, sandbox: string): ReturnType<HealthCheck> => ({
+  reasons: executor.unreported > UNREPORTED_MAX ? [`${executor.unreported} reports wait for the broker`] : [],
+  progress: {
+    running: executor.running,
+    started: executor.started,
+    reported: executor.reported,
+    unreported: executor.unreported,
+    workspaces,
+    sandbox,
+  },
+});

@@ -27,6 +27,21 @@ export type StepContext = {
   readonly token: (text: string, thinking?: string) => void;
   readonly progress: (message: string, completed?: number, total?: number) => void;
   readonly signal: AbortSignal;
+  /** What only step types of others ask for. */
+  readonly plugin?: PluginPart;
+};
+
+/** The run of a step type of others: which one it is, and what it may use. */
+export type PluginPart = {
+  readonly stepType: string;
+  /** Unique, also over attempts: lease and token. */
+  readonly run: string;
+  readonly taskId: string;
+  readonly stepId: string;
+  /** How long its step waits for a worker, where it does not wait for ever. */
+  readonly workerWaitMs?: number;
+  /** Where the server is that the lease is for. */
+  readonly serverUrl: () => Promise<string>;
 };
 
 export type StepResult = { readonly output: unknown; readonly usage?: ModelUsage };

@@ -60,6 +60,8 @@ export const waitText = (wait: Wait, model: string | null): string => {
       return `waits for ${wait.stepIds.map((id) => `'${id}'`).join(', ')}${wait.conditional ? '; then its condition says whether it runs' : ''}`;
     case 'retry':
       return `is tried again (attempt ${wait.attempt}) at ${clockTime(wait.atMs)}`;
+    case 'worker':
+      return `waits for a worker of step type ${wait.stepType}; none is registered`;
     case 'lease':
       return 'is about to start: a slot was found for it';
     case 'slot':

@@ -8,6 +8,8 @@ import { NotificationsClient } from './notifications-client.js';
 import { NotificationsController } from './notifications.controller.js';
 import { PausesController } from './pauses.controller.js';
 import { PlatformClient } from './platform-client.js';
+import { PluginShelf } from './plugin-shelf.js';
+import { PluginsController } from './plugins.controller.js';
 import { QueueController } from './queue.controller.js';
 import { RerunController } from './rerun.controller.js';
 import { ResultsClient } from './results-client.js';
@@ -43,6 +45,7 @@ export type GatewayParts = {
   readonly templates: TemplateFinder;
   readonly rendering: TemplateRendering;
   readonly metrics: Metrics;
+  readonly plugins: PluginShelf;
 };
 
 @Module({})
@@ -62,6 +65,7 @@ export class GatewayModule {
       { provide: TemplateFinder, useValue: parts.templates },
       { provide: TemplateRendering, useValue: parts.rendering },
       { provide: Metrics, useValue: parts.metrics },
+      { provide: PluginShelf, useValue: parts.plugins },
       { provide: LateDecisions, useValue: parts.late },
     ]);
   }
@@ -82,6 +86,7 @@ export class GatewayModule {
       TemplateFinder,
       TemplateRendering,
       Metrics,
+      PluginShelf,
       LateDecisions,
     ];
     return wired(behind.map((provide) => ({ provide, useValue: null })));
@@ -99,6 +104,7 @@ const wired = (providers: Provider[]): DynamicModule => ({
     SchedulesController,
     TemplatesController,
     ServersController,
+    PluginsController,
     QueueController,
     PausesController,
     NotificationsController,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { STREAMS } from '#libs/contracts/streams.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
+import { hearWorkers } from '#libs/plugins/hear-workers.js';
 import { systemClock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
@@ -13,6 +14,7 @@ import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
 import { NotificationsClient } from './notifications-client.js';
 import { PlatformClient } from './platform-client.js';
+import { PluginShelf } from './plugin-shelf.js';
 import { ResultsClient } from './results-client.js';
 import { SchedulePutting } from './schedule-putting.js';
 import { SchedulerClient } from './scheduler-client.js';
@@ -53,6 +55,7 @@ export const startGateway = async (
     shelf,
     templates,
     rendering: new TemplateRendering(templates, config.numCtx),
+    plugins: new PluginShelf(hearWorkers(connection, systemClock.nowMs)),
     results: new ResultsClient(connection, position),
     notifications: new NotificationsClient(connection),
     late,

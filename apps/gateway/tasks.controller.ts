@@ -26,6 +26,7 @@ import { explanationView, type ExplanationView } from './explanation-view.js';
 import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
 import { PlatformClient } from './platform-client.js';
+import { PluginShelf } from './plugin-shelf.js';
 import { ResultsClient } from './results-client.js';
 import { Submission } from './submission.js';
 import {
@@ -57,6 +58,7 @@ export class TasksController {
     @Inject(LateDecisions) private readonly late: LateDecisions,
     @Inject(Metrics) private readonly metrics: Metrics,
     @Inject(PlatformClient) private readonly platform: PlatformClient,
+    @Inject(PluginShelf) private readonly plugins: PluginShelf,
   ) {}
 
   @Post()
@@ -231,6 +233,6 @@ export class TasksController {
   }
 
   async #view(taskId: string): Promise<TaskView> {
-    return await this.results.ask<TaskView>({ kind: 'task', taskId });
+    return this.plugins.withMissing(await this.results.ask<TaskView>({ kind: 'task', taskId }));
   }
 }

@@ -10,6 +10,7 @@ import { addListCommand } from './commands/list.js';
 import { addNotificationCommands } from './commands/notifications.js';
 import { addPauseCommands } from './commands/pauses.js';
 import { addPlatformCommands } from './commands/platform.js';
+import { addPluginCommands } from './commands/plugins.js';
 import { addQueueCommand } from './commands/queue.js';
 import { addRebuildCommand } from './commands/rebuild.js';
 import { addScheduleCommands } from './commands/schedules.js';
@@ -67,6 +68,7 @@ addRebuildCommand(program, output);
 addTemplateCommands(program, session);
 addServerCommands(program, session);
 addSecretCommands(program, output);
+addPluginCommands(program, session);
 addPlatformCommands(program, session);
 
 // Whoever reads our output may have had enough of it (`| head`).

@@ -51,6 +51,11 @@ export class SchedulerService {
     return this.#policy.start();
   }
 
+  /** A worker of a step type of others said hello. */
+  workerHeard(): void {
+    this.#term?.lookAtWorkers();
+  }
+
   /** Called before the log is folded for a new term. */
   reset(): void {
     this.#book = emptyBook();

@@ -8,6 +8,7 @@ import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
 import { jetStreamSnapshotStore } from '#libs/event-log/jetstream.snapshot-store.js';
 import { openingEvent } from '#libs/event-log/opening-event.js';
 import { standForElection } from '#libs/event-log/leadership.js';
+import { hearWorkers } from '#libs/plugins/hear-workers.js';
 import { rfc3339, systemClock } from '#libs/runtime/clock.js';
 import { inboxPrefixOf } from '#libs/runtime/broker-client.js';
 import { rpcRequest } from '#libs/runtime/rpc-client.js';
@@ -37,7 +38,9 @@ export const startScheduler = async (
       log: log.name,
       inboxPrefix: inboxPrefixOf('scheduler'),
     });
+  const workers = hearWorkers(connection, systemClock.nowMs, { changed: () => scheduler.workerHeard() });
   const scheduler = new SchedulerService({
+    workerTypes: () => workers.types(),
     leases: jetStreamEventLog(connection, STREAMS.leases),
     commands: jetStreamInbox(connection, STREAMS.commands),
     reports: jetStreamInbox(connection, STREAMS.reports),

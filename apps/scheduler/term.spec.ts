@@ -96,6 +96,7 @@ const led = async (before: readonly StoredEvent[], given: readonly Command[] = C
     ),
     clock,
     random: () => 0.5,
+    workerTypes: () => new Set(),
     newLeaseId: () => 'none',
     policy: DEFAULT_POLICY,
     config: loadSettings(SCHEDULER_SETTINGS, {}),

@@ -40,6 +40,8 @@ export type TermOptions = {
   readonly allocator: Allocator;
   readonly answers: Answers;
   readonly snapshots: SnapshotKeeper;
+  /** Step types of others that have a worker now. */
+  readonly workerTypes: () => ReadonlySet<string>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly newLeaseId: () => string;
@@ -83,6 +85,7 @@ export class Term {
     this.#ledger = ledger;
     this.seen = { ...book.positions, leases: options.leasesAt.seq };
     const index = new TaskIndex(book, costsOf(book.paces, ledger));
+    index.workers.change(options.workerTypes());
     index.rebuild(clock.nowMs());
     // What was ready before this term was predicted by another one, or never.
     index.predictions.skip();
@@ -160,6 +163,15 @@ export class Term {
     this.cycle.wake();
   }
 
+  /** Workers of step types of others may have come or gone. */
+  lookAtWorkers(): void {
+    const { workerTypes, clock } = this.options;
+    const { index } = this.recorder;
+    const changed = index.workers.change(workerTypes());
+    for (const taskId of changed) index.refresh(taskId, clock.nowMs());
+    if (changed.length > 0) this.cycle.wake();
+  }
+
   /** Why a task is where it is, as it is decided from now. */
   explain(taskId: string): ExplainReply {
     const { book, clock } = this.options;
@@ -208,6 +220,7 @@ export class Term {
     const { snapshots, writer, clock } = this.options;
     this.cycle.expire(clock.nowMs());
     this.schedules.tick();
+    this.lookAtWorkers();
     this.cycle.wake();
     // Between two turns the book holds exactly what was handed to the writer.
     snapshots.offer(writer.position, () => writer.flush());

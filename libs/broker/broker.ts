@@ -5,6 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { findNatsServer } from './find-nats-server.js';
 import { ensureKeys } from './keys.js';
 import type { BrokerUser } from './permissions.js';
+import { writePluginAccounts } from './plugin-credentials.js';
 import { provision } from './provision.js';
 import { canSyncAlways, serverConfig, type Durability } from './server-config.js';
 import { startServerProcess, type ServerProcess } from './server-process.js';
@@ -42,6 +43,7 @@ export const startBroker = async (options: BrokerOptions): Promise<Broker> => {
   const folder = join(dataDir, 'nats');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const keys = await ensureKeys(join(dataDir, 'keys'));
+  await writePluginAccounts(dataDir);
   const configFile = join(folder, 'nats-server.conf');
   const { publicKeys, seedFile } = keys;
   await writeFile(
@@ -55,6 +57,7 @@ export const startBroker = async (options: BrokerOptions): Promise<Broker> => {
       host: '127.0.0.1',
       port,
       logFile: join(folder, 'nats-server.log'),
+      nameFile: join(folder, 'name.conf'),
     });
   const server = await keepRunning(launch, say);
   const url = `nats://127.0.0.1:${port}`;

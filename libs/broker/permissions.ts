@@ -1,4 +1,5 @@
 import { BUCKETS, DISPATCH_CONSUMER, STREAMS } from '#libs/contracts/streams.js';
+import { PLUGIN_SUBJECTS } from '#libs/contracts/plugin-wire.js';
 import { RPC, SERVICES, SUBJECTS, type ServiceName } from '#libs/contracts/subjects.js';
 
 /**
@@ -54,10 +55,13 @@ const answersTo = (...users: readonly BrokerUser[]): readonly string[] => users.
 
 const inbox = (user: BrokerUser): string => `_INBOX_${user}.>`;
 
+/** Where a request from another account wants its answer: the server makes such a subject, and takes one answer there. */
+const PLUGIN_REPLIES = '_R_.>';
+
 const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
   gateway: {
     publish: ['cmd.>', 'rpc.>', ...answersTo('gateway'), ...reads(tasks, leases)],
-    subscribe: ['rpl.gateway.>', 'live.>', RPC.health('gateway')],
+    subscribe: ['rpl.gateway.>', 'live.>', PLUGIN_SUBJECTS.allHellos, RPC.health('gateway')],
   },
   scheduler: {
     publish: [
@@ -70,7 +74,7 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
       ...leads(),
       ...snapshots(),
     ],
-    subscribe: ['rpc.scheduler.>', RPC.health('scheduler')],
+    subscribe: ['rpc.scheduler.>', PLUGIN_SUBJECTS.allHellos, RPC.health('scheduler')],
   },
   'gpu-allocator': {
     publish: [
@@ -88,6 +92,9 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
     publish: [
       'rpt.>',
       'live.>',
+      PLUGIN_SUBJECTS.allHellos,
+      PLUGIN_SUBJECTS.allTo,
+      PLUGIN_REPLIES,
       RPC.presentLeases,
       RPC.listServers,
       RPC.notify,
@@ -95,7 +102,7 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
       ...reads(tasks),
       `$JS.API.CONSUMER.INFO.${DISPATCH_CONSUMER.stream}.${DISPATCH_CONSUMER.name}`,
     ],
-    subscribe: [RPC.health('executor')],
+    subscribe: [PLUGIN_SUBJECTS.allHellos, PLUGIN_SUBJECTS.allFrom, RPC.health('executor')],
   },
   results: {
     publish: [

@@ -1,4 +1,5 @@
 import { compareVersions } from '#libs/contracts/server-version.js';
+import { PLUGIN_SUBJECTS } from '#libs/contracts/plugin-wire.js';
 import { BROKER_USERS, OUTSIDE, permissionsOf, type BrokerUser } from './permissions.js';
 
 export type Durability = 'power-safe' | 'process-safe';
@@ -21,11 +22,12 @@ const MEMORY_MAX_BYTES = 256 * 1024 * 1024;
 /** Whether this server can sync each message before it acknowledges it. */
 export const canSyncAlways = (version: string): boolean => compareVersions(version, SYNC_ALWAYS_SINCE) >= 0;
 
-/** The whole nats-server.conf. It holds public keys only, so reading it gives nobody anything. */
+/** The nats-server.conf. It holds public keys only, so reading it gives nobody anything; what it includes has the workers of step types. */
 export const serverConfig = (options: ServerConfigOptions): string => {
   const sync = options.durability === 'power-safe' && canSyncAlways(options.serverVersion);
   return [
     '# Written by the launcher at each start; changes here are lost.',
+    'include ./name.conf',
     'host: 127.0.0.1',
     `port: ${options.port}`,
     'max_payload: 1MB',
@@ -60,6 +62,10 @@ const accounts = (publicKeys: ServerConfigOptions['publicKeys']): readonly strin
     '    exports: [',
     ...OUTSIDE.heard.map((subject) => `      { stream: ${JSON.stringify(subject)} }`),
     ...OUTSIDE.asked.map((subject) => `      { service: ${JSON.stringify(subject)}, response_type: Stream }`),
+    ...[PLUGIN_SUBJECTS.allHellos, PLUGIN_SUBJECTS.allFrom].map(
+      (subject) => `      { service: "${subject}" }`,
+    ),
+    `      { stream: "${PLUGIN_SUBJECTS.allTo}" }`,
     '    ]',
     '  }',
     '  OUTSIDE {',
@@ -71,6 +77,7 @@ const accounts = (publicKeys: ServerConfigOptions['publicKeys']): readonly strin
     ...OUTSIDE.asked.map((subject) => imported('service', subject)),
     '    ]',
     '  }',
+    '  include ./plugins.conf',
     '}',
   ];
 };

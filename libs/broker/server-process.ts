@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 
@@ -32,6 +32,8 @@ export type ServerProcessOptions = {
   readonly port: number;
   /** Standard output and error are appended here. */
   readonly logFile: string;
+  /** Where its configuration includes its name from. A server that was named by an argument refuses to read its configuration again. */
+  readonly nameFile?: string;
 };
 
 /** What Go and the system look at; the rest is nothing to it, and may hold secrets. */
@@ -43,7 +45,10 @@ export const startServerProcess = async (options: ServerProcessOptions): Promise
   const log = await open(options.logFile, 'a');
   const name = `orchestra-${randomUUID()}`;
   // In a group of its own: Ctrl-C in the terminal reaches the launcher alone, which stops the broker last.
-  const child = spawn(options.path, [...options.args, '--name', name], {
+  const { nameFile } = options;
+  if (nameFile !== undefined) await writeFile(nameFile, `server_name: ${JSON.stringify(name)}\n`);
+  const named = nameFile === undefined ? ['--name', name] : [];
+  const child = spawn(options.path, [...options.args, ...named], {
     env: brokerEnvironment(process.env),
     stdio: ['ignore', log.fd, log.fd],
     detached: true,

@@ -59,6 +59,8 @@ export type StepView = {
   readonly needs: readonly string[];
   /** `skipped`: its condition was false. `kept`: as it ended in the task that this one repeats. */
   readonly status: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'skipped' | 'kept';
+  /** Only where nobody serves its step type now. */
+  readonly waits_for?: string;
   readonly output: unknown;
 };
 

@@ -11,6 +11,7 @@ export const RETRY_CLASSES = {
   timeout: ['NO_PROGRESS', 'STEP_TIMED_OUT', 'HTTP_TIMED_OUT'],
   program: ['SCRIPT_FAILED', 'GIT_FAILED'],
   files: ['WORKSPACE_ELSEWHERE'],
+  plugin: ['PLUGIN_LOST', 'PLUGIN_FAILED'],
 } as const satisfies Readonly<Record<string, readonly ErrorCode[]>>;
 
 /** Every code of every class: what is retried where a step names none. */

@@ -8,7 +8,7 @@ import { RUNNER_OPTION_NAMES } from './ollama-options.schema.js';
 import { parameterSchema } from './parameters-schema.js';
 import { pathText, schemaCheck, startsWith, type SchemaCheck } from './schema-check.js';
 import { didYouMean } from './suggest.js';
-import { STEP_TYPES, type StepType } from './step-types.js';
+import { stepTypeOf, type StepType } from './step-types.js';
 import { expressionsOf, valueTree, type ExpressionPlace } from './value-tree.js';
 import type { Path, YamlSource } from './yaml-source.js';
 
@@ -31,11 +31,11 @@ export class InputChecks {
   ) {}
 
   step({ step, path, ancestors }: CheckedStep): void {
-    const { with: input, type, when } = step;
+    const { with: input, when } = step;
     const scope: Readable = { steps: ancestors, own: step.id };
     if (when !== undefined) this.#condition([...path, 'when'], when, scope);
     const at: Path = [...path, 'with'];
-    const stepType = STEP_TYPES.get(type);
+    const stepType = stepTypeOf(step);
     const places = this.#expressions(at, input, scope, stepType);
     if (stepType === undefined) return;
     for (const { path: deeper, message } of plainSecrets(input, places, stepType))

@@ -1,4 +1,5 @@
 import { durationMsOf } from '#libs/domain/duration.js';
+import { isPluginType, PLUGIN_TYPE_ACCEPTED } from '#libs/domain/plugin-type.js';
 import { shown } from './describe-schema.js';
 import { hasExpression } from './expression.js';
 import { FieldChecks, type Mapping } from './field-checks.js';
@@ -9,7 +10,19 @@ import { RETRY_ON_ACCEPTED, retryCodesOf, whyNotRetried } from '#libs/domain/ret
 import type { TemplateStep } from './compiled-template.js';
 import type { Path, YamlSource } from './yaml-source.js';
 
-const STEP_KEYS = ['id', 'type', 'needs', 'when', 'retry', 'on_failure', 'timeout', 'no_progress', 'with'];
+const STEP_KEYS = [
+  'id',
+  'type',
+  'needs',
+  'when',
+  'retry',
+  'on_failure',
+  'timeout',
+  'no_progress',
+  'slot',
+  'plugin_missing',
+  'with',
+];
 const RETRY_KEYS = ['attempts_max', 'backoff_ms', 'on'];
 const STEP_ID = /^[a-z][a-z0-9_-]{0,62}$/;
 const STEP_ID_ACCEPTED = 'a lower-case letter, then up to 62 lower-case letters, digits, _ and -';
@@ -62,10 +75,11 @@ const oneStep = (
   check.knownKeys(path, fields, STEP_KEYS);
   const id = check.text([...path, 'id'], fields['id'], STEP_ID, STEP_ID_ACCEPTED);
   const type = fields['type'];
-  if (typeof type !== 'string' || !STEP_TYPES.has(type)) {
+  if (typeof type !== 'string' || !(STEP_TYPES.has(type) || isPluginType(type))) {
     const types = [...STEP_TYPES.keys()];
     const found = type === undefined ? 'is missing' : `${shown(type)} is not a step type`;
-    source.problem([...path, 'type'], `${found}${didYouMean(type, types)}; accepted: ${types.join(', ')}`);
+    const accepted = `${types.join(', ')}, or ${PLUGIN_TYPE_ACCEPTED}`;
+    source.problem([...path, 'type'], `${found}${didYouMean(type, types)}; accepted: ${accepted}`);
   }
   const needs = fields['needs'] === undefined ? (previous === undefined ? [] : [previous]) : fields['needs'];
   const list = check.list([...path, 'needs'], needs, 'a list of step ids');
@@ -85,6 +99,7 @@ const oneStep = (
     ...(when === null ? {} : { when }),
     ...(goesOn ? { on_failure: 'continue' } : {}),
     ...timesOf(path, fields, source, check),
+    ...pluginFields({ path, type: String(type), fields }, source, check),
     with: input ?? {},
   };
 };
@@ -106,6 +121,32 @@ const timesOf = (
   return {
     ...(timeout === null ? {} : { timeout }),
     ...(silence === null ? {} : { no_progress: silence }),
+  };
+};
+
+type Written = { readonly path: Path; readonly type: string; readonly fields: Mapping };
+
+/** Fields that only a step type of others has. */
+const pluginFields = (
+  { path, type, fields }: Written,
+  source: YamlSource,
+  check: FieldChecks,
+): Pick<TemplateStep, 'slot' | 'plugin_missing'> => {
+  const { slot, plugin_missing: missing } = fields;
+  for (const key of isPluginType(type) ? [] : ['slot', 'plugin_missing'])
+    if (fields[key] !== undefined)
+      source.problem([...path, key], `only a step type of others has '${key}'; accepted: no ${key} here`);
+  if (slot !== undefined && slot !== 'cpu' && slot !== 'model')
+    source.problem([...path, 'slot'], `${shown(slot)} is not accepted; expected cpu or model`);
+  const { minMs, maxMs } = STEP_TIME_LIMITS;
+  const waits = missing === undefined || missing === 'wait';
+  const limit =
+    waits || missing === 'fail'
+      ? missing
+      : check.duration([...path, 'plugin_missing'], missing, minMs, maxMs);
+  return {
+    ...(slot === 'model' ? { slot } : {}),
+    ...(waits || typeof limit !== 'string' ? {} : { plugin_missing: limit }),
   };
 };
 

@@ -74,7 +74,10 @@ const wrong: readonly {
     name: 'an unknown key of a step',
     text: `${GOOD}    wiht: {}\n`,
     at: [5, 5],
-    says: [/steps\[0\]\.wiht/, /id, type, needs, when, retry, on_failure, timeout, no_progress, with/],
+    says: [
+      /steps\[0\]\.wiht/,
+      /id, type, needs, when, retry, on_failure, timeout, no_progress, slot, plugin_missing, with/,
+    ],
   },
   {
     name: 'an unknown step type',
@@ -157,7 +160,7 @@ const wrong: readonly {
     at: [5, 27],
     says: [
       /retry\.on\[1\]: 'sometimes' is no class and no code/,
-      /all, server, model, network, timeout, program, files, SERVER_BUSY/,
+      /all, server, model, network, timeout, program, files, plugin, SERVER_BUSY/,
     ],
   },
   {

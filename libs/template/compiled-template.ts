@@ -63,6 +63,10 @@ export type TemplateStep = {
   /** Durations as the author wrote them: the longest that one attempt may take, and that nothing may be heard of it. */
   readonly timeout?: string;
   readonly no_progress?: string;
+  /** Of a type of others: what it holds while it runs; absent: a CPU slot. */
+  readonly slot?: 'model';
+  /** Of a type of others, where no worker serves it: `fail`, or a duration after which it fails; absent: it waits. */
+  readonly plugin_missing?: string;
   /** Input of the step type, with expressions. */
   readonly with: Readonly<Record<string, unknown>>;
 };

@@ -47,6 +47,7 @@ export const planSteps = (
       on_failure: onFailure,
       timeout,
       no_progress: silence,
+      plugin_missing: missing,
     } = prepared.step;
     steps.push({
       id,
@@ -61,10 +62,17 @@ export const planSteps = (
       ...(when === undefined ? {} : { conditional: true }),
       ...(onFailure === undefined ? {} : { onFailure }),
       ...timesOf({ timeoutMs: timeout, noProgressMs: silence }),
+      ...(missing === undefined ? {} : { workerWaitMs: workerWaitMsOf(missing) }),
     });
   }
   return { ok: true, steps };
 };
+
+/** A worker that was not heard for so long is gone; before, it cannot be said that there is none. */
+const WORKER_LOOK_MS = 10_000;
+
+const workerWaitMsOf = (missing: string): number =>
+  Math.max(WORKER_LOOK_MS, Math.round(durationMsOf(missing) ?? 0));
 
 /** Those that are there; they were checked when the template was compiled. */
 const timesOf = (

@@ -3,7 +3,7 @@ import { checkOf } from './check-inputs.js';
 import { parseExpression, type Expression } from './expression.js';
 import { parameterSchema } from './parameters-schema.js';
 import { schemaCheck, type SchemaCheck } from './schema-check.js';
-import { STEP_TYPES, type StepType } from './step-types.js';
+import { stepTypeOf, type StepType } from './step-types.js';
 import { expressionsOf, valueTree, type ValueTree } from './value-tree.js';
 
 /** A template with its expressions parsed and its checks compiled: the expensive part, once per template. */
@@ -71,7 +71,7 @@ const secretsOf = (steps: readonly PreparedStep[]): readonly string[] => {
 };
 
 const preparedStep = (step: TemplateStep): PreparedStep => {
-  const type = STEP_TYPES.get(step.type) ?? null;
+  const type = stepTypeOf(step) ?? null;
   const input = valueTree(step.with, refuse);
   return {
     step,

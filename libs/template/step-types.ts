@@ -1,4 +1,5 @@
-import type { JsonSchema } from './compiled-template.js';
+import { isPluginType } from '#libs/domain/plugin-type.js';
+import type { JsonSchema, TemplateStep } from './compiled-template.js';
 import { FILE_STEP_TYPES } from './file-step-types.js';
 import { FORMAT_OUTPUT_SCHEMA } from './format-output.schema.js';
 import { HTTP_REQUEST_SCHEMA } from './http-request.schema.js';
@@ -259,5 +260,30 @@ const ALL: readonly StepType[] = [
   },
   ...FILE_STEP_TYPES,
 ];
+
+/**
+ * A step type of others, as far as a template can know it: its workers say what input they accept, and an executor checks that before
+ * they get it. Whether it needs a model has to stand in the template, because a task is planned when no worker may be there.
+ */
+const PLUGIN_TYPES = {
+  cpu: {
+    name: 'a plugin',
+    description: 'A step type of somebody else.',
+    needs: 'cpu',
+    input: { type: 'object' },
+    output: 'what the plugin says',
+  },
+  model: {
+    name: 'a plugin with a model',
+    description: 'A step type of somebody else that uses a model.',
+    needs: 'model',
+    input: { type: 'object', properties: { model, options: OLLAMA_OPTIONS_SCHEMA }, required: ['model'] },
+    output: 'what the plugin says',
+  },
+} as const satisfies Readonly<Record<StepType['needs'], StepType>>;
+
+/** The type of a step: one of this program, or one of others; undefined for what is neither. */
+export const stepTypeOf = (step: Pick<TemplateStep, 'type' | 'slot'>): StepType | undefined =>
+  STEP_TYPES.get(step.type) ?? (isPluginType(step.type) ? PLUGIN_TYPES[step.slot ?? 'cpu'] : undefined);
 
 export const STEP_TYPES: ReadonlyMap<string, StepType> = new Map(ALL.map((type) => [type.name, type]));

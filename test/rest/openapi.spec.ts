@@ -38,6 +38,7 @@ describe('the OpenAPI document', () => {
       'GET /api/v1/notifications/deliveries',
       'GET /api/v1/notifications/deliveries/{id}',
       'GET /api/v1/pauses',
+      'GET /api/v1/plugins',
       'GET /api/v1/queue',
       'GET /api/v1/schedules',
       'GET /api/v1/schedules/{id}',

@@ -15,6 +15,7 @@ import {
 } from './schema-parts.js';
 import { explanations } from './explanation-schemas.js';
 import { notifications } from './notification-schemas.js';
+import { plugins } from './plugin-schemas.js';
 import { schedules } from './schedule-schemas.js';
 import { templates } from './template-schemas.js';
 import { workflows } from './workflow-schemas.js';
@@ -104,18 +105,22 @@ const tasks = {
     server_id: orNull(text),
     at: orNull(time),
   }),
-  Step: exactly({
-    id: text,
-    type: text,
-    needs: texts,
-    status: {
-      type: 'string',
-      enum: ['pending', 'running', 'completed', 'failed', 'cancelled', 'skipped', 'kept'],
-      description:
-        '`skipped`: its condition was false. `kept`: as it ended in the task that this one repeats.',
+  Step: exactly(
+    {
+      id: text,
+      type: text,
+      needs: texts,
+      status: {
+        type: 'string',
+        enum: ['pending', 'running', 'completed', 'failed', 'cancelled', 'skipped', 'kept'],
+        description:
+          '`skipped`: its condition was false. `kept`: as it ended in the task that this one repeats.',
+      },
+      waits_for: { ...text, description: 'Only where nobody serves its step type now.' },
+      output: anything,
     },
-    output: anything,
-  }),
+    ['waits_for'],
+  ),
   Attempt: exactly({
     step_id: text,
     attempt: count,
@@ -228,5 +233,6 @@ export const SCHEMAS = {
   ...notifications,
   ...templates,
   ...explanations,
+  ...plugins,
   ...operations,
 };

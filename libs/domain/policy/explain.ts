@@ -54,6 +54,8 @@ export type Wait =
   | { readonly kind: 'steps'; readonly stepIds: readonly StepId[]; readonly conditional?: true }
   /** The pause before the next attempt. */
   | { readonly kind: 'retry'; readonly attempt: number; readonly atMs: number }
+  /** Nobody serves its type now. */
+  | { readonly kind: 'worker'; readonly stepType: string }
   /** A slot was found and its lease is on its way. */
   | { readonly kind: 'lease' }
   | ReadyWait;
@@ -139,7 +141,8 @@ const waitOf = (
   const atMs = notBefore === null ? 0 : msOf(notBefore);
   if (atMs > snapshot.nowMs) return { kind: 'retry', attempt: attempts + 1, atMs };
   const step = index.ready.find(task.id, spec.id);
-  if (step === undefined) return { kind: 'lease' };
+  if (step === undefined)
+    return index.workers.has(spec.stepType) ? { kind: 'lease' } : { kind: 'worker', stepType: spec.stepType };
   const held = pauseOfServers(spec.requirement, snapshot.ledger, book.pauses);
   return held ? { kind: 'paused', pause: held } : waitsIn(snapshot)(step);
 };

@@ -54,6 +54,7 @@ export class ProbableStarts {
     const { nowMs } = this.#snapshot;
     if (step.progress.status !== 'pending' || task.ending || pauseOfTask(task, this.#book.pauses))
       return null;
+    if (!this.#index.workers.has(step.spec.stepType)) return null;
     const ready = this.#index.ready.find(task.id, step.spec.id);
     if (ready) {
       const atMs = this.ofReady(ready);

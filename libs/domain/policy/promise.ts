@@ -1,4 +1,5 @@
 import type { StepId, TaskId } from '../ids.js';
+import { isPluginType } from '../plugin-type.js';
 import { needsMet } from '../task/needs.js';
 import { hasBegun } from '../task/queue-time.js';
 import type { Requirement } from '../task/requirement.js';
@@ -56,6 +57,8 @@ const promiseOf = ({ steps, kept, ...asking }: Asking, { book, bounds }: Given):
   const boundOf = (requirement: Requirement) => bounds.promise({ ...asking, requirement }, book.policy);
   const begins = steps.filter(({ id, needs }) => !kept.has(id) && needs.every((need) => kept.has(need)));
   if (begins.some(({ conditional }) => conditional)) return null;
+  // Whether there is a worker is up to people.
+  if (begins.some(({ stepType }) => isPluginType(stepType))) return null;
   const first = begins
     .map(({ requirement }) => boundOf(requirement))
     .toSorted((a, b) => b.startByMs - a.startByMs)[0];

@@ -167,10 +167,11 @@ export const dispatchStep = (
   if (step.progress.attempts + 1 !== dispatch.attempt || !needsDone(task, step.spec.needs)) return [];
   if (isUndecided(step)) return [];
   if (pauseOfTask(task, pauses) || pauseOfServer(dispatch.lease.serverId, pauses)) return [];
-  const { stepType, requirement, timeoutMs, noProgressMs } = step.spec;
+  const { stepType, requirement, timeoutMs, noProgressMs, workerWaitMs } = step.spec;
   const times = {
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(noProgressMs === undefined ? {} : { noProgressMs }),
+    ...(workerWaitMs === undefined ? {} : { workerWaitMs }),
   };
   return [{ type: 'step.dispatched', taskId: task.id, stepType, requirement, ...times, ...dispatch }];
 };

@@ -120,7 +120,8 @@ export type StepDispatched = {
   /** For a step of a template that refers to secrets. */
   readonly secrets?: StepSecrets;
   readonly at: string;
-} & StepTimes;
+} & StepTimes &
+  Pick<StepSpec, 'workerWaitMs'>;
 
 /** `token` is the sequence of the grant in the `LEASES` stream: the fencing token. */
 export type LeaseRef = { readonly leaseId: LeaseId; readonly token: number; readonly serverId: ServerId };

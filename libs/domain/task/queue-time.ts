@@ -43,3 +43,6 @@ export const expireTask = (task: OpenTask, nowMs: number): readonly TaskEvent[] 
   } as const;
   return [{ type: 'task.failed', taskId: task.id, failure, stopped: [], at: rfc3339Of(nowMs) }];
 };
+
+/** Order in which tasks were promised their starts. */
+export const byTurn = (a: OpenTask, b: OpenTask): number => (a.line?.seq ?? a.seq) - (b.line?.seq ?? b.seq);

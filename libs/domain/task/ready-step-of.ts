@@ -19,3 +19,9 @@ export const readyStepOf = (
   line: task.line,
   requirement: spec.requirement,
 });
+
+/** Why nothing of a task starts: it waits for other tasks or is ending, or somebody has paused it. */
+export type Held = { readonly waits: boolean; readonly isPaused: boolean };
+
+/** Whether a step could run now, and when to look at it again. */
+export type Placed = { readonly isReady: boolean; readonly againAtMs: number };

@@ -15,6 +15,8 @@ export type StepSpec = {
   readonly conditional?: true;
   /** The task goes on without it when it has failed for good. Absent: the task fails. */
   readonly onFailure?: 'continue';
+  /** How long it waits for a worker of its type where there is none; absent: as long as it takes. Only of types of others. */
+  readonly workerWaitMs?: number;
 } & StepTimes;
 
 /** What an attempt may take; absent: as long as it gets on. */

@@ -11,13 +11,14 @@ import { InheritedPriorities } from './inherited-priorities.js';
 import { LookAhead } from './look-ahead.js';
 import { needsMet } from './needs.js';
 import { pauseOfGroup } from './pauses.js';
-import { expiresAtMs, plainPlaceOf, waitsFromMs } from './queue-time.js';
+import { byTurn, expiresAtMs, plainPlaceOf, waitsFromMs } from './queue-time.js';
 import type { TaskBook } from './task-book.js';
-import { readyStepOf } from './ready-step-of.js';
+import { readyStepOf, type Held, type Placed } from './ready-step-of.js';
 import type { Requirement } from './requirement.js';
 import { RunningCharges } from './running-charges.js';
 import { type OpenTask, type Step } from './task.js';
 import { isUndecided, needsDone } from './steps-over.js';
+import { StepWorkers } from './step-workers.js';
 import { TaskLinks } from './task-links.js';
 import { urgencyOf, type Urgency } from './urgency.js';
 import { Timetable } from './timetable.js';
@@ -40,6 +41,8 @@ export class TaskIndex {
   /** Tasks that fail when nothing of them has started by then. */
   readonly #expiring = new Timetable<TaskId>();
   readonly #known = new Map<TaskId, readonly StepId[]>();
+  /** Refresh the tasks that a change of it names. */
+  readonly workers = new StepWorkers();
   readonly #running = new RunningCharges();
   readonly #ahead: LookAhead;
   readonly #inherited = new InheritedPriorities();
@@ -111,7 +114,7 @@ export class TaskIndex {
 
   /** Tasks of which a step has all that it needs and a condition to be decided. They are told once, and again while it is not. */
   takeUndecided(): readonly TaskId[] {
-    if (this.#undecided.size === 0) return NOBODY;
+    if (this.#undecided.size === 0) return [];
     const taskIds = [...this.#undecided];
     this.#undecided.clear();
     return taskIds;
@@ -187,6 +190,7 @@ export class TaskIndex {
     this.bounds.forget(taskId);
     this.#running.forget(taskId);
     this.#ahead.forget(taskId);
+    this.workers.forget(taskId, this.#known.get(taskId) ?? []);
     this.#known.delete(taskId);
     for (const changed of this.#inherited.forget(taskId, this.#book.open)) this.refresh(changed, nowMs);
     this.#refreshAwaited(taskId, nowMs);
@@ -217,10 +221,11 @@ export class TaskIndex {
       else this.#remove(task.id, spec.id);
       return { isReady: false, againAtMs: Infinity };
     }
-    const notBeforeMs = Math.max(
+    const dueMs = Math.max(
       progress.notBefore === null ? 0 : msOf(progress.notBefore),
       task.runAt === null ? 0 : waitsFromMs(task),
     );
+    const notBeforeMs = dueMs > nowMs ? dueMs : this.workers.heldUntilMs(task.id, spec, nowMs);
     if (notBeforeMs > nowMs) {
       this.#remove(task.id, spec.id);
       return { isReady: false, againAtMs: notBeforeMs };
@@ -240,13 +245,3 @@ export class TaskIndex {
     this.predictions.forget(taskId, stepId);
   }
 }
-
-const byTurn = (a: OpenTask, b: OpenTask): number => (a.line?.seq ?? a.seq) - (b.line?.seq ?? b.seq);
-
-const NOBODY: readonly TaskId[] = [];
-
-/** Why nothing of a task starts: it waits for other tasks or is ending, or somebody has paused it. */
-type Held = { readonly waits: boolean; readonly isPaused: boolean };
-
-/** Whether a step could run now, and when to look at it again. */
-type Placed = { readonly isReady: boolean; readonly againAtMs: number };

@@ -1,0 +1,69 @@
+"""A worker of the step type acme.word_count: pip install nats-py, then
+
+    NATS_URL=$(orchestra plugins credentials acme.word_count) python word_count.py
+"""
+
+import asyncio
+import json
+import os
+import uuid
+
+import nats
+
+TYPE = "acme.word_count"
+WORKER = f"py-{uuid.uuid4().hex[:12]}"  # another one at each start: a new process knows nothing of old runs
+MANIFEST = {
+    "name": TYPE,
+    "version": "1.0.0",
+    "description": "Counts the words of a text.",
+    "input": {
+        "type": "object",
+        "properties": {"text": {"type": "string"}, "seconds": {"type": "number", "minimum": 0}},
+        "required": ["text"],
+    },
+    "output": {
+        "type": "object",
+        "properties": {"words": {"type": "integer"}},
+        "required": ["words"],
+    },
+}
+
+
+async def main():
+    broker = await nats.connect(os.environ.get("NATS_URL", "nats://127.0.0.1:4222"))
+    runs = {}
+
+    async def say(run, kind, **more):
+        message = {"worker": WORKER, "run": run, "kind": kind, **more}
+        await broker.publish(f"plugin.from.{TYPE}", json.dumps(message).encode())
+
+    async def hello(**more):
+        message = {"worker": WORKER, "manifest": MANIFEST, "slots": 4, "runs": list(runs), **more}
+        await broker.publish(f"plugin.hello.{TYPE}", json.dumps(message).encode())
+
+    async def work(run, data):
+        try:
+            await say(run, "progress", message="counting")
+            await asyncio.sleep(data.get("seconds", 0))
+            await say(run, "complete", output={"words": len(data["text"].split())})
+        except Exception as error:
+            await say(run, "fail", message=str(error))
+        finally:
+            runs.pop(run, None)
+
+    async def told(message):
+        order = json.loads(message.data)
+        run = order["run"]
+        if order["kind"] == "run" and run not in runs:
+            await say(run, "accept")
+            runs[run] = asyncio.create_task(work(run, order["input"]))
+        elif order["kind"] == "cancel" and run in runs:
+            runs.pop(run).cancel()
+
+    await broker.subscribe(f"plugin.to.{TYPE}.{WORKER}", cb=told)
+    while True:
+        await hello()
+        await asyncio.sleep(2)
+
+
+asyncio.run(main())

@@ -1,0 +1,47 @@
+import { describe, expect, it } from '@jest/globals';
+import type { StepSpec } from './step-spec.js';
+import { StepWorkers } from './step-workers.js';
+
+const spec = (stepType: string, workerWaitMs?: number): StepSpec => ({
+  id: 'only',
+  stepType,
+  needs: [],
+  requirement: { kind: 'cpu' },
+  retry: { attemptsMax: 1, backoffMs: 0 },
+  ...(workerWaitMs === undefined ? {} : { workerWaitMs }),
+});
+
+const NONE: ReadonlySet<string> = new Set();
+
+describe('steps whose type has no worker', () => {
+  it('are held back only where somebody watches, and only those of others', () => {
+    const workers = new StepWorkers();
+    expect(workers.heldUntilMs('t1', spec('acme.a'), 0)).toBe(0);
+    workers.change(NONE);
+    expect(workers.heldUntilMs('t1', spec('acme.a'), 0)).toBe(Infinity);
+    expect(workers.heldUntilMs('t2', spec('noop'), 0)).toBe(0);
+  });
+
+  it('are told when a worker comes or goes, and not again', () => {
+    const workers = new StepWorkers();
+    workers.change(NONE);
+    workers.heldUntilMs('t1', spec('acme.a'), 0);
+    workers.heldUntilMs('t2', spec('acme.b'), 0);
+    expect(workers.change(new Set(['acme.a']))).toEqual(['t1']);
+    expect(workers.change(new Set(['acme.a']))).toEqual([]);
+    expect(workers.change(new Set(['acme.b']))).toEqual(['t1', 't2']);
+    workers.forget('t1', ['only']);
+    expect(workers.change(NONE)).toEqual(['t2']);
+  });
+
+  it('wait for as long as they say, counted from when their worker was missed', () => {
+    const workers = new StepWorkers();
+    workers.change(NONE);
+    expect(workers.heldUntilMs('t1', spec('acme.a', 1_000), 500)).toBe(1_500);
+    expect(workers.heldUntilMs('t1', spec('acme.a', 1_000), 900)).toBe(1_500);
+    workers.change(new Set(['acme.a']));
+    expect(workers.heldUntilMs('t1', spec('acme.a', 1_000), 1_000)).toBe(0);
+    workers.change(NONE);
+    expect(workers.heldUntilMs('t1', spec('acme.a', 1_000), 2_000)).toBe(3_000);
+  });
+});

@@ -1,0 +1,218 @@
+import { execFileSync } from 'node:child_process';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { TaskView } from '#libs/contracts/queries.js';
+import { WorkerProcess } from '../plugins/worker-process.js';
+import { TestPlatform } from './platform.js';
+import { RestClient } from './rest-client.js';
+
+let platform: TestPlatform;
+let client: RestClient;
+let folder: string;
+const workers: WorkerProcess[] = [];
+
+/** A parameter that is not given leaves its field out. */
+const SAID = Object.fromEntries(
+  ['wait_ms', 'output', 'fail', 'retry'].map((name) => [name, `{{ parameters.${name} }}`]),
+);
+
+const TEMPLATES = {
+  reverse: { type: 'acme.reverse', with: { text: '{{ parameters.text }}' } },
+  waits: { type: 'acme.waits', with: { wait_ms: 0 } },
+  slow: { type: 'acme.slow', with: { wait_ms: 600_000 } },
+  says: { type: 'acme.says', with: SAID },
+  missing: { type: 'acme.missing', plugin_missing: 'fail', with: {} },
+  counts: { type: 'acme.word_count', with: { text: '{{ parameters.text }}' } },
+  shouts: { type: 'acme.shout', with: { text: '{{ parameters.text }}' } },
+};
+
+const templateOf = (name: string, step: object): string =>
+  JSON.stringify({
+    name,
+    parameters: {
+      text: { type: 'string', default: 'a b' },
+      ...Object.fromEntries(Object.keys(SAID).map((field) => [field, { type: 'any' }])),
+    },
+    steps: [{ id: 'only', retry: { attempts_max: 2, backoff_ms: 0 }, ...step }],
+  });
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'orchestra-plugins-'));
+  await cp('examples/plugins/reverse.mjs', join(folder, 'reverse.mjs'));
+  await cp('test/fixtures/plugins/troubles.mjs', join(folder, 'troubles.mjs'));
+  platform = await TestPlatform.start({
+    ORCHESTRA_PLUGINS_DIR: folder,
+    ORCHESTRA_PLUGIN_MEMORY_MAX_BYTES: String(64 * 1024 * 1024),
+  });
+  client = await RestClient.of(platform);
+  for (const [name, step] of Object.entries(TEMPLATES)) await put(name, step);
+}, 60_000);
+
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.kill()));
+});
+
+afterAll(async () => {
+  await platform?.stop();
+  await rm(folder, { recursive: true, force: true });
+}, 60_000);
+
+/** The template serves when this resolves. */
+const put = async (name: string, step: object): Promise<void> => {
+  await writeFile(join(platform.folder, 'templates', `${name}.json`), templateOf(name, step));
+  await until(async () => {
+    const { json } = await client.call('GET', '/templates');
+    const { items, problems } = json as { items: { name: string }[]; problems: object[] };
+    expect(problems).toEqual([]);
+    return items.some((item) => item.name === name);
+  });
+};
+
+/** Each look is a request, so this is no busy loop. */
+const until = async (holds: () => Promise<boolean>): Promise<void> => {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
+};
+
+const registered = async (worker: string): Promise<void> =>
+  await until(async () => {
+    const answer = await client.call('GET', '/plugins');
+    client.fits(answer, 'PluginList');
+    return answer.text.includes(`"id":"${worker}"`);
+  });
+
+const working = (type: string, worker: string): WorkerProcess => {
+  const started = WorkerProcess.node(type, worker, platform.server.url);
+  workers.push(started);
+  return started;
+};
+
+const codesOf = ({ attempts }: TaskView): readonly (string | null)[] =>
+  attempts.map(({ error }) => error?.code ?? null);
+
+describe('a step type in the executor', () => {
+  it('runs what the folder has', async () => {
+    await registered('executor');
+    const view = await client.ended(
+      await client.submit({ template: 'reverse', parameters: { text: 'one\ntwo' } }),
+    );
+    expect(view).toMatchObject({ status: 'completed', result: { text: 'two\none', lines: 2 } });
+  });
+
+  it.each([
+    ['memory_hog', ['PLUGIN_OVER_LIMIT']],
+    ['exits', ['PLUGIN_LOST', 'PLUGIN_LOST']],
+    ['rejects', ['PLUGIN_LOST', 'PLUGIN_LOST']],
+    ['giant', ['OUTPUT_TOO_LARGE']],
+    ['circular', ['PLUGIN_OUTPUT_INVALID']],
+  ])('that goes wrong (%s) fails its attempts, and the executor lives on', async (name, codes) => {
+    await put(`trouble-${name.replace('_', '-')}`, { type: `trouble.${name}` });
+    const view = await client.ended(await client.submit({ template: `trouble-${name.replace('_', '-')}` }));
+    expect(view.status).toBe('failed');
+    expect(codesOf(view)).toEqual(codes);
+    expect(await client.ended(await client.submit({ template: 'reverse' }))).toMatchObject({
+      status: 'completed',
+    });
+  });
+
+  it('is ended by the timeout of its step in the middle of an endless loop, and by a cancel', async () => {
+    await put('trouble-endless', { type: 'trouble.endless', timeout: '500ms', retry: { attempts_max: 1 } });
+    const view = await client.ended(await client.submit({ template: 'trouble-endless' }));
+    expect(codesOf(view)).toEqual(['STEP_TIMED_OUT']);
+    await put('trouble-never', { type: 'trouble.never' });
+    const id = await client.submit({ template: 'trouble-never' });
+    await client.started(id);
+    expect((await client.call('DELETE', `/tasks/${id}`)).status).toBeLessThan(300);
+    expect((await client.ended(id)).status).toBe('cancelled');
+  });
+});
+
+describe('a step type over the wire', () => {
+  it('waits for a worker and says so, and runs when one comes', async () => {
+    const id = await client.submit({ template: 'waits' });
+    const said = 'waits for a worker of step type acme.waits; none is registered';
+    await until(async () => (await client.call('GET', `/tasks/${id}/explain`)).text.includes(said));
+    client.fits(await client.call('GET', `/tasks/${id}/explain`), 'Explanation');
+    expect((await client.view(id)).steps[0]).toMatchObject({
+      status: 'pending',
+      waits_for: 'a worker of step type acme.waits; none is registered',
+    });
+    working('acme.waits', 'w1');
+    expect(await client.ended(id)).toMatchObject({
+      status: 'completed',
+      result: { worker: 'w1', attempt: 1 },
+    });
+  });
+
+  it('is tried again elsewhere when its worker is killed in mid-step', async () => {
+    const first = working('acme.slow', 'w1');
+    const id = await client.submit({ template: 'slow' });
+    await first.said('begun');
+    await first.kill();
+    const second = working('acme.slow', 'w2');
+    await second.said('begun');
+    await until(async () => (await client.view(id)).attempts.length === 2);
+    expect(codesOf(await client.view(id))).toEqual(['PLUGIN_LOST', null]);
+    // Nobody wants its result any more.
+    expect((await client.call('DELETE', `/tasks/${id}`)).status).toBeLessThan(300);
+    await second.said('cancelled');
+    expect((await client.ended(id)).status).toBe('cancelled');
+  });
+
+  it('gets only what fits its schema, and what it gives is held to it', async () => {
+    working('acme.says', 'w1');
+    await registered('w1');
+    const run = async (input: object): Promise<TaskView> =>
+      await client.ended(await client.submit({ template: 'says', parameters: input }));
+    expect((await run({ wait_ms: 'soon' })).error).toMatchObject({
+      code: 'STEP_INPUT_INVALID',
+      message: expect.stringContaining('input.wait_ms'),
+    });
+    expect((await run({ wait_ms: 0, output: { worker: 7 } })).error).toMatchObject({
+      code: 'PLUGIN_OUTPUT_INVALID',
+    });
+    expect(codesOf(await run({ wait_ms: 0, fail: 'no', retry: false }))).toEqual(['PLUGIN_REFUSED']);
+    expect(codesOf(await run({ wait_ms: 0, fail: 'no' }))).toEqual(['PLUGIN_FAILED', 'PLUGIN_FAILED']);
+  });
+
+  it('fails where no worker comes and its template says so', async () => {
+    const view = await client.ended(await client.submit({ template: 'missing' }));
+    expect(view.error).toMatchObject({ code: 'PLUGIN_MISSING' });
+    expect(view.attempts).toHaveLength(1);
+  });
+});
+
+const isThere = (program: string, args: readonly string[]): boolean => {
+  try {
+    execFileSync(program, args, { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+describe('the examples', () => {
+  const python = process.env['ORCHESTRA_TEST_PYTHON'] ?? 'python3';
+  const hasNats = isThere(python, ['-c', 'import nats']);
+  const hasJq = isThere('jq', ['--version']);
+
+  (hasNats ? it : it.skip)(
+    `in Python counts words (${hasNats ? python : 'skipped: there is no nats-py'})`,
+    async () => {
+      workers.push(WorkerProcess.start(python, ['examples/plugins/word_count.py'], platform.server.url));
+      const view = await client.ended(
+        await client.submit({ template: 'counts', parameters: { text: 'a b  c' } }),
+      );
+      expect(view).toMatchObject({ status: 'completed', result: { words: 3 } });
+    },
+  );
+
+  (hasJq ? it : it.skip)(`in bash shouts${hasJq ? '' : ' (skipped: there is no jq)'}`, async () => {
+    workers.push(WorkerProcess.start('bash', ['examples/plugins/shout.sh'], platform.server.url));
+    const view = await client.ended(
+      await client.submit({ template: 'shouts', parameters: { text: 'ä "quoted"\nline' } }),
+    );
+    expect(view).toMatchObject({ status: 'completed', result: { text: 'ä "QUOTED"\nLINE' } });
+  });
+});
