@@ -7,6 +7,7 @@ import { MoveController } from './move.controller.js';
 import { PausesController } from './pauses.controller.js';
 import { PlatformClient } from './platform-client.js';
 import { QueueController } from './queue.controller.js';
+import { ItemsController } from './items.controller.js';
 import { RerunController } from './rerun.controller.js';
 import { ResultsClient } from './results-client.js';
 import { SchedulePutting } from './schedule-putting.js';
@@ -80,6 +81,7 @@ const wired = (providers: Provider[]): DynamicModule => ({
   controllers: [
     CancelTasksController,
     RerunController,
+    ItemsController,
     MoveController,
     TasksController,
     WorkflowsController,

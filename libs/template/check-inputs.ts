@@ -20,10 +20,11 @@ export class InputChecks {
   ) {}
 
   step({ step, path, ancestors }: CheckedStep): void {
-    const { with: input, type, when } = step;
+    const { with: input, type, when, foreach } = step;
     if (when !== undefined) this.#condition([...path, 'when'], when, ancestors);
+    if (foreach !== undefined) this.#list([...path, 'foreach'], foreach, ancestors);
     const at: Path = [...path, 'with'];
-    const places = this.#expressions(at, input, ancestors);
+    const places = this.#expressions(at, input, ancestors, foreach !== undefined);
     const stepType = STEP_TYPES.get(type);
     if (stepType === undefined) return;
     this.#literals(at, input, stepType, places);
@@ -46,11 +47,28 @@ export class InputChecks {
       );
   }
 
-  #expressions(at: Path, value: unknown, readable: ReadonlySet<string>): readonly ExpressionPlace[] {
+  /** Text around an expression makes text of it, which is no list. */
+  #list(at: Path, foreach: unknown, ancestors: ReadonlySet<string>): void {
+    const [place] = this.#expressions(at, foreach, ancestors);
+    if (place && place.path.length === 0 && !isWhole(place.expression.source))
+      this.source.problem(
+        at,
+        `${shown(foreach)} gives text; expected one {{ expression }} that gives a list and nothing around it`,
+      );
+  }
+
+  /** `ofItem`: whether there is an item to read. */
+  #expressions(
+    at: Path,
+    value: unknown,
+    readable: ReadonlySet<string>,
+    ofItem = false,
+  ): readonly ExpressionPlace[] {
     const tree = valueTree(value, (path, message) => this.source.problem([...at, ...path], message));
     const places = expressionsOf(tree);
     for (const { path, expression } of places) {
-      for (const reference of expression.references) this.#reference([...at, ...path], reference, readable);
+      for (const reference of expression.references)
+        if (!ofItem || !isOfItem(reference)) this.#reference([...at, ...path], reference, readable);
     }
     return places;
   }
@@ -65,7 +83,7 @@ export class InputChecks {
     } else if (root !== 'steps') {
       this.source.problem(
         at,
-        `${text}: there is no such name; accepted: parameters.<name>, steps.<id>.output, steps.<id>.status, steps.<id>.error`,
+        `${text}: there is no such name; accepted: parameters.<name>, steps.<id>.output, steps.<id>.status, steps.<id>.error${isOfItem(reference) ? ', and item and index under `with` of a step with foreach' : ''}`,
       );
     } else if (name === undefined || name === null || !this.stepIds.includes(name)) {
       this.source.problem(
@@ -135,7 +153,7 @@ export class InputChecks {
   /** Where a step can run is decided when the task is submitted, so it must follow from the parameters. */
   #placement(at: Path, places: readonly ExpressionPlace[]): void {
     for (const { path, expression } of places) {
-      const late = expression.references.find(([root]) => root === 'steps');
+      const late = expression.references.find((reference) => reference[0] === 'steps' || isOfItem(reference));
       if (!decidesPlacement(path) || late === undefined) continue;
       const message = `${referenceText(late)}: the model and its runner options decide where the step runs; accepted: parameters.<name> or a literal`;
       this.source.problem([...at, ...path], message);
@@ -146,6 +164,9 @@ export class InputChecks {
 /** Whether this place in the input of a model step is its model or an option by which loaded models differ. */
 export const decidesPlacement = ([field, option]: readonly string[]): boolean =>
   field === 'model' || (field === 'options' && (option === undefined || RUNNER_OPTION_NAMES.has(option)));
+
+/** Whether it reads the item that a step with `foreach` runs for. */
+export const isOfItem = ([root]: Reference): boolean => root === 'item' || root === 'index';
 
 const checks = new Map<string, SchemaCheck>();
 

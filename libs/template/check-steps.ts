@@ -2,13 +2,25 @@ import { durationMsOf } from '#libs/domain/duration.js';
 import { shown } from './describe-schema.js';
 import { hasExpression } from './expression.js';
 import { FieldChecks, type Mapping } from './field-checks.js';
-import { RETRY_DEFAULT, RETRY_LIMITS, STEP_TIME_LIMITS, TEMPLATE_LIMITS } from './limits.js';
+import { FOREACH_LIMITS, RETRY_DEFAULT, RETRY_LIMITS, STEP_TIME_LIMITS, TEMPLATE_LIMITS } from './limits.js';
 import { STEP_TYPES } from './step-types.js';
 import { RETRY_ON_ACCEPTED, retryCodesOf, whyNotRetried } from '#libs/domain/retry-classes.js';
 import type { TemplateStep } from './compiled-template.js';
 import type { Path, YamlSource } from './yaml-source.js';
 
-const STEP_KEYS = ['id', 'type', 'needs', 'when', 'retry', 'on_failure', 'timeout', 'no_progress', 'with'];
+const STEP_KEYS = [
+  'id',
+  'type',
+  'needs',
+  'when',
+  'foreach',
+  'concurrency',
+  'retry',
+  'on_failure',
+  'timeout',
+  'no_progress',
+  'with',
+];
 const RETRY_KEYS = ['attempts_max', 'backoff_ms', 'on'];
 const STEP_ID = /^[a-z][a-z0-9_-]{0,62}$/;
 const STEP_ID_ACCEPTED = 'a lower-case letter, then up to 62 lower-case letters, digits, _ and -';
@@ -81,6 +93,7 @@ const oneStep = (
     needs: (list ?? []) as readonly string[],
     retry,
     ...(when === null ? {} : { when }),
+    ...foreachOf(path, fields, source, check),
     ...(goesOn ? { on_failure: 'continue' } : {}),
     ...timesOf(path, fields, source, check),
     with: input ?? {},
@@ -104,6 +117,34 @@ const timesOf = (
   return {
     ...(timeout === null ? {} : { timeout }),
     ...(silence === null ? {} : { no_progress: silence }),
+  };
+};
+
+const FOREACH_ACCEPTED = `a list, or one expression in quotes that gives one, such as "{{ parameters.urls }}"`;
+
+/** What the expression reads is checked with those of the input. */
+const foreachOf = (
+  path: Path,
+  { foreach, concurrency }: Mapping,
+  source: YamlSource,
+  check: FieldChecks,
+): Pick<TemplateStep, 'foreach' | 'concurrency'> => {
+  if (foreach === undefined) {
+    if (concurrency !== undefined)
+      source.problem([...path, 'concurrency'], 'says how many items run at once, and there is no foreach');
+    return {};
+  }
+  if (!Array.isArray(foreach) && !(typeof foreach === 'string' && hasExpression(foreach)))
+    source.problem([...path, 'foreach'], `${shown(foreach)} is not accepted; expected ${FOREACH_ACCEPTED}`);
+  if (Array.isArray(foreach) && foreach.length > FOREACH_LIMITS.items)
+    source.problem(
+      [...path, 'foreach'],
+      `there are ${foreach.length} items; accepted: up to ${FOREACH_LIMITS.items}`,
+    );
+  const { concurrency: most, concurrencyDefault } = FOREACH_LIMITS;
+  return {
+    foreach,
+    concurrency: check.integer([...path, 'concurrency'], concurrency, 1, most, concurrencyDefault),
   };
 };
 

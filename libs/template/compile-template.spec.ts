@@ -74,7 +74,10 @@ const wrong: readonly {
     name: 'an unknown key of a step',
     text: `${GOOD}    wiht: {}\n`,
     at: [5, 5],
-    says: [/steps\[0\]\.wiht/, /id, type, needs, when, retry, on_failure, timeout, no_progress, with/],
+    says: [
+      /steps\[0\]\.wiht/,
+      /id, type, needs, when, foreach, concurrency, retry, on_failure, timeout, no_progress, with/,
+    ],
   },
   {
     name: 'an unknown step type',

@@ -15,6 +15,8 @@ export type StepSpec = {
   readonly conditional?: true;
   /** The task goes on without it when it has failed for good. Absent: the task fails. */
   readonly onFailure?: 'continue';
+  /** It runs once for each item of a list, which is known when all that it needs is over; so many at once. */
+  readonly forEach?: { readonly concurrency: number };
 } & StepTimes;
 
 /** What an attempt may take; absent: as long as it gets on. */
