@@ -85,6 +85,13 @@ describe('frozen task events', () => {
     });
   });
 
+  it('fold a step whose items are open as its own steps, and one by one in its output', () => {
+    const steps = (...types: readonly string[]) => foldTasks(...BEGIN, ...types).open.get('t-1')?.steps;
+    const [draft, , item] = steps('step.expanded') ?? [];
+    expect(draft?.progress).toMatchObject({ status: 'each', total: 3, opened: 1, completed: 0 });
+    expect([item?.spec.id, item?.progress.status]).toEqual(['draft[0]', 'pending']);
+  });
+
   it('fold a pause that is lifted', () => {
     expect(foldTasks(...BEGIN, 'scheduling.paused').pauses.get('workspace:default')).toEqual({
       scope: 'workspace:default',

@@ -17,6 +17,11 @@ export const stepText = (step: StepExplanation): string => {
       return 'was left out: its condition is false';
     case 'failed':
       return `has failed, and the task goes on without it (${step.failure.code}: ${step.failure.message})`;
+    case 'each': {
+      const { total, completed, failed, open } = step.items;
+      const text = failed === 0 ? '' : `, ${failed} have failed`;
+      return `has ${completed} of ${total} items done${text}, and ${open} under way`;
+    }
     case 'running':
       return `runs on ${step.serverId} since ${clockTime(Date.parse(step.since))} (attempt ${step.attempt})`;
     case 'waiting':

@@ -11,6 +11,7 @@ import { PlatformClient } from './platform-client.js';
 import { PluginShelf } from './plugin-shelf.js';
 import { PluginsController } from './plugins.controller.js';
 import { QueueController } from './queue.controller.js';
+import { ItemsController } from './items.controller.js';
 import { RerunController } from './rerun.controller.js';
 import { ResultsClient } from './results-client.js';
 import { SchedulePutting } from './schedule-putting.js';
@@ -98,6 +99,7 @@ const wired = (providers: Provider[]): DynamicModule => ({
   controllers: [
     CancelTasksController,
     RerunController,
+    ItemsController,
     MoveController,
     TasksController,
     WorkflowsController,

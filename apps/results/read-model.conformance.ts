@@ -148,7 +148,14 @@ export const readModelConformance = (
           error: null,
           last_error: null,
           steps: [
-            { id: 'a', type: 'ollama_generate', needs: [], status: 'completed', output: { text: 'ho' } },
+            {
+              id: 'a',
+              type: 'ollama_generate',
+              needs: [],
+              status: 'completed',
+              output: { text: 'ho' },
+              items: null,
+            },
           ],
           attempts: [
             {

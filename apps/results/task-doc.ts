@@ -1,4 +1,11 @@
-import type { AttemptView, StepView, TaskStatus } from '#libs/contracts/queries.js';
+import type {
+  AttemptView,
+  ItemCounts,
+  ItemView,
+  ResourceUsage,
+  StepView,
+  TaskStatus,
+} from '#libs/contracts/queries.js';
 
 /** A value as it will stand in the answer: JSON text. */
 export type Json = string;
@@ -17,6 +24,8 @@ export type TaskDoc = {
   readonly steps: readonly StepState[];
   /** Attempts that run, and those that ended in the events being folded. */
   readonly attempts: readonly AttemptState[];
+  /** Items of steps, as far as the events being folded change them. */
+  readonly items: readonly ItemState[];
 };
 
 export type TaskState = {
@@ -36,6 +45,24 @@ export type StepState = {
   readonly stepId: string;
   readonly status: StepView['status'];
   readonly output: Json | null;
+  /** Null for a step that runs once. */
+  readonly items: ItemsState | null;
+};
+
+/** `usage`: of all attempts of all items. */
+export type ItemsState = ItemCounts & { readonly usage: ResourceUsage };
+
+export type ItemState = {
+  /** That of its step, and its own place in the list. */
+  readonly position: number;
+  readonly index: number;
+  readonly status: ItemView['status'];
+  /** Null: nothing new. */
+  readonly attempts: number | null;
+  readonly output: Json | null;
+  readonly error: Json | null;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
 };
 
 export type AttemptState = {
@@ -81,4 +108,5 @@ export const remembered = (doc: TaskDoc): TaskDoc => ({
   state: { ...doc.state, result: null, error: null },
   steps: doc.steps.map((step) => (step.output === null ? step : { ...step, output: null })),
   attempts: doc.attempts.filter(({ outcome }) => outcome === 'running'),
+  items: [],
 });

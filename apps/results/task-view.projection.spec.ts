@@ -180,7 +180,9 @@ describe('a task that completes', () => {
       lastSeq: 3,
     }));
   it('has its step done, with the output', () =>
-    expect(task.steps).toEqual([{ position: 0, stepId: 'a', status: 'completed', output: '"a done"' }]));
+    expect(task.steps).toEqual([
+      { position: 0, stepId: 'a', status: 'completed', output: '"a done"', items: null },
+    ]));
   it('has its attempt ended', () =>
     expect(task.attempts).toMatchObject([
       { seq: 2, attempt: 1, leaseId: 'lease-a-1', outcome: 'completed', endedAt: NOW },

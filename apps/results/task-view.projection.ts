@@ -12,9 +12,13 @@ import type {
 } from '#libs/domain/task/events.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
+import { itemRefOf } from '#libs/domain/task/items.js';
+import type { ModelUsage } from '#libs/domain/usage.js';
+import { itemAttemptOver, itemBegun, itemsOf } from './item-view.projection.js';
 import {
   isOver,
   type AttemptState,
+  type ItemState,
   type Json,
   type NewTask,
   type StepState,
@@ -90,6 +94,8 @@ type Handlers = {
 const handlers: Handlers = {
   'task.priority-changed': (doc, { priority }) => withState(doc, { priority, moved: null }),
   'task.moved': (doc, event) => withState(doc, { moved: json(movedView(event)) }),
+  'step.expanded': (doc, { stepId, items }) =>
+    withStep(doc, stepId, { status: items === 0 ? 'completed' : 'running', items: itemsOf(items) }),
   'step.dispatched': (doc, event, seq) => {
     const attempt: AttemptState = {
       seq,
@@ -105,14 +111,15 @@ const handlers: Handlers = {
       error: null,
       usage: null,
     };
-    const running = withStep(doc, event.stepId, { status: 'running' });
-    return {
-      ...withState(running, { startedAt: doc.state.startedAt ?? event.at }),
+    const begun = {
+      ...withState(doc, { startedAt: doc.state.startedAt ?? event.at }),
       attempts: [...doc.attempts, attempt],
     };
+    const item = itemRefOf(event.stepId);
+    return item ? itemBegun(begun, item, event) : withStep(begun, event.stepId, { status: 'running' });
   },
   'step.completed': (doc, { step }) => succeeded(doc, step),
-  'step.failed': (doc, { step }) => withStep(failedAttempt(doc, step), step.stepId, { status: 'pending' }),
+  'step.failed': (doc, { step }) => failed(doc, step, 'pending'),
   'step.stopped': (doc, { step, at }) => stopped(doc, [step], at),
   'step.admitted': (doc) => doc,
   'step.skipped': (doc, { stepId }) => withStep(doc, stepId, { status: 'skipped' }),
@@ -120,11 +127,11 @@ const handlers: Handlers = {
   'task.cancel-requested': (doc, { at }) =>
     withState(doc, { cancelRequestedAt: doc.state.cancelRequestedAt ?? at }),
   'task.failing': (doc, { step, failure }) =>
-    withState(step ? failed(doc, step) : doc, { error: json(failure) }),
+    withState(step ? blamed(doc, step) : doc, { error: json(failure) }),
   'task.completed': (doc, event) =>
     ended(lastStepOver(doc, event), 'completed', event.at, { result: json(event.result ?? null) }),
   'task.failed': (doc, { step, stopped: last, failure, at }) =>
-    ended(stopped(step ? failed(doc, step) : doc, last, at), 'failed', at, { error: json(failure) }),
+    ended(stopped(step ? blamed(doc, step) : doc, last, at), 'failed', at, { error: json(failure) }),
   'task.cancelled': (doc, { stopped: last, skipped, at }) =>
     ended(stopped(doc, last, at), 'cancelled', at, skipped ? { error: json(skipped) } : {}),
 };
@@ -185,11 +192,13 @@ const openedBy = (event: TaskSubmitted, seq: number): TaskDoc => ({
   },
   steps: event.steps.map(({ id }, position): StepState => {
     const kept = event.kept?.find(({ stepId }) => stepId === id);
-    if (kept === undefined) return { position, stepId: id, status: 'pending', output: null };
+    const fresh = { position, stepId: id, items: null };
+    if (kept === undefined) return { ...fresh, status: 'pending', output: null };
     const status = kept.skipped ? 'skipped' : 'kept';
-    return { position, stepId: id, status, output: json(kept.output ?? null) };
+    return { ...fresh, status, output: json(kept.output ?? null) };
   }),
   attempts: [],
+  items: [],
 });
 
 const factsOf = (event: TaskSubmitted): NewTask => ({
@@ -235,47 +244,69 @@ const withAttempt = (
   change: Partial<AttemptState>,
 ): TaskDoc => ({
   ...doc,
-  attempts: doc.attempts.map((attempt) =>
-    attempt.stepId === which.stepId && attempt.attempt === which.attempt && attempt.outcome === 'running'
-      ? { ...attempt, ...change }
-      : attempt,
-  ),
+  attempts: doc.attempts.map((attempt) => (isRunning(attempt, which) ? { ...attempt, ...change } : attempt)),
 });
 
-const succeeded = (doc: TaskDoc, step: StepSuccess): TaskDoc =>
-  withStep(
-    withAttempt(doc, step, {
-      outcome: 'completed',
-      startedAt: step.startedAt,
-      endedAt: step.endedAt,
-      usage: step.usage ? json(step.usage) : null,
-    }),
-    step.stepId,
-    { status: 'completed', output: json(step.output ?? null) },
-  );
+const isRunning = (
+  { stepId, attempt, outcome }: AttemptState,
+  which: { readonly stepId: string; readonly attempt: number },
+): boolean => stepId === which.stepId && attempt === which.attempt && outcome === 'running';
 
-const lastStepOver = (doc: TaskDoc, { step, abandoned, skipped }: TaskCompleted): TaskDoc => {
-  if (step) return succeeded(doc, step);
-  return abandoned ? failed(doc, abandoned) : withStep(doc, skipped, { status: 'skipped' });
+/** An attempt is over: its step is as it says, or the item that it was made for. What does not run was over before. */
+const over = (
+  doc: TaskDoc,
+  which: { readonly stepId: string; readonly attempt: number },
+  attempt: Partial<AttemptState>,
+  change: Pick<ItemState, 'status'> & Partial<Pick<ItemState, 'output' | 'error' | 'endedAt'>>,
+  usage?: ModelUsage,
+): TaskDoc => {
+  const item = itemRefOf(which.stepId);
+  if (item && !doc.attempts.some((one) => isRunning(one, which))) return doc;
+  const after = withAttempt(doc, which, attempt);
+  if (item) return itemAttemptOver(after, item, change, usage);
+  const { status, output } = change;
+  return withStep(after, which.stepId, { status, ...(output === undefined ? {} : { output }) });
 };
 
-const failedAttempt = (doc: TaskDoc, step: StepFailure): TaskDoc =>
-  withAttempt(doc, step, {
-    outcome: 'failed',
-    startedAt: step.startedAt ?? null,
-    endedAt: step.endedAt,
-    error: json(step.failure),
-  });
+const succeeded = (doc: TaskDoc, step: StepSuccess): TaskDoc => {
+  const { startedAt, endedAt, usage } = step;
+  return over(
+    doc,
+    step,
+    { outcome: 'completed', startedAt, endedAt, usage: usage ? json(usage) : null },
+    { status: 'completed', output: json(step.output ?? null), endedAt },
+    usage,
+  );
+};
 
-const failed = (doc: TaskDoc, step: StepFailure): TaskDoc =>
-  withStep(failedAttempt(doc, step), step.stepId, { status: 'failed' });
+const lastStepOver = (doc: TaskDoc, { step, abandoned, skipped, empty }: TaskCompleted): TaskDoc => {
+  if (step) return succeeded(doc, step);
+  if (abandoned) return failed(doc, abandoned);
+  if (empty !== undefined) return withStep(doc, empty, { status: 'completed', items: itemsOf(0) });
+  return withStep(doc, skipped, { status: 'skipped' });
+};
+
+const failed = (doc: TaskDoc, step: StepFailure, status: 'failed' | 'pending' = 'failed'): TaskDoc => {
+  const { endedAt } = step;
+  const error = json(step.failure);
+  return over(
+    doc,
+    step,
+    { outcome: 'failed', startedAt: step.startedAt ?? null, endedAt, error },
+    { status, error, ...(status === 'failed' ? { endedAt } : {}) },
+  );
+};
+
+/** With an item its step has failed. */
+const blamed = (doc: TaskDoc, step: StepFailure): TaskDoc => {
+  const item = itemRefOf(step.stepId);
+  return item ? withStep(failed(doc, step), item.of, { status: 'failed' }) : failed(doc, step);
+};
 
 const stopped = (doc: TaskDoc, attempts: readonly StoppedAttempt[], at: string): TaskDoc =>
   attempts.reduce(
     (before, attempt) =>
-      withStep(withAttempt(before, attempt, { outcome: 'cancelled', endedAt: at }), attempt.stepId, {
-        status: 'cancelled',
-      }),
+      over(before, attempt, { outcome: 'cancelled', endedAt: at }, { status: 'cancelled', endedAt: at }),
     doc,
   );
 

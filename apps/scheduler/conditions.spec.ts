@@ -11,6 +11,7 @@ import { planSteps } from '#libs/template/plan-steps.js';
 import { dispatched, NOW, NOW_MS, submitted, success, TEMPLATE } from '#libs/testing/builders.js';
 import { UNKNOWN_COSTS } from '#libs/testing/snapshots.js';
 import { Conditions } from './conditions.js';
+import { ItemLists } from './item-lists.js';
 import { Recorder } from './recorder.js';
 
 /** `c` to `f` are a chain that is left out when `a` scores low; `b` is the other way. */
@@ -60,7 +61,7 @@ const led = async (before: readonly StoredEvent[], facts: readonly TaskEvent[]):
     givenUp: () => undefined,
     changed: () => conditions.decide(),
   });
-  const conditions = new Conditions(recorder, clock);
+  const conditions = new Conditions(recorder, clock, new ItemLists());
   conditions.decide();
   if (before.length === 0)
     recorder.record([

@@ -1,4 +1,5 @@
 import { decideStep } from '#libs/domain/task/conditions.js';
+import { expandStep } from '#libs/domain/task/expand-step.js';
 import { failTask } from '#libs/domain/task/decide.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
 import { stepOutcomes } from '#libs/domain/task/step-outcomes.js';
@@ -7,12 +8,13 @@ import type { OpenTask } from '#libs/domain/task/task.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import { decideCondition } from '#libs/template/render.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
+import type { ItemLists } from './item-lists.js';
 import type { Recorder } from './recorder.js';
 import { parametersOf } from './task-parameters.js';
 import { resultMaker } from './task-result.js';
 
 /**
- * Decides the conditions of steps as soon as all that they need is over, and records what follows. From the book alone, and the same
+ * Decides the conditions of steps, and how many items they have, as soon as all that they need is over, and records what follows. From the book alone, and the same
  * whenever it is done: whoever leads next decides what the log does not have.
  */
 export class Conditions {
@@ -21,6 +23,7 @@ export class Conditions {
   constructor(
     private readonly recorder: Recorder,
     private readonly clock: Clock,
+    private readonly lists: ItemLists,
   ) {}
 
   /** Recording a decision calls this again; one loop does all of it, because a chain of steps may be left out one by one. */
@@ -41,7 +44,22 @@ export class Conditions {
     for (const { spec } of recorder.book.open.get(taskId)?.steps ?? []) {
       const task = spec.conditional && recorder.book.open.get(taskId);
       if (task) recorder.record(this.#decided(task, spec.id));
+      const open = spec.forEach && recorder.book.open.get(taskId);
+      if (open) recorder.record(this.#expanded(open, spec.id));
     }
+  }
+
+  /** How many items there are is a fact; what they are follows from what the step needs, whenever one of them is dispatched. */
+  #expanded(task: OpenTask, stepId: string): readonly TaskEvent[] {
+    const { book } = this.recorder;
+    const template = book.templates.get(templateKey(task.template)) as CompiledTemplate | undefined;
+    if (template === undefined) return [];
+    const at = rfc3339(this.clock.nowMs());
+    const given = { at, result: resultMaker(task, book) };
+    if (expandStep(task, { stepId, items: 1 }, given).length === 0) return [];
+    const listed = this.lists.of(task, stepId, template, book);
+    if (!listed.ok) return failTask(task, listed.failure, at);
+    return expandStep(task, { stepId, items: listed.items.length }, given);
   }
 
   #decided(task: OpenTask, stepId: string): readonly TaskEvent[] {

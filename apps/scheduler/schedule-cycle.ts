@@ -28,6 +28,7 @@ import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import type { Conditions } from './conditions.js';
 import type { Recorder } from './recorder.js';
 import { Foresight } from './foresight.js';
+import type { ItemLists } from './item-lists.js';
 import { parametersOf } from './task-parameters.js';
 import { pause } from '#libs/event-log/pause.js';
 
@@ -40,6 +41,7 @@ export type Allocator = {
 export type CycleOptions = {
   readonly recorder: Recorder;
   readonly conditions: Conditions;
+  readonly lists: ItemLists;
   readonly ledger: Ledger;
   readonly allocator: Allocator;
   readonly clock: Clock;
@@ -218,19 +220,20 @@ export class ScheduleCycle {
     lease: LeaseRef,
     at: string,
   ): readonly TaskEvent[] {
-    const key = templateKey(task.template);
-    const template = this.options.recorder.book.templates.get(key) as CompiledTemplate | undefined;
+    const { recorder, lists } = this.options;
+    const template = recorder.book.templates.get(templateKey(task.template)) as CompiledTemplate | undefined;
     if (template === undefined) return [];
-    const given = parametersOf(task, template, this.options.recorder.book);
+    const given = parametersOf(task, template, recorder.book);
     if (!given.ok) return failTask(task, given.failure, at);
     const rendered = renderStep(template, step.stepId, {
       parameters: given.parameters,
       steps: stepOutcomes(task),
+      ...lists.scopeOf(task, step.stepId, template, recorder.book),
     });
     if (!rendered.ok) return failTask(task, rendered.failure, at);
     const { stepId, attempt } = step;
     const vramShare = vramShareOf(this.options.ledger, serverId, residencyId);
-    const predictedMs = this.options.recorder.index.predictions.of(task.id, stepId);
+    const predictedMs = recorder.index.predictions.of(task.id, stepId);
     return dispatchStep(
       task,
       {
@@ -243,7 +246,7 @@ export class ScheduleCycle {
         ...secretsFor(task, template, rendered.uses),
         at,
       },
-      this.options.recorder.book.pauses,
+      recorder.book.pauses,
     );
   }
 

@@ -22,6 +22,7 @@ import type { Answers } from './answers.js';
 import { foldLease } from '#libs/event-log/state-folds.js';
 import { Conditions } from './conditions.js';
 import { Intake } from './intake.js';
+import { ItemLists } from './item-lists.js';
 import { Recorder } from './recorder.js';
 import { ScheduleDesk } from './schedule-desk.js';
 import { ScheduleCycle, type Allocator } from './schedule-cycle.js';
@@ -93,7 +94,8 @@ export class Term {
       givenUp: (taskId) => this.#closeDependents(taskId),
       changed: () => this.conditions.decide(),
     });
-    this.conditions = new Conditions(this.recorder, clock);
+    const lists = new ItemLists();
+    this.conditions = new Conditions(this.recorder, clock, lists);
     const { openTasksMax } = config;
     this.schedules = new ScheduleDesk({ recorder: this.recorder, clock, openTasksMax, logger });
     this.#intake = new Intake({
@@ -106,6 +108,7 @@ export class Term {
     this.cycle = new ScheduleCycle({
       recorder: this.recorder,
       conditions: this.conditions,
+      lists,
       ledger,
       allocator: options.allocator,
       clock,

@@ -347,6 +347,38 @@ const PLANTS: readonly Plant[] = [
     },
   ],
   [
+    'ITEMS_WRONGLY',
+    'a step that starts although its items should',
+    () =>
+      changed('tasks', 9, (record) =>
+        data({ steps: stepsWith(record, { forEach: { concurrency: 1 } }) })(record),
+      ),
+  ],
+  [
+    'ITEMS_WRONGLY',
+    'items of a step that runs once',
+    () =>
+      changed('tasks', 8, () => {
+        const { data: said, ...record } = decided('step.expanded');
+        return { ...record, data: { ...said, items: 2 } };
+      }),
+  ],
+  [
+    'ITEMS_WRONGLY',
+    'an item that starts before it was said how many there are',
+    () => {
+      const found = changed('tasks', 9, (record) =>
+        data({ steps: stepsWith(record, { forEach: { concurrency: 1 } }) })(record),
+      );
+      found.tasks = written(
+        found.tasks.map((record) =>
+          record.seq === 10 ? data({ stepId: `${String(record.data['stepId'])}[7]` })(record) : record,
+        ),
+      );
+      return found;
+    },
+  ],
+  [
     'ABANDONED_WRONGLY',
     'a task that goes on without a step that must not fail',
     () => changed('tasks', 24, (record) => ({ ...failed(BROKEN)(record), type: 'step.abandoned' })),

@@ -56,6 +56,7 @@ export const outcomesOf = (event: TaskEvent): readonly AttemptOutcome[] => {
     case 'step.dispatched':
     case 'step.admitted':
     case 'step.skipped':
+    case 'step.expanded':
     case 'task.cancel-requested':
       return [];
   }

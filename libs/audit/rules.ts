@@ -42,6 +42,10 @@ export const RULES = {
     promise: 2,
     says: 'It was decided whether a step runs that has no condition, was decided about before, or needs something that was not over.',
   },
+  ITEMS_WRONGLY: {
+    promise: 2,
+    says: 'Items of a step began before it was said how many there are, twice, more at once than may be, or one that is not in the list.',
+  },
   ABANDONED_WRONGLY: {
     promise: 1,
     says: 'A task went on without a step that failed, and its template does not say that it may.',

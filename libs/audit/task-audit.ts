@@ -1,56 +1,31 @@
 import type { LeaseId, StepId, TaskId } from '#libs/domain/ids.js';
 import type {
-  KeptStep,
   MoveTo,
   StepDispatched,
   TaskEvent,
   TaskMoved,
   TaskSubmitted,
 } from '#libs/domain/task/events.js';
+import { itemRefOf } from '#libs/domain/task/items.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
-import type { OnFailure } from '#libs/domain/task/workflow.js';
 import type { AuditRecord } from './audit-record.js';
 import { attemptName, type Attempt } from './attempts.js';
+import { AuditedItems, NO_ITEMS } from './audited-items.js';
+import {
+  endOf,
+  neededBy,
+  unmetOf,
+  whyNotQueued,
+  type AuditedStep,
+  type AuditedTask,
+  type StepEnd,
+} from './audited-task.js';
 import type { Findings } from './findings.js';
 import { outcomesOf, type AttemptOutcome } from './outcomes.js';
 import type { RuleName } from './rules.js';
 import { wrongSecrets } from './secret-audit.js';
 
 type Place = { readonly seq: number; readonly taskId: TaskId };
-
-type AuditedTask = {
-  readonly submittedSeq: number;
-  /** `goesOn`: how the other task ended does not matter, only that it did. */
-  readonly needs: readonly { readonly taskId: TaskId; readonly goesOn: boolean }[];
-  readonly workspace: string;
-  /** Pauses that hold it back, besides that of a server. */
-  readonly scopes: readonly string[];
-  /** Nothing of it starts before; 0 where it said no time. */
-  readonly runAtMs: number;
-  /** Until when it may wait for its first attempt; null for as long as it takes. */
-  readonly expiresAtMs: number | null;
-  readonly steps: ReadonlyMap<StepId, AuditedStep>;
-  /** Someone asked it to stop, or a step of it failed for good. */
-  ending: boolean;
-};
-
-type AuditedStep = {
-  readonly needs: readonly StepId[];
-  /** Whether the task may go on without it. */
-  readonly isDispensable: boolean;
-  /** Whether it is still to be decided if it runs. */
-  isOpen: boolean;
-  attempts: number;
-  token: number;
-  over: StepEnd | null;
-  /** Lease of the attempt under way. */
-  current: LeaseId | null;
-  /** Lease of the attempt that `task.failing` ended: the end of the task names it again. */
-  blamed: LeaseId | null;
-};
-
-/** How a step ended that holds up nothing of its task any more. */
-type StepEnd = 'done' | 'skipped' | 'failed';
 
 type AuditedEvent = TaskEvent | Extract<SchedulerEvent, { readonly type: `scheduling.${string}` }>;
 
@@ -140,10 +115,11 @@ export class TaskAudit {
           ? null
           : Math.max(Date.parse(event.submittedAt), Date.parse(runAt ?? event.submittedAt)) + queueTtlMs,
       steps: new Map(
-        steps.map(({ id, needs, conditional = false, onFailure }) => {
+        steps.map(({ id, needs, conditional = false, onFailure, forEach }) => {
           const over = kept.get(id) ?? null;
           const isDispensable = onFailure === 'continue';
-          return [id, { needs, ...fresh, isDispensable, isOpen: conditional && over === null, over }];
+          const items = forEach ? new AuditedItems(forEach.concurrency) : null;
+          return [id, { needs, ...fresh, isDispensable, isOpen: conditional && over === null, over, items }];
         }),
       ),
       ending: false,
@@ -172,11 +148,12 @@ export class TaskAudit {
     const { taskId, stepId, attempt, lease } = event;
     const at = { seq, taskId };
     const what = `${attemptName(event)} of task ${taskId}`;
-    const step = task.steps.get(stepId);
+    const step = task.steps.get(stepId) ?? this.#itemStarted(task, stepId, what, at);
     if (step === undefined) {
       this.#found('NOT_SUBMITTED', at, `${what}: the task has no such step`);
       return;
     }
+    if (step.items) this.#found('ITEMS_WRONGLY', at, `${what} started, and not one of its items`);
     const missing = [
       ...unmetOf(task, step),
       ...task.needs.flatMap((need) => (this.#isMet(need) ? [] : need.taskId)),
@@ -244,7 +221,7 @@ export class TaskAudit {
     const ended = { seq: record.seq, atMs: Date.parse(record.time), unconfirmed: outcome.unconfirmed };
     this.attempts.set(attempt.leaseId, { ...attempt, ended });
     step.current = null;
-    if (outcome.succeeded) step.over = 'done';
+    if (outcome.succeeded) this.#stepOver(task, outcome.stepId, 'done');
     if (record.type === 'task.failing') step.blamed = attempt.leaseId;
   }
 
@@ -260,14 +237,61 @@ export class TaskAudit {
       : event.type === 'step.abandoned'
         ? event.step
         : undefined;
+    if (event.type === 'step.expanded') this.#expanded(task, event.stepId, event.items, at);
+    if (isCompleted && event.empty !== undefined) this.#expanded(task, event.empty, 0, at);
     const left = task.steps.get(skipped ?? '');
     if (left) left.over = 'skipped';
     const failed = task.steps.get(abandoned?.stepId ?? '');
     if (!failed) return;
-    failed.over = 'failed';
+    this.#stepOver(task, abandoned?.stepId ?? '', 'failed');
     if (failed.isDispensable) return;
     const text = `${event.type}: the task went on without step '${abandoned?.stepId}', which it may not`;
     this.#found('ABANDONED_WRONGLY', at, text);
+  }
+
+  /** An item that is over is one of its step's; the step is done with the last of them. */
+  #stepOver(task: AuditedTask, stepId: StepId, how: StepEnd): void {
+    const step = task.steps.get(stepId);
+    if (step) step.over = how;
+    const item = itemRefOf(stepId);
+    const parent = task.steps.get(item?.of ?? '');
+    if (!item || !parent?.items) return;
+    task.steps.delete(stepId);
+    if (parent.items.ended(item.index)) parent.over = 'done';
+  }
+
+  /** The step of an item that starts for the first time. */
+  #itemStarted(task: AuditedTask, stepId: StepId, what: string, at: Place): AuditedStep | undefined {
+    const item = itemRefOf(stepId);
+    const parent = task.steps.get(item?.of ?? '');
+    if (!item || !parent?.items) return undefined;
+    const why = parent.items.began(item.index);
+    if (why !== null) this.#found('ITEMS_WRONGLY', at, `${what} started, ${why}`);
+    parent.attempts = 1;
+    const fresh = { attempts: 0, token: 0, current: null, blamed: null, over: null, items: null };
+    const step = {
+      ...fresh,
+      needs: parent.needs,
+      isDispensable: parent.isDispensable,
+      isOpen: parent.isOpen,
+    };
+    task.steps.set(stepId, step);
+    return step;
+  }
+
+  #expanded(task: AuditedTask, stepId: StepId, count: number, at: Place): void {
+    const step = task.steps.get(stepId);
+    const missing = step ? unmetOf(task, step) : [];
+    missing.push(...task.needs.flatMap((need) => (this.#isMet(need) ? [] : need.taskId)));
+    const why =
+      missing.length > 0
+        ? `needs ${missing.join(', ')}`
+        : step?.isOpen
+          ? 'may not run at all'
+          : (step?.items ?? NO_ITEMS).known(count);
+    if (why !== null)
+      this.#found('ITEMS_WRONGLY', at, `it was said that step '${stepId}' has ${count} items, and it ${why}`);
+    if (step && count === 0) step.over = 'done';
   }
 
   #decided(task: AuditedTask, stepId: StepId, at: Place): void {
@@ -310,27 +334,4 @@ export class TaskAudit {
   }
 }
 
-/** Why nothing of it waited for its turn at that moment; null where something did. */
-const whyNotQueued = (task: AuditedTask, when: string): string | null => {
-  if (task.ending) return 'it was ending';
-  if (Date.parse(when) < task.runAtMs) return 'its time had not come';
-  const waits = [...task.steps.values()].some(({ over, current }) => over === null && current === null);
-  return waits ? null : 'nothing waited';
-};
-
 const isOver = (type: string): type is Over => OVER.has(type);
-
-const endOf = ({ skipped, failure }: KeptStep): StepEnd =>
-  skipped ? 'skipped' : failure === undefined ? 'done' : 'failed';
-
-/** What a step needs of its own task and is not over. */
-const unmetOf = (task: AuditedTask, { needs }: AuditedStep): StepId[] =>
-  needs.filter((id) => (task.steps.get(id)?.over ?? null) === null);
-
-const neededBy = ({ dependsOn, workflow }: TaskSubmitted): AuditedTask['needs'] => {
-  const edges = new Map<TaskId, OnFailure>(workflow?.needs.map((need) => [need.taskId, need.onFailure]));
-  return [
-    ...dependsOn.map((id) => ({ taskId: id, goesOn: edges.get(id) === 'continue' })),
-    ...(workflow?.uses ?? []).map((used) => ({ taskId: used.taskId, goesOn: true })),
-  ];
-};

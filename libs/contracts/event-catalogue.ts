@@ -48,12 +48,16 @@ export const EVENT_CATALOGUE: readonly EventEntry[] = [
   task('step.stopped', 'One of several running attempts of an ending task has stopped.'),
   task('step.admitted', 'The condition of a step is true; it may run.'),
   task('step.skipped', 'The condition of a step is false; it does not run, and its task goes on.'),
+  task(
+    'step.expanded',
+    'The items of a step are known, and how many; each is a step of its own with an id such as `x[17]` until it is over.',
+  ),
   task('step.abandoned', 'A step failed for good, and its task goes on without it.'),
   task('task.cancel-requested', 'A running task was asked to stop; its slot is not free yet.'),
   task('task.failing', 'A step failed for good while others run; they are being stopped.'),
   task(
     'task.completed',
-    'All steps are over: the result of the task, and how the last one ended: done (`step`), failed (`abandoned`) or left out (`skipped`).',
+    'All steps are over: the result of the task, and how the last one ended: done (`step`), failed (`abandoned`), left out (`skipped`) or without items (`empty`).',
   ),
   task('task.failed', 'The task is over without a result, and why.'),
   task(

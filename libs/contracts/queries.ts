@@ -27,6 +27,7 @@ export type TaskView = {
   readonly error: Failure | null;
   readonly last_error: LastError | null;
   readonly steps: readonly StepView[];
+  /** Those of items are not among them: see `ItemView`. */
   readonly attempts: readonly AttemptView[];
   readonly resource_usage: ResourceUsage;
   /** Sequence of the last event that this view includes. */
@@ -61,7 +62,46 @@ export type StepView = {
   readonly status: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'skipped' | 'kept';
   /** Only where nobody serves its step type now. */
   readonly waits_for?: string;
+  /** That of a step with items is in its items. */
   readonly output: unknown;
+  /** Null for a step that runs once, and before it is known how many items there are. */
+  readonly items: ItemCounts | null;
+};
+
+/** Items that are none of these wait. */
+export type ItemCounts = {
+  readonly total: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly running: number;
+};
+
+/** One item of a step, from when it was begun. `index` from 0. */
+export type ItemView = {
+  readonly index: number;
+  /** `pending`: it is to be tried again. */
+  readonly status: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled';
+  readonly attempts: number;
+  readonly output: unknown;
+  readonly error: Failure | null;
+  readonly started_at: string | null;
+  readonly ended_at: string | null;
+};
+
+export const ITEM_STATUSES = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const;
+
+export type ItemsRequest = {
+  readonly taskId: string;
+  readonly stepId: string;
+  readonly status?: ItemView['status'];
+  readonly page: Pick<PageRequest, 'size' | 'after'>;
+};
+
+/** In the order of the list. */
+export type ItemPage = {
+  readonly counts: ItemCounts;
+  readonly items: readonly ItemView[];
+  readonly next: string | null;
 };
 
 export type AttemptView = {
@@ -100,6 +140,7 @@ export type QueryRequest = { readonly atLeastSeq?: number } & (
     }
   | { readonly kind: 'status-counts'; readonly filter: TaskFilter }
   | { readonly kind: 'leases'; readonly taskId: string }
+  | ({ readonly kind: 'items' } & ItemsRequest)
 );
 
 export type TaskFilter = {

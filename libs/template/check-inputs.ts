@@ -15,7 +15,12 @@ import type { Path, YamlSource } from './yaml-source.js';
 type Declared = Readonly<Record<string, ParameterSpec>>;
 
 /** Steps that an expression may read; `own`: the one in which it stands. */
-type Readable = { readonly steps: ReadonlySet<string>; readonly own?: string };
+type Readable = {
+  readonly steps: ReadonlySet<string>;
+  readonly own?: string;
+  /** Whether there is an item to read. */
+  readonly ofItem?: boolean;
+};
 
 /** Checks of `with` and `output`: what their expressions read, and whether their literals fit the step type. */
 export class InputChecks {
@@ -31,12 +36,13 @@ export class InputChecks {
   ) {}
 
   step({ step, path, ancestors }: CheckedStep): void {
-    const { with: input, when } = step;
+    const { with: input, when, foreach } = step;
     const scope: Readable = { steps: ancestors, own: step.id };
     if (when !== undefined) this.#condition([...path, 'when'], when, scope);
+    if (foreach !== undefined) this.#list([...path, 'foreach'], foreach, scope);
     const at: Path = [...path, 'with'];
     const stepType = stepTypeOf(step);
-    const places = this.#expressions(at, input, scope, stepType);
+    const places = this.#expressions(at, input, { ...scope, ofItem: foreach !== undefined }, stepType);
     if (stepType === undefined) return;
     for (const { path: deeper, message } of plainSecrets(input, places, stepType))
       this.source.problem([...at, ...deeper], message);
@@ -80,6 +86,16 @@ export class InputChecks {
       );
   }
 
+  /** Text around an expression makes text of it, which is no list. */
+  #list(at: Path, foreach: unknown, readable: Readable): void {
+    const [place] = this.#expressions(at, foreach, readable);
+    if (place && place.path.length === 0 && !isWhole(place.expression.source))
+      this.source.problem(
+        at,
+        `${shown(foreach)} gives text; expected one {{ expression }} that gives a list and nothing around it`,
+      );
+  }
+
   #expressions(
     at: Path,
     value: unknown,
@@ -104,12 +120,14 @@ export class InputChecks {
   }
 
   /** What is wrong with a name that an expression reads; null for nothing. */
-  #reference([root, name, ...fields]: Reference, { steps, own }: Readable): string | null {
+  #reference(reference: Reference, { steps, own, ofItem }: Readable): string | null {
+    const [root, name, ...fields] = reference;
+    if (ofItem === true && isOfItem(reference)) return null;
     if (root === 'parameters') return this.#parameter(name);
     // Where they may stand depends on the type of the step.
     if (root === 'secrets') return null;
     if (root !== 'steps')
-      return `there is no such name${didYouMean(root, ROOTS)}; accepted: parameters.<name>, steps.<id>.output, steps.<id>.status, steps.<id>.error`;
+      return `there is no such name${didYouMean(root, ROOTS)}; accepted: parameters.<name>, steps.<id>.output, steps.<id>.status, steps.<id>.error${isOfItem(reference) ? ', and item and index under `with` of a step with foreach' : ''}`;
     const names = [...steps];
     if (name === undefined || name === null || !this.stepIds.includes(name))
       return `there is no such step${didYouMean(name, names)}; accepted: ${names.join(', ') || 'none here'}`;
@@ -172,7 +190,7 @@ export class InputChecks {
   /** Where a step can run is decided when the task is submitted, so it must follow from the parameters. */
   #placement(at: Path, places: readonly ExpressionPlace[]): void {
     for (const { path, expression } of places) {
-      const late = expression.references.find(([root]) => root === 'steps');
+      const late = expression.references.find((reference) => reference[0] === 'steps' || isOfItem(reference));
       if (!decidesPlacement(path) || late === undefined) continue;
       const message = `${referenceText(late)}: the model and its runner options decide where the step runs; accepted: parameters.<name> or a literal`;
       this.source.problem([...at, ...path], message);
@@ -193,6 +211,9 @@ const fieldProblem = (step: string, [field, deeper]: Reference): string | null =
 /** Whether this place in the input of a model step is its model or an option by which loaded models differ. */
 export const decidesPlacement = ([field, option]: readonly string[]): boolean =>
   field === 'model' || (field === 'options' && (option === undefined || RUNNER_OPTION_NAMES.has(option)));
+
+/** Whether it reads the item that a step with `foreach` runs for. */
+export const isOfItem = ([root]: Reference): boolean => root === 'item' || root === 'index';
 
 const checks = new Map<string, SchemaCheck>();
 

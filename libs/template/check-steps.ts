@@ -3,7 +3,7 @@ import { isPluginType, PLUGIN_TYPE_ACCEPTED } from '#libs/domain/plugin-type.js'
 import { shown } from './describe-schema.js';
 import { hasExpression } from './expression.js';
 import { FieldChecks, type Mapping } from './field-checks.js';
-import { RETRY_DEFAULT, RETRY_LIMITS, STEP_TIME_LIMITS, TEMPLATE_LIMITS } from './limits.js';
+import { FOREACH_LIMITS, RETRY_DEFAULT, RETRY_LIMITS, STEP_TIME_LIMITS, TEMPLATE_LIMITS } from './limits.js';
 import { didYouMean } from './suggest.js';
 import { STEP_TYPES } from './step-types.js';
 import { RETRY_ON_ACCEPTED, retryCodesOf, whyNotRetried } from '#libs/domain/retry-classes.js';
@@ -15,6 +15,8 @@ const STEP_KEYS = [
   'type',
   'needs',
   'when',
+  'foreach',
+  'concurrency',
   'retry',
   'on_failure',
   'timeout',
@@ -97,6 +99,7 @@ const oneStep = (
     needs: (list ?? []) as readonly string[],
     retry,
     ...(when === null ? {} : { when }),
+    ...foreachOf(path, fields, source, check),
     ...(goesOn ? { on_failure: 'continue' } : {}),
     ...timesOf(path, fields, source, check),
     ...pluginFields({ path, type: String(type), fields }, source, check),
@@ -147,6 +150,34 @@ const pluginFields = (
   return {
     ...(slot === 'model' ? { slot } : {}),
     ...(waits || typeof limit !== 'string' ? {} : { plugin_missing: limit }),
+  };
+};
+
+const FOREACH_ACCEPTED = `a list, or one expression in quotes that gives one, such as "{{ parameters.urls }}"`;
+
+/** What the expression reads is checked with those of the input. */
+const foreachOf = (
+  path: Path,
+  { foreach, concurrency }: Mapping,
+  source: YamlSource,
+  check: FieldChecks,
+): Pick<TemplateStep, 'foreach' | 'concurrency'> => {
+  if (foreach === undefined) {
+    if (concurrency !== undefined)
+      source.problem([...path, 'concurrency'], 'says how many items run at once, and there is no foreach');
+    return {};
+  }
+  if (!Array.isArray(foreach) && !(typeof foreach === 'string' && hasExpression(foreach)))
+    source.problem([...path, 'foreach'], `${shown(foreach)} is not accepted; expected ${FOREACH_ACCEPTED}`);
+  if (Array.isArray(foreach) && foreach.length > FOREACH_LIMITS.items)
+    source.problem(
+      [...path, 'foreach'],
+      `there are ${foreach.length} items; accepted: up to ${FOREACH_LIMITS.items}`,
+    );
+  const { concurrency: most, concurrencyDefault } = FOREACH_LIMITS;
+  return {
+    foreach,
+    concurrency: check.integer([...path, 'concurrency'], concurrency, 1, most, concurrencyDefault),
   };
 };
 

@@ -76,7 +76,7 @@ const wrong: readonly {
     at: [5, 5],
     says: [
       /steps\[0\]\.wiht/,
-      /id, type, needs, when, retry, on_failure, timeout, no_progress, slot, plugin_missing, with/,
+      /id, type, needs, when, foreach, concurrency, retry, on_failure, timeout, no_progress, slot, plugin_missing, with/,
     ],
   },
   {

@@ -58,6 +58,9 @@ export type TemplateStep = {
   };
   /** One expression; the step is left out where it is false or null when all that it needs is over. */
   readonly when?: string;
+  /** A list, or one expression that gives one: the step runs once for each of its items, `concurrency` of them at once. */
+  readonly foreach?: unknown;
+  readonly concurrency?: number;
   /** Absent: the task fails when the step has failed for good. */
   readonly on_failure?: 'continue';
   /** Durations as the author wrote them: the longest that one attempt may take, and that nothing may be heard of it. */

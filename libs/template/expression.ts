@@ -51,6 +51,9 @@ export type Scope = {
   readonly steps: StepOutcomes;
   /** Other tasks of the workflow, for its parameters only. */
   readonly tasks?: TasksScope;
+  /** What a step with `foreach` runs for, and its place from 0. */
+  readonly item?: unknown;
+  readonly index?: number;
 };
 
 /** How tasks ended; `result` is null for one that did not complete. */

@@ -28,6 +28,8 @@ export const NUM_CTX_DEFAULT = 4096;
 
 /** Retries unless the step says otherwise: two more tries, the first after a second. */
 export const RETRY_DEFAULT = { attempts_max: 3, backoff_ms: 1000 } as const;
+/** Steps with `foreach`: more items than this are a data set, and more at once than slots of one machine only wait. */
+export const FOREACH_LIMITS = { items: 10_000, concurrency: 100, concurrencyDefault: 8 } as const;
 /** Shorter ones are mistakes; a week is longer than anything that is waited for. */
 export const STEP_TIME_LIMITS = { minMs: 100, maxMs: 7 * 86_400_000 } as const;
 export const RETRY_LIMITS = { attemptsMax: 20, backoffMs: 60_000 } as const;

@@ -4,7 +4,10 @@ import type { ModelProfile, RunnerOptions } from '#libs/domain/gpu/profile.js';
 import { retryCodesOf } from '#libs/domain/retry-classes.js';
 import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
+import { isOfItem } from './check-inputs.js';
 import type { CompiledTemplate } from './compiled-template.js';
+import { listItems, type ListedItems } from './foreach.js';
+import { FOREACH_LIMITS } from './limits.js';
 import { preparedTemplate, type PreparedStep } from './prepared-template.js';
 import { readsOneOf } from './late-parameters.js';
 import { renderPrepared, type RenderedStep } from './render.js';
@@ -38,12 +41,16 @@ export const planSteps = (
   for (const prepared of preparedTemplate(template).steps.values()) {
     const requirement = requirementOf(template, prepared, { parameters, late }, defaults);
     if ('failure' in requirement) return { ok: false, failure: requirement.failure };
+    const listed = earlyItems(template, prepared, { parameters, late });
+    if (!listed.ok) return listed;
     const {
       id,
       type,
       needs,
       retry,
       when,
+      foreach,
+      concurrency = FOREACH_LIMITS.concurrencyDefault,
       on_failure: onFailure,
       timeout,
       no_progress: silence,
@@ -60,6 +67,7 @@ export const planSteps = (
         ...(retry.on === undefined ? {} : { on: codesOf(retry.on) }),
       },
       ...(when === undefined ? {} : { conditional: true }),
+      ...(foreach === undefined ? {} : { forEach: { concurrency } }),
       ...(onFailure === undefined ? {} : { onFailure }),
       ...timesOf({ timeoutMs: timeout, noProgressMs: silence }),
       ...(missing === undefined ? {} : { workerWaitMs: workerWaitMsOf(missing) }),
@@ -73,6 +81,18 @@ const WORKER_LOOK_MS = 10_000;
 
 const workerWaitMsOf = (missing: string): number =>
   Math.max(WORKER_LOOK_MS, Math.round(durationMsOf(missing) ?? 0));
+
+/** A list that is known now is judged now, unless it may never be needed. */
+const earlyItems = (
+  template: CompiledTemplate,
+  { step, foreach }: PreparedStep,
+  { parameters, late }: Given,
+) =>
+  foreach === null || step.when !== undefined || readsSteps(foreach) || readsLate(foreach, late)
+    ? NO_ITEMS
+    : listItems(template, step.id, { parameters, steps: {} });
+
+const NO_ITEMS: ListedItems = { ok: true, items: [] };
 
 /** Those that are there; they were checked when the template was compiled. */
 const timesOf = (
@@ -150,8 +170,11 @@ const withoutLate = (tree: ValueTree, late: ReadonlySet<string>): ValueTree =>
       }
     : tree;
 
+/** Whether it reads what is not known before the step is to run: other steps, or its items. */
 const readsSteps = (tree: ValueTree): boolean =>
-  expressionsOf(tree).some(({ expression }) => expression.references.some(([root]) => root === 'steps'));
+  expressionsOf(tree).some(({ expression }) =>
+    expression.references.some((reference) => reference[0] === 'steps' || isOfItem(reference)),
+  );
 
 const readsLate = (tree: ValueTree, late: ReadonlySet<string>): boolean =>
   late.size > 0 &&

@@ -1,5 +1,5 @@
 import type { CompiledTemplate, OutputSpec, TemplateStep } from './compiled-template.js';
-import { checkOf } from './check-inputs.js';
+import { checkOf, isOfItem } from './check-inputs.js';
 import { parseExpression, type Expression } from './expression.js';
 import { parameterSchema } from './parameters-schema.js';
 import { schemaCheck, type SchemaCheck } from './schema-check.js';
@@ -30,9 +30,11 @@ export type PreparedStep = {
   readonly type: StepType | null;
   /** Whether the step runs; null for one that always does. */
   readonly condition: Expression | null;
+  /** What its items are; null for a step that runs once. */
+  readonly foreach: ValueTree | null;
   readonly input: ValueTree;
   readonly check: SchemaCheck | null;
-  /** Nothing of the input depends on another step, so it can be judged when the task is submitted. */
+  /** Nothing of the input depends on another step or on an item, so it can be judged when the task is submitted. */
   readonly earlyInput: boolean;
 };
 
@@ -77,10 +79,11 @@ const preparedStep = (step: TemplateStep): PreparedStep => {
     step,
     type,
     condition: step.when === undefined ? null : parseExpression(step.when),
+    foreach: step.foreach === undefined ? null : valueTree(step.foreach, refuse),
     input,
     check: type && checkOf(type),
     earlyInput: expressionsOf(input).every(({ expression }) =>
-      expression.references.every(([root]) => root !== 'steps'),
+      expression.references.every((reference) => reference[0] !== 'steps' && !isOfItem(reference)),
     ),
   };
 };

@@ -1,15 +1,18 @@
 import type { Failure } from '#libs/domain/errors.js';
+import { itemRefOf, ITEMS_BYTES_MAX, type ItemsOutput } from '#libs/domain/task/items.js';
 import type { SecretUse } from '#libs/domain/task/step-secrets.js';
 import type { CompiledTemplate, ValueProblem } from './compiled-template.js';
 import { ExpressionError } from './expression-error.js';
-import type { Scope } from './expression.js';
+import type { Expression, Scope } from './expression.js';
 import { TEMPLATE_LIMITS } from './limits.js';
-import { preparedTemplate, type PreparedStep } from './prepared-template.js';
+import { preparedTemplate, type PreparedStep, type PreparedTemplate } from './prepared-template.js';
 import { pathText, problemAt, type SchemaProblem } from './schema-check.js';
 import { expressionsOf, fill, FillError, type ValueTree } from './value-tree.js';
 
 /** What expressions can read: the parameters of the task, and how its steps ended that are over. */
 export type RenderContext = Scope;
+
+type NotRendered = { readonly ok: false; readonly failure: Failure };
 
 export type RenderedStep =
   | {
@@ -24,13 +27,13 @@ export type RenderedResult =
   | { readonly ok: true; readonly result: unknown }
   | { readonly ok: false; readonly failure: Failure };
 
-/** Fills in the input of one step and checks it. Called for every dispatch: a constant input costs a look-up. */
+/** Fills in the input of one step, or of an item of it, and checks it. Called for every dispatch: a constant input costs a look-up. */
 export const renderStep = (
   template: CompiledTemplate,
   stepId: string,
   context: RenderContext,
 ): RenderedStep => {
-  const step = preparedTemplate(template).steps.get(stepId);
+  const step = preparedTemplate(template).steps.get(itemRefOf(stepId)?.of ?? stepId);
   if (step === undefined) return failed('STEP_INPUT_INVALID', noSuchStep(template, stepId));
   const { type, check } = step;
   if (type === null || check === null) {
@@ -55,6 +58,8 @@ export const decideCondition = (
   const { steps, notGiven } = preparedTemplate(template);
   const condition = steps.get(stepId)?.condition;
   if (!condition?.holds) return { ok: true, holds: true };
+  const tooLarge = itemsTooLarge(template, `steps.${stepId}.when`, [condition], context);
+  if (tooLarge) return tooLarge;
   try {
     return { ok: true, holds: condition.holds(withMissing(notGiven, context)) };
   } catch (error) {
@@ -73,6 +78,10 @@ export const renderResult = (template: CompiledTemplate, context: RenderContext)
   if (template.output === null && template.outputs === undefined) {
     const last = template.steps.findLast(({ id }) => context.steps[id]?.status === 'completed');
     return { ok: true, result: (last && context.steps[last.id]?.output) ?? null };
+  }
+  for (const [at, tree] of [['output', output] as const, ...treesOf(outputs)]) {
+    const tooMuch = itemsTooLarge(template, at, expressionsIn(tree), context);
+    if (tooMuch) return tooMuch;
   }
   const scope = withMissing(notGiven, context);
   let place = 'output';
@@ -95,6 +104,9 @@ export const renderResult = (template: CompiledTemplate, context: RenderContext)
   }
 };
 
+const treesOf = (outputs: PreparedTemplate['outputs']): readonly (readonly [string, ValueTree])[] =>
+  [...outputs].map(([name, { value }]) => [`outputs.${name}`, value]);
+
 const outputsChecked = (template: CompiledTemplate, result: unknown): RenderedResult => {
   const problems = [...preparedTemplate(template).outputs].flatMap(([name, { check, isRequired }]) => {
     const value = (result as Readonly<Record<string, unknown>>)[name];
@@ -109,6 +121,23 @@ const outputsChecked = (template: CompiledTemplate, result: unknown): RenderedRe
   });
 };
 
+/** What a step runs for; that it is a list is for the caller to see. */
+export const renderForeach = (
+  template: CompiledTemplate,
+  stepId: string,
+  tree: ValueTree,
+  context: RenderContext,
+): { readonly ok: true; readonly value: unknown } | NotRendered => {
+  const base = `steps.${stepId}.foreach`;
+  const tooLarge = itemsTooLarge(template, base, expressionsIn(tree), context);
+  if (tooLarge) return tooLarge;
+  try {
+    return { ok: true, value: fill(tree, withMissing(preparedTemplate(template).notGiven, context)) };
+  } catch (error) {
+    return failed('TEMPLATE_RENDER_FAILED', fillMessage(template.name, base, error));
+  }
+};
+
 export const renderPrepared = (
   template: CompiledTemplate,
   step: PreparedStep,
@@ -118,6 +147,8 @@ export const renderPrepared = (
   // A constant input was checked when the template was compiled.
   if (step.input.kind === 'constant')
     return { ok: true, input: step.input.value as Readonly<Record<string, unknown>>, uses: [] };
+  const tooMuch = itemsTooLarge(template, `steps.${id}.with`, expressionsIn(step.input), context);
+  if (tooMuch) return tooMuch;
   let input: unknown;
   const uses: SecretUse[] = [];
   try {
@@ -130,6 +161,33 @@ export const renderPrepared = (
   const problems = step.check?.(input) ?? [];
   if (problems.length === 0) return { ok: true, input: input as Readonly<Record<string, unknown>>, uses };
   return inputInvalid(template, step, problems);
+};
+
+const expressionsIn = (tree: ValueTree): readonly Expression[] =>
+  expressionsOf(tree).map(({ expression }) => expression);
+
+/** Where an expression reads the items of a step that gave more than is kept for that: an error of its own, and not a name that is unknown. */
+const itemsTooLarge = (
+  { name, steps }: CompiledTemplate,
+  place: string,
+  expressions: readonly Expression[],
+  context: RenderContext,
+): NotRendered | null => {
+  for (const { references, source } of expressions) {
+    for (const [root, id, field, deeper] of references) {
+      if (root !== 'steps' || field !== 'output' || (deeper !== 'items' && deeper !== null)) continue;
+      const { output, status } = context.steps[id ?? ''] ?? { status: 'skipped', output: null };
+      const isList = steps.find((step) => step.id === id)?.foreach !== undefined;
+      if (!isList || status !== 'completed' || 'items' in (output as ItemsOutput)) continue;
+      const { bytes, total } = output as ItemsOutput;
+      return failed(
+        'OUTPUT_TOO_LARGE',
+        `template '${name}', ${place}: the ${total} items of step '${id}' have ${bytes} bytes together in '${source.slice(0, 160)}'; up to ${ITEMS_BYTES_MAX} can be read by expressions`,
+        { bytes, maxBytes: ITEMS_BYTES_MAX },
+      );
+    }
+  }
+  return null;
 };
 
 const inputInvalid = (
@@ -187,7 +245,7 @@ export const withMissing = (
   notGiven: Readonly<Record<string, null>>,
   context: RenderContext,
 ): RenderContext => ({
-  steps: context.steps,
+  ...context,
   parameters: { ...notGiven, ...context.parameters },
 });
 
@@ -206,7 +264,7 @@ const failed = (
   code: Failure['code'],
   message: string,
   details?: Readonly<Record<string, unknown>>,
-): { readonly ok: false; readonly failure: Failure } => ({
+): NotRendered => ({
   ok: false,
   failure: { code, message, ...(details === undefined ? {} : { details }) },
 });

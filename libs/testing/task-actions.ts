@@ -28,6 +28,12 @@ export const SHAPES: readonly (readonly StepSpec[])[] = [
     stepSpec('c', { onFailure: 'continue' }),
     stepSpec('d', { needs: ['b', 'c'], conditional: true }),
   ],
+  [stepSpec('a', { forEach: { concurrency: 2 }, retry: { attemptsMax: 2, backoffMs: 100 } })],
+  [
+    stepSpec('a'),
+    stepSpec('b', { needs: ['a'], forEach: { concurrency: 2 }, conditional: true, onFailure: 'continue' }),
+    stepSpec('c', { needs: ['b'] }),
+  ],
 ];
 export const OUTCOMES: readonly Outcome[] = [
   { kind: 'completed', output: { text: 'done' } },
@@ -38,6 +44,10 @@ export const OUTCOMES: readonly Outcome[] = [
   { kind: 'cancelled', confirmed: false },
 ];
 export const STEP_IDS = ['a', 'b', 'c', 'd'] as const;
+export const ITEM_COUNTS = [3, 2, 1, 0] as const;
+/** Items of the steps that have some in a shape: no submission has more of them. */
+const ITEM_IDS = ['b[0]', 'b[1]', 'b[2]', 'a[0]', 'a[1]', 'a[2]'] as const;
+export const STEPS_AND_ITEMS = [...STEP_IDS, ...ITEM_IDS] as const;
 
 const single = fc.integer({ min: 0, max: 4 }).map((n) => `t${n}`);
 const inWorkflow = fc.tuple(fc.nat(1), fc.nat(3)).map(([w, n]) => `w${w}-${n}`);
@@ -65,6 +75,7 @@ const anything = fc.oneof(
       dependsOn: fc.uniqueArray(single, { maxLength: 2 }),
       /** Steps whose condition is false. */
       skip: fc.subarray([...STEP_IDS]),
+      items: fc.constantFrom(...ITEM_COUNTS),
       key: fc.option(fc.constantFrom('k1', 'k2')),
       // Facts are a second apart here, so that some expire and some start before.
       ttlMs: fc.constantFrom(null, null, null, 2_000, 6_000),
@@ -87,7 +98,11 @@ const anything = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('dispatch' as const),
       task,
-      step: fc.constantFrom(...STEP_IDS, 'all' as const),
+      step: fc.oneof(
+        { weight: 3, arbitrary: fc.constantFrom(...STEP_IDS) },
+        { weight: 1, arbitrary: fc.constantFrom(...ITEM_IDS) },
+        { weight: 2, arbitrary: fc.constant('all' as const) },
+      ),
       // Mostly the attempt that is due; else one that was made, or is not due yet.
       attemptOff: fc.constantFrom(0, 0, 0, 0, -1, 1),
     }),

@@ -123,6 +123,10 @@ type Teller = {
 const A = [stepSpec('a')];
 const A_THEN_B = [stepSpec('a'), stepSpec('b', { needs: ['a'] })];
 const A_OR_B = [stepSpec('a', { onFailure: 'continue' }), stepSpec('b', { needs: ['a'], conditional: true })];
+const EACH_A_THEN_B = [
+  stepSpec('a', { forEach: { concurrency: 2 }, onFailure: 'continue' }),
+  stepSpec('b', { needs: ['a'] }),
+];
 const A_AND_B = [stepSpec('a'), stepSpec('b')];
 const A_B_AND_C = [stepSpec('a'), stepSpec('b'), stepSpec('c')];
 const BUSY = { code: 'SERVER_BUSY', message: "gpu1 is 'busy'" } as const;
@@ -245,5 +249,24 @@ const TELLINGS: readonly ((teller: Teller) => readonly TaskEvent[])[] = [
   (t) => [
     t.opening([stepSpec('a', { conditional: true }), ...A_AND_B.slice(1)]),
     { type: 'step.skipped', taskId: t.taskId, stepId: 'a', at: t.at },
+  ],
+  (t) => [
+    t.opening(EACH_A_THEN_B),
+    { type: 'step.expanded', taskId: t.taskId, stepId: 'a', items: 3, at: t.at },
+    t.dispatch('a[1]'),
+    t.dispatch('a[0]'),
+    { type: 'step.completed', taskId: t.taskId, step: succeeded(t, 'a[1]') },
+    { type: 'step.abandoned', taskId: t.taskId, step: failed(t, 'a[0]') },
+    t.dispatch('a[2]'),
+    { type: 'step.completed', taskId: t.taskId, step: succeeded(t, 'a[2]') },
+    t.dispatch('b'),
+    completed(t, 'b'),
+  ],
+  (t) => [
+    t.opening(EACH_A_THEN_B),
+    { type: 'step.expanded', taskId: t.taskId, stepId: 'a', items: 3, at: t.at },
+    t.dispatch('a[1]'),
+    { type: 'step.completed', taskId: t.taskId, step: succeeded(t, 'a[1]') },
+    t.dispatch('a[2]'),
   ],
 ];

@@ -19,6 +19,7 @@ import { neededOutside, needsMet } from '#libs/domain/task/needs.js';
 import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
 import type { PauseScope } from '#libs/domain/task/pauses.js';
 import { decideStep } from '#libs/domain/task/conditions.js';
+import { expandStep } from '#libs/domain/task/expand-step.js';
 import { stepsOver, stepsToKeep } from '#libs/domain/task/kept-steps.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
 import { expireTask, plainPlaceOf } from '#libs/domain/task/queue-time.js';
@@ -30,7 +31,7 @@ import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/do
 import { submitWorkflow } from '#libs/domain/task/decide-workflow.js';
 import { later, submission, templateRegistered, workflowOf } from './builders.js';
 import { actOnSchedules } from './schedule-actions.js';
-import { SHAPES, STEP_IDS, type TaskAction } from './task-actions.js';
+import { SHAPES, STEP_IDS, STEPS_AND_ITEMS, type TaskAction } from './task-actions.js';
 
 /** Tasks that may be open at once: few enough for a full queue, enough for a workflow beside other tasks. */
 export const OPEN_MAX = 8;
@@ -42,8 +43,10 @@ const made =
   () => ({ ok: true, result: { result: taskId } });
 
 /** The attempt that is due, or the one that was made last. */
-const nextOf = (progress: Exclude<Progress, { readonly status: 'skipped' }>): number =>
-  progress.status === 'pending' ? progress.attempts + 1 : progress.attempt;
+const nextOf = (progress: Progress | undefined): number => {
+  if (progress === undefined || progress.status === 'skipped' || progress.status === 'each') return 1;
+  return progress.status === 'pending' ? progress.attempts + 1 : progress.attempt;
+};
 
 /** The shell around the deciders, without its streams: it keeps the log and folds what it appends. */
 export class TaskWorld {
@@ -82,14 +85,18 @@ export class TaskWorld {
     }
   }
 
-  /** As the scheduler does at once: what the parameter `skip` names is left out. */
+  /** As the scheduler does at once: what the parameter `skip` names is left out, and `items` says how many a step has. */
   #decideSteps(taskId: string): void {
     for (const stepId of STEP_IDS) {
       const open = this.book.open.get(taskId);
       if (!open || !needsMet(open, this.book.closed)) return;
-      const { skip = [] } = open.parameters as { readonly skip?: readonly string[] };
+      const { skip = [], items = 0 } = open.parameters as {
+        readonly skip?: readonly string[];
+        items?: number;
+      };
       const given = { at: this.#at, result: made(taskId) };
       this.append(decideStep(open, { stepId, holds: !skip.includes(stepId) }, given));
+      this.append(expandStep(this.book.open.get(taskId), { stepId, items }, given));
     }
   }
 
@@ -110,8 +117,7 @@ export class TaskWorld {
     const open = this.book.open.get(taskId);
     if (!open || !needsMet(open, this.book.closed)) return [];
     const progress = open.steps.find(({ spec }) => spec.id === stepId)?.progress;
-    const due = progress === undefined || progress.status === 'skipped' ? 1 : nextOf(progress);
-    const attempt = due + attemptOff;
+    const attempt = nextOf(progress) + attemptOff;
     this.#leases += 1;
     const lease = { leaseId: `lease-${this.#leases}`, token: 1000 + this.#leases, serverId: 'gpu1' };
     const at = this.#at;
@@ -175,7 +181,7 @@ export class TaskWorld {
   }
 
   #work(taskId: string, outcome: Outcome): void {
-    for (const stepId of STEP_IDS) {
+    for (const stepId of STEPS_AND_ITEMS) {
       const [begun] = this.dispatch(taskId, stepId);
       const attempt = this.attempts.at(-1);
       if (begun && attempt) this.report(attempt, outcome);
@@ -200,7 +206,7 @@ export class TaskWorld {
       submission({
         taskId: action.task,
         steps: SHAPES[action.shape] ?? [],
-        parameters: { skip: action.skip },
+        parameters: { skip: action.skip, items: action.items },
         dependsOn: action.dependsOn,
         submittedAt: this.#at,
         ...(action.ttlMs === null ? {} : { queueTtlMs: action.ttlMs }),
@@ -235,7 +241,7 @@ export class TaskWorld {
         this.rerun(action.task, action.again, action.from);
         return;
       case 'dispatch':
-        for (const stepId of action.step === 'all' ? STEP_IDS : [action.step]) {
+        for (const stepId of action.step === 'all' ? STEPS_AND_ITEMS : [action.step]) {
           this.dispatch(action.task, stepId, action.attemptOff);
         }
         return;

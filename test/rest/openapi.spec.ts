@@ -49,6 +49,7 @@ describe('the OpenAPI document', () => {
       'GET /api/v1/tasks/{id}',
       'GET /api/v1/tasks/{id}/events',
       'GET /api/v1/tasks/{id}/explain',
+      'GET /api/v1/tasks/{id}/steps/{step}/items',
       'GET /api/v1/tasks/{id}/stream',
       'GET /api/v1/templates',
       'GET /api/v1/templates/{name}',

@@ -35,7 +35,7 @@ export const explanations = {
   StepExplanation: exactly({
     id: text,
     model: orNull(text),
-    state: { type: 'string', enum: ['waiting', 'running', 'done', 'stopped', 'skipped', 'failed'] },
+    state: { type: 'string', enum: ['waiting', 'running', 'done', 'stopped', 'skipped', 'failed', 'each'] },
     text: { ...text, description: 'What follows "Step \'x\'" in a sentence.' },
     waits_for: orNull(
       waitOf(

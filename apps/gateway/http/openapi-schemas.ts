@@ -1,4 +1,4 @@
-import { TASK_STATUSES } from '#libs/contracts/queries.js';
+import { ITEM_STATUSES, TASK_STATUSES } from '#libs/contracts/queries.js';
 import {
   anything,
   code,
@@ -117,10 +117,26 @@ const tasks = {
           '`skipped`: its condition was false. `kept`: as it ended in the task that this one repeats.',
       },
       waits_for: { ...text, description: 'Only where nobody serves its step type now.' },
-      output: anything,
+      output: { ...anything, description: 'That of a step with items is in its items.' },
+      items: orNull(ref('ItemCounts')),
     },
     ['waits_for'],
   ),
+  ItemCounts: exactly({ total: count, completed: count, failed: count, running: count }),
+  Item: exactly({
+    index: count,
+    status: {
+      type: 'string',
+      enum: [...ITEM_STATUSES],
+      description: '`pending`: it is to be tried again.',
+    },
+    attempts: count,
+    output: anything,
+    error: orNull(ref('Failure')),
+    started_at: orNull(time),
+    ended_at: orNull(time),
+  }),
+  ItemPage: exactly({ counts: ref('ItemCounts'), items: listOf('Item'), next: orNull(text) }),
   Attempt: exactly({
     step_id: text,
     attempt: count,

@@ -33,6 +33,17 @@ export const scheduleIdOf = (id: string): string => {
   ]);
 };
 
+/** As templates name their steps. */
+const STEP_ID = /^[a-z][a-z0-9_-]{0,62}$/;
+
+export const stepIdOf = (id: string): string => {
+  if (STEP_ID.test(id)) return id;
+  const accepted = 'a lower-case letter, then up to 62 lower-case letters, digits, _ and -';
+  throw new ApiError('VALIDATION_FAILED', `Step id '${String(shown(id))}' is not one; ids are ${accepted}.`, [
+    { path: 'step', value: shown(id), message: 'is not a step id', accepted },
+  ]);
+};
+
 export const idempotencyKeyOf = (key: string | undefined): string | undefined => {
   if (key === undefined || IDEMPOTENCY_KEY.test(key)) return key;
   const accepted = '1 to 255 printable characters without spaces';

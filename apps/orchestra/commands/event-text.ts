@@ -57,10 +57,13 @@ const detailOf = (event: TaskEvent | SchedulerEvent): string => {
       return successText(event.step);
     case 'task.completed':
       if (event.step) return successText(event.step);
-      return event.abandoned ? `without ${failureText(event.abandoned)}` : `${event.skipped} left out`;
+      if (event.abandoned) return `without ${failureText(event.abandoned)}`;
+      return event.skipped === undefined ? `${event.empty}: no items` : `${event.skipped} left out`;
     case 'step.admitted':
     case 'step.skipped':
       return event.stepId;
+    case 'step.expanded':
+      return `${event.stepId}: ${event.items} items`;
     case 'step.abandoned':
       return `${failureText(event.step)}; the task goes on`;
     case 'step.failed':

@@ -82,6 +82,24 @@ export const TaskStep = defineEntity({
     needs: p.text(),
     status: p.text(),
     output: p.text().nullable(),
+    items: p.text().nullable(),
+  },
+});
+
+/** One item of a step that runs for each of a list, once it was begun. */
+export const TaskItem = defineEntity({
+  name: 'TaskItem',
+  tableName: 'task_item',
+  properties: {
+    taskSeq: p.bigint('number').primary(),
+    position: p.integer().primary(),
+    itemIndex: p.integer().primary(),
+    status: p.text(),
+    attempts: p.integer(),
+    output: p.text().nullable(),
+    error: p.text().nullable(),
+    startedAt: p.text().nullable(),
+    endedAt: p.text().nullable(),
   },
 });
 
@@ -171,6 +189,7 @@ export const ENTITIES = [
   Workflow,
   TaskLabel,
   TaskStep,
+  TaskItem,
   Attempt,
   TaskCount,
   Lease,
@@ -180,5 +199,6 @@ export const ENTITIES = [
 
 export type WorkflowRow = InferEntity<typeof Workflow>;
 export type TaskRow = InferEntity<typeof Task>;
+export type TaskItemRow = InferEntity<typeof TaskItem>;
 export type TaskStepRow = InferEntity<typeof TaskStep>;
 export type AttemptRow = InferEntity<typeof Attempt>;

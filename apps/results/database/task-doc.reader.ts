@@ -1,6 +1,6 @@
 import type { SqlEntityManager } from '@mikro-orm/sqlite';
 import type { TaskStatus } from '#libs/contracts/queries.js';
-import type { AttemptState, StepState, TaskDoc } from '../task-doc.js';
+import type { AttemptState, ItemsState, StepState, TaskDoc } from '../task-doc.js';
 import { groupBy } from '../group-by.js';
 import { Attempt, Task, TaskStep, type AttemptRow, type TaskStepRow } from './entities.js';
 
@@ -54,6 +54,7 @@ const readSome = async (em: SqlEntityManager, ids: readonly string[]): Promise<T
     },
     steps: (stepsOf.get(task.seq) ?? []).map(stepOf),
     attempts: (runningOf.get(task.seq) ?? []).map(attemptOf),
+    items: [],
   }));
 };
 
@@ -70,13 +71,14 @@ const TASK_FIELDS = [
   'moved',
   'lastSeq',
 ] as const;
-const STEP_FIELDS = ['taskSeq', 'position', 'stepId', 'status'] as const;
+const STEP_FIELDS = ['taskSeq', 'position', 'stepId', 'status', 'items'] as const;
 
-const stepOf = (row: Pick<TaskStepRow, 'position' | 'stepId' | 'status'>): StepState => ({
+const stepOf = (row: Pick<TaskStepRow, 'position' | 'stepId' | 'status' | 'items'>): StepState => ({
   position: row.position,
   stepId: row.stepId,
   status: row.status as StepState['status'],
   output: null,
+  items: row.items ? (JSON.parse(row.items) as ItemsState) : null,
 });
 
 const attemptOf = (row: AttemptRow): AttemptState => ({

@@ -1,23 +1,25 @@
 import type { SqlEntityManager } from '@mikro-orm/sqlite';
-import type { AttemptState, NewTask, StepState, TaskDoc } from '../task-doc.js';
+import type { AttemptState, ItemState, NewTask, StepState, TaskDoc } from '../task-doc.js';
 import type { TaskChanges } from '../task-view.projection.js';
 import { indexText } from './index-text.js';
 import { insertRows, keepIfNull, updateRows, type Column } from './rows.js';
 
 /** Writes what a batch changed. Runs inside the transaction that moves the checkpoint. */
 export const writeTaskChanges = async (em: SqlEntityManager, changes: TaskChanges): Promise<void> => {
-  const { fresh, changed, newSteps, steps, attempts, labels, counts } = rowsOf(changes);
+  const { fresh, changed, newSteps, steps, items, attempts, labels, counts } = rowsOf(changes);
   await insertRows(em, 'task', TASK_INSERT, '(seq) do nothing', fresh);
   await insertRows(em, 'task_label', LABEL, '(task_seq, key) do nothing', labels);
   await insertRows(em, 'task_step', STEP_INSERT, '(task_seq, position) do nothing', newSteps);
   await updateRows(em, 'task', TASK_KEY, TASK_UPDATE, changed, ' and cast(v.column2 as bigint) > t.last_seq');
   await updateRows(em, 'task_step', STEP_KEY, STEP_UPDATE, steps);
+  await insertRows(em, 'task_item', ITEM, ITEM_CONFLICT, items);
   await insertRows(em, 'attempt', ATTEMPT, ATTEMPT_CONFLICT, attempts);
   await insertRows(em, 'task_count', COUNT, COUNT_CONFLICT, counts);
 };
 
 type Fresh = { readonly doc: TaskDoc; readonly facts: NewTask };
 type StepRow = StepState & { readonly taskSeq: number };
+type ItemRow = ItemState & { readonly taskSeq: number };
 type NewStepRow = StepRow & NewTask['steps'][number];
 type AttemptRow = AttemptState & { readonly taskSeq: number };
 type LabelRow = { readonly taskSeq: number; readonly key: string; readonly value: string };
@@ -33,6 +35,7 @@ type Rows = {
   readonly changed: TaskDoc[];
   readonly newSteps: NewStepRow[];
   readonly steps: StepRow[];
+  readonly items: ItemRow[];
   readonly attempts: AttemptRow[];
   readonly labels: LabelRow[];
   readonly counts: readonly CountRow[];
@@ -46,6 +49,7 @@ const rowsOf = ({ docs, before, submitted }: TaskChanges): Rows => {
     changed: [],
     newSteps: [],
     steps: [],
+    items: [],
     attempts: [],
     labels: [],
     counts: counts.rows,
@@ -66,6 +70,7 @@ const rowsOf = ({ docs, before, submitted }: TaskChanges): Rows => {
         if (step !== old?.steps[position]) rows.steps.push({ ...step, taskSeq: doc.seq });
       }
     }
+    for (const item of doc.items) rows.items.push({ ...item, taskSeq: doc.seq });
     for (const attempt of doc.attempts) {
       if (!old?.attempts.includes(attempt)) rows.attempts.push({ ...attempt, taskSeq: doc.seq });
     }
@@ -148,7 +153,12 @@ const STEP_KEY = [
 ];
 const STEP_STATUS = text('status', ({ status }: StepRow) => status);
 const STEP_OUTPUT = text('output', ({ output }: StepRow) => output);
-const STEP_UPDATE = [STEP_STATUS, { ...STEP_OUTPUT, set: keepIfNull('output') }];
+const STEP_ITEMS = text('items', ({ items }: StepRow) => items && JSON.stringify(items));
+const STEP_UPDATE = [
+  STEP_STATUS,
+  { ...STEP_OUTPUT, set: keepIfNull('output') },
+  { ...STEP_ITEMS, set: keepIfNull('items') },
+];
 const STEP_INSERT: readonly Column<NewStepRow>[] = [
   ...STEP_KEY,
   text('step_id', ({ stepId }) => stepId),
@@ -156,7 +166,25 @@ const STEP_INSERT: readonly Column<NewStepRow>[] = [
   text('needs', ({ needs }) => needs),
   STEP_STATUS,
   STEP_OUTPUT,
+  STEP_ITEMS,
 ];
+
+const ITEM: readonly Column<ItemRow>[] = [
+  number('task_seq', ({ taskSeq }) => taskSeq),
+  number('position', ({ position }) => position),
+  number('item_index', ({ index }) => index),
+  text('status', ({ status }) => status),
+  number('attempts', ({ attempts }) => attempts ?? 0),
+  text('output', ({ output }) => output),
+  text('error', ({ error }) => error),
+  text('started_at', ({ startedAt }) => startedAt),
+  text('ended_at', ({ endedAt }) => endedAt),
+];
+/** An item begins once, however often it is tried; what an event does not say stays as it was. */
+const ITEM_CONFLICT = `(task_seq, position, item_index) do update set status = excluded.status,
+  attempts = case when excluded.attempts > t.attempts then excluded.attempts else t.attempts end,
+  output = coalesce(excluded.output, t.output), error = excluded.error,
+  started_at = coalesce(t.started_at, excluded.started_at), ended_at = excluded.ended_at`;
 
 const ATTEMPT: readonly Column<AttemptRow>[] = [
   number('seq', ({ seq }) => seq),

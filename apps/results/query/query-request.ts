@@ -1,5 +1,7 @@
 import {
+  ITEM_STATUSES,
   TASK_STATUSES,
+  type ItemView,
   type PageRequest,
   type QueryRequest,
   type TaskFilter,
@@ -30,13 +32,19 @@ export const parseQuery = (data: unknown): QueryRequest => {
       const filter = workspace === undefined ? {} : { workspace };
       return { ...common, kind: 'workflows', filter, page: pageOf(request['page']) };
     }
+    case 'items': {
+      const { before: _, ...page } = pageOf(request['page']);
+      const named = { taskId: id(request['taskId'], 'taskId'), stepId: text(request['stepId'], 'stepId') };
+      const status = optional('status', request['status'], itemStatus);
+      return { ...common, kind: 'items', ...named, ...status, page };
+    }
     case 'status-counts':
       return { ...common, kind: 'status-counts', filter: filterOf(request['filter']) };
     default:
       return refuse(
         'kind',
         request['kind'],
-        'one of task, tasks, workflow, workflows, status-counts, leases',
+        'one of task, tasks, workflow, workflows, status-counts, leases, items',
       );
   }
 };
@@ -118,6 +126,10 @@ const statuses = (value: unknown, name: string): TaskFilter['statuses'] & {} => 
   if (given.length > 0 && given.every((one) => TASK_STATUSES.some((status) => status === one))) return known;
   return refuse(name, value, `a list of ${TASK_STATUSES.join(', ')}`);
 };
+
+const itemStatus = (value: unknown, name: string): ItemView['status'] =>
+  ITEM_STATUSES.find((status) => status === value) ??
+  refuse(name, value, `one of ${ITEM_STATUSES.join(', ')}`);
 
 const labels = (value: unknown, name: string): Readonly<Record<string, string>> => {
   const entries = Object.entries(record(value, name));

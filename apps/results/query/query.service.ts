@@ -9,6 +9,7 @@ import { readCheckpoint, type Included } from '../follow/checkpoint.js';
 import { NotServingError } from '../read-gate.js';
 import type { ReadModel } from '../read-model.js';
 import { fitted, REPLY_MAX_BYTES } from './fit.js';
+import { itemPage } from './items.query.js';
 import { leasesOf } from './leases.query.js';
 import { QueryFailure } from './query-failure.js';
 import { parseQuery } from './query-request.js';
@@ -78,6 +79,8 @@ const valueOf = async (em: SqlEntityManager, request: QueryRequest, included: In
     case 'leases':
       await seqOf(em, request.taskId);
       return leasesOf(em, request.taskId);
+    case 'items':
+      return await itemPage(em, request, included);
   }
 };
 

@@ -19,6 +19,8 @@ import {
   type TaskStepRow,
 } from '../database/entities.js';
 import { groupBy } from '../group-by.js';
+import type { ItemsState } from '../task-doc.js';
+import { mergedUsage, NO_USAGE, withModel, withUsage } from '../usage-sum.js';
 
 /** The tasks at these sequences, in the order given, as a person sees them. */
 export const readTaskViews = async (em: SqlEntityManager, seqs: readonly number[]): Promise<TaskView[]> => {
@@ -30,17 +32,46 @@ export const readTaskViews = async (em: SqlEntityManager, seqs: readonly number[
     { taskSeq },
     { orderBy: { taskSeq: 'asc', position: 'asc' }, disableIdentityMap: true },
   );
-  const attempts = await em.find(Attempt, { taskSeq }, { orderBy: { seq: 'asc' }, disableIdentityMap: true });
+  // Those of items are as many as the list is long.
+  const attempts = await em.find(
+    Attempt,
+    { taskSeq, $not: { stepId: { $like: '%[%' } } },
+    { orderBy: { seq: 'asc' }, disableIdentityMap: true },
+  );
   const vramBytes = await readVramBytes(em, attempts);
+  const failedItems = await readFailedItems(em, steps);
   const stepsOf = groupBy(steps, (step) => step.taskSeq);
   const attemptsOf = groupBy(attempts, (attempt) => attempt.taskSeq);
   const views = new Map(
     tasks.map((task) => [
       task.seq,
-      viewOf(task, stepsOf.get(task.seq) ?? [], attemptsOf.get(task.seq) ?? [], vramBytes),
+      {
+        ...viewOf(task, stepsOf.get(task.seq) ?? [], attemptsOf.get(task.seq) ?? [], vramBytes),
+        last_error: lastErrorOf(task, [
+          ...(attemptsOf.get(task.seq) ?? []),
+          ...(failedItems.get(task.seq) ?? []),
+        ]),
+      },
     ]),
   );
   return seqs.flatMap((seq) => views.get(seq) ?? []);
+};
+
+/** The latest failed attempt of an item, for each task with items. */
+const readFailedItems = async (
+  em: SqlEntityManager,
+  steps: readonly TaskStepRow[],
+): Promise<ReadonlyMap<number, readonly AttemptRow[]>> => {
+  const failed = new Map<number, readonly AttemptRow[]>();
+  for (const { taskSeq, items } of steps) {
+    if (!items || failed.has(taskSeq)) continue;
+    const which = { taskSeq, outcome: 'failed', stepId: { $like: '%[%' } };
+    failed.set(
+      taskSeq,
+      await em.find(Attempt, which, { orderBy: { seq: 'desc' }, limit: 1, disableIdentityMap: true }),
+    );
+  }
+  return failed;
 };
 
 /** What the models of attempts took, by lease, as the allocator saw it: for attempts that did not say so themselves. */
@@ -84,16 +115,18 @@ const viewOf = (
   moved: parsedOrNull<MovedView>(task.moved),
   result: parsedOrNull(task.result),
   error: parsedOrNull<Failure>(task.error),
-  last_error: lastErrorOf(task, attempts),
+  last_error: null,
   steps: steps.map(stepView),
   attempts: attempts.map(attemptView),
-  resource_usage: usageOf(attempts, vramBytes),
+  resource_usage: usageOf(steps, attempts, vramBytes),
   last_seq: task.lastSeq,
 });
 
 /** The failure of a task stands in its last attempt too, where one was to blame. */
 const lastErrorOf = (task: TaskRow, attempts: readonly AttemptRow[]): LastError | null => {
-  const blamed = attempts.findLast(({ error }) => error !== null && (task.error ?? error) === error);
+  const blamed = attempts
+    .toSorted((a, b) => a.seq - b.seq)
+    .findLast(({ error }) => error !== null && (task.error ?? error) === error);
   const failure = parsedOrNull<Failure>(task.error ?? blamed?.error);
   if (failure === null) return null;
   const { code, message } = failure;
@@ -113,7 +146,14 @@ const stepView = (step: TaskStepRow): StepView => ({
   needs: parsed<readonly string[]>(step.needs),
   status: step.status as StepView['status'],
   output: parsedOrNull(step.output),
+  items: countsOf(parsedOrNull<ItemsState>(step.items)),
 });
+
+const countsOf = (items: ItemsState | null): StepView['items'] => {
+  if (items === null) return null;
+  const { total, completed, failed, running } = items;
+  return { total, completed, failed, running };
+};
 
 const attemptView = (attempt: AttemptRow): AttemptView => ({
   step_id: attempt.stepId,
@@ -128,23 +168,23 @@ const attemptView = (attempt: AttemptRow): AttemptView => ({
   usage: parsedOrNull<ModelUsage>(attempt.usage),
 });
 
-const usageOf = (attempts: readonly AttemptRow[], vramBytes: ReadonlyMap<string, number>): ResourceUsage => {
-  const models = new Set<string>();
-  const sum = { load_ms: 0, prompt_ms: 0, generation_ms: 0, tokens_in: 0, tokens_out: 0 };
-  let vramBytesMax: number | null = null;
+const usageOf = (
+  steps: readonly TaskStepRow[],
+  attempts: readonly AttemptRow[],
+  vramBytes: ReadonlyMap<string, number>,
+): ResourceUsage => {
+  let sum = NO_USAGE;
   for (const attempt of attempts) {
     const usage = parsedOrNull<ModelUsage>(attempt.usage);
-    const model = usage?.model ?? attempt.model;
-    if (model) models.add(model);
-    sum.load_ms += usage?.loadMs ?? 0;
-    sum.prompt_ms += usage?.promptMs ?? 0;
-    sum.generation_ms += usage?.generationMs ?? 0;
-    sum.tokens_in += usage?.tokensIn ?? 0;
-    sum.tokens_out += usage?.tokensOut ?? 0;
     const bytes = usage?.vramBytes ?? vramBytes.get(attempt.leaseId);
-    if (bytes !== undefined) vramBytesMax = Math.max(vramBytesMax ?? 0, bytes);
+    sum = withModel(usage ? withUsage(sum, usage) : sum, usage ? null : attempt.model);
+    if (bytes !== undefined) sum = { ...sum, vram_bytes_max: Math.max(sum.vram_bytes_max ?? 0, bytes) };
   }
-  return { models: [...models], ...sum, vram_bytes_max: vramBytesMax };
+  for (const { items } of steps) {
+    const usage = parsedOrNull<ItemsState>(items)?.usage;
+    if (usage) sum = mergedUsage(sum, usage);
+  }
+  return sum;
 };
 
 const parsed = <T>(json: string): T => JSON.parse(json) as T;

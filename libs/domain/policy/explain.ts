@@ -22,6 +22,16 @@ export type StepExplanation = {
   | { readonly state: 'done' | 'stopped' | 'skipped' }
   /** For good, and the task goes on without it. */
   | { readonly state: 'failed'; readonly failure: Failure }
+  /** Its items run; those that are open are steps of their own. */
+  | {
+      readonly state: 'each';
+      readonly items: {
+        readonly total: number;
+        readonly completed: number;
+        readonly failed: number;
+        readonly open: number;
+      };
+    }
   | {
       readonly state: 'running';
       readonly attempt: number;
@@ -86,6 +96,14 @@ const explainStep = (task: OpenTask, step: Step, moment: Moment, starts: Probabl
       return { ...named, state: progress.status };
     case 'failed':
       return { ...named, state: 'failed', failure: progress.failure };
+    case 'each': {
+      const { total, completed, failed, opened } = progress;
+      return {
+        ...named,
+        state: 'each',
+        items: { total, completed, failed, open: opened - completed - failed },
+      };
+    }
     case 'active': {
       const { attempt, lease, at } = progress;
       return { ...named, state: 'running', attempt, serverId: lease.serverId, since: at };

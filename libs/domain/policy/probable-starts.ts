@@ -104,6 +104,9 @@ export class ProbableStarts {
         return nowMs;
       case 'active':
         return Math.max(nowMs, msOf(step.progress.at) + tookMs);
+      // How many of its items run at once, and what comes between them, is not played forward.
+      case 'each':
+        return null;
       case 'pending': {
         const start = this.of(task, step);
         return start && start.atMs + tookMs;

@@ -10,7 +10,7 @@ import { isKept, type OpenTask } from '../task/task.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { WaitBounds } from './wait-bounds.js';
 
-/** By when the steps of a submission that run first start at the latest; null where they wait for something else than a slot, or may not run. */
+/** By when the steps of a submission that run first start at the latest; null where they wait for something else than a slot, or may not run, or it is not known how often. */
 export const promiseFor = (
   submission: Omit<TaskSubmitted, 'type'>,
   book: TaskBook,
@@ -56,7 +56,7 @@ type Given = { readonly book: TaskBook; readonly bounds: WaitBounds };
 const promiseOf = ({ steps, kept, ...asking }: Asking, { book, bounds }: Given): StartPromise | null => {
   const boundOf = (requirement: Requirement) => bounds.promise({ ...asking, requirement }, book.policy);
   const begins = steps.filter(({ id, needs }) => !kept.has(id) && needs.every((need) => kept.has(need)));
-  if (begins.some(({ conditional }) => conditional)) return null;
+  if (begins.some(({ conditional, forEach }) => conditional || forEach)) return null;
   // Whether there is a worker is up to people.
   if (begins.some(({ stepType }) => isPluginType(stepType))) return null;
   const first = begins

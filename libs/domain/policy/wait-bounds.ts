@@ -1,6 +1,7 @@
 import type { StepId, TaskId } from '../ids.js';
 import { needOf, type Need, type Requirement } from '../task/requirement.js';
-import { isKept, type OpenTask } from '../task/task.js';
+import { itemsLeft } from '../task/items.js';
+import { isKept, type OpenTask, type Progress } from '../task/task.js';
 import { msOf } from '../time.js';
 import type { Costs } from './costs.js';
 import { Overtaking } from './overtaking.js';
@@ -91,8 +92,7 @@ export class WaitBounds {
         const step = task.steps[place];
         if (need?.kind !== kind || step === undefined) continue;
         isInvolved = true;
-        const { status } = step.progress;
-        if (status === 'pending' || status === 'active') workMs += this.#costs.workMs(need);
+        workMs += this.#costs.workMs(need) * unfinishedOf(step.progress);
         if (waiting.has(step.spec.id))
           latestMs = Math.min(latestMs, latestOf(this.#boundFor(task, step.spec.id, need, nowMs, policy)));
       }
@@ -202,6 +202,12 @@ export class WaitBounds {
     return needs;
   }
 }
+
+/** Attempts that a step needs at least. All items count from when their number is known, so that whoever comes then is promised what is true. */
+const unfinishedOf = (progress: Progress): number => {
+  if (progress.status === 'each') return itemsLeft(progress);
+  return progress.status === 'pending' || progress.status === 'active' ? 1 : 0;
+};
 
 const latestOf = ({ readyAtMs, allowanceMs: allowed, aheadMs }: WaitBound): number =>
   readyAtMs + allowed + aheadMs;

@@ -50,11 +50,12 @@ export const cancelTasks = (
   return { events, cancelled, stopping, more: false };
 };
 
-/** As clients see it: running while an attempt is under way and once a step has run to its end, queued otherwise. */
+/** As clients see it: running while an attempt is under way and once a step has run to its end or its items are known, queued otherwise. */
 export const openStatusOf = (task: OpenTask): OpenStatus =>
   task.steps.some(
     ({ progress }) =>
       progress.status === 'active' ||
+      progress.status === 'each' ||
       ((progress.status === 'done' || progress.status === 'failed') && !isKept(progress)),
   )
     ? 'running'

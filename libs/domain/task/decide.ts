@@ -10,7 +10,7 @@ import { pauseOfServer, pauseOfTask, type Pauses } from './pauses.js';
 import { IDEMPOTENCY_KEPT_MS, idempotencyKey, templateKey, type TaskBook } from './task-book.js';
 import { activeSteps, type OpenTask } from './task.js';
 import type { StepSecrets } from './step-secrets.js';
-import { isUndecided, needsDone } from './steps-over.js';
+import { isUndecided, isUnexpanded, needsDone } from './steps-over.js';
 
 /** Facts to append (none: nothing new, such as a repeated request), or why not. */
 export type Decision = readonly TaskEvent[] | Refused;
@@ -165,7 +165,7 @@ export const dispatchStep = (
   const step = task?.steps.find(({ spec }) => spec.id === dispatch.stepId);
   if (!task || !step || task.ending || step.progress.status !== 'pending') return [];
   if (step.progress.attempts + 1 !== dispatch.attempt || !needsDone(task, step.spec.needs)) return [];
-  if (isUndecided(step)) return [];
+  if (isUndecided(step) || isUnexpanded(step)) return [];
   if (pauseOfTask(task, pauses) || pauseOfServer(dispatch.lease.serverId, pauses)) return [];
   const { stepType, requirement, timeoutMs, noProgressMs, workerWaitMs } = step.spec;
   const times = {

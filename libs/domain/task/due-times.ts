@@ -13,9 +13,9 @@ export const workLeft = (
   let [leftMs, swapMs] = [0, 0];
   // Steps side by side are done sooner than this says.
   for (const { spec, progress } of steps) {
-    if (progress.status !== 'pending') continue;
+    if (progress.status !== 'pending' && progress.status !== 'each') continue;
     const need = needOf(spec.requirement);
-    leftMs += costs.meanMs(need);
+    leftMs += costs.meanMs(need) * (progress.status === 'each' ? progress.total - progress.opened : 1);
     swapMs = Math.max(swapMs, costs.swapMs(need));
   }
   return { leftMs, swapMs };

@@ -25,6 +25,7 @@ export type TaskEvent =
   | StepStopped
   | StepAdmitted
   | StepSkipped
+  | StepExpanded
   | StepAbandoned
   | CancelRequested
   | TaskFailing
@@ -179,6 +180,19 @@ export type StepSkipped = {
   readonly at: string;
 };
 
+/**
+ * The items of a step are known: from here on as many of them as may run at once are steps of the task, with ids such as `x[17]`, and each
+ * that is over makes room for the next. Without any the step is done; as the one that ends the task it is in `task.completed`.
+ */
+export type StepExpanded = {
+  readonly type: 'step.expanded';
+  readonly taskId: TaskId;
+  readonly stepId: StepId;
+  /** How many there are. */
+  readonly items: number;
+  readonly at: string;
+};
+
 /** A step failed for good and its task goes on without it. The one that ends the task is in `task.completed`. */
 export type StepAbandoned = {
   readonly type: 'step.abandoned';
@@ -210,7 +224,7 @@ export type StepStopped = {
   readonly at: string;
 };
 
-/** All steps are over. The last of them is in here: done (`step`), failed without an end of the task (`abandoned`), or left out (`skipped`). */
+/** All steps are over. The last of them is in here: done (`step`), failed without an end of the task (`abandoned`), left out (`skipped`), or without items (`empty`). */
 export type TaskCompleted = {
   readonly type: 'task.completed';
   readonly taskId: TaskId;
@@ -218,10 +232,19 @@ export type TaskCompleted = {
   readonly at: string;
 } & LastStep;
 
-export type LastStep =
-  | { readonly step: StepSuccess; readonly abandoned?: never; readonly skipped?: never }
-  | { readonly step?: never; readonly abandoned: StepFailure; readonly skipped?: never }
-  | { readonly step?: never; readonly abandoned?: never; readonly skipped: StepId };
+type LastSteps = {
+  readonly step: StepSuccess;
+  readonly abandoned: StepFailure;
+  readonly skipped: StepId;
+  readonly empty: StepId;
+};
+
+/** One of them, and none of the others. */
+export type LastStep = {
+  readonly [K in keyof LastSteps]: Pick<LastSteps, K> & {
+    readonly [Other in Exclude<keyof LastSteps, K>]?: never;
+  };
+}[keyof LastSteps];
 
 export type TaskFailed = {
   readonly type: 'task.failed';

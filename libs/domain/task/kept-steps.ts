@@ -1,22 +1,48 @@
 import type { Failure } from '../errors.js';
 import type { StepId } from '../ids.js';
-import type { KeptStep, StepFailure, StepSuccess, TaskEvent } from './events.js';
+import type { KeptStep, StepExpanded, StepFailure, StepSuccess, TaskEvent } from './events.js';
+import {
+  itemRefOf,
+  itemsLeft,
+  itemsOutput,
+  noItemsYet,
+  withItemEnd,
+  type ItemEnd,
+  type Items,
+} from './items.js';
 import type { StepSpec } from './step-spec.js';
+
+/** Nothing is promised to what is over. */
+const NO_LINE = { sinceMs: 0, seq: 0 } as const;
 
 /** How each step ended that was over, by the events of its task. */
 export const stepsOver = (events: readonly TaskEvent[]): ReadonlyMap<StepId, KeptStep> => {
   const over = new Map<StepId, KeptStep>();
-  const done = ({ stepId, output }: StepSuccess) => over.set(stepId, { stepId, output });
-  const failed = ({ stepId, failure }: StepFailure) => over.set(stepId, { stepId, output: null, failure });
+  const lists = new Map<StepId, Items>();
+  const list = (stepId: StepId, items: Items) => {
+    lists.set(stepId, items);
+    if (itemsLeft(items) === 0) over.set(stepId, { stepId, output: itemsOutput(items) });
+  };
+  const expanded = ({ stepId, items }: StepExpanded) => list(stepId, noItemsYet(items, NO_LINE));
+  const end = (kept: KeptStep, how: ItemEnd) => {
+    const item = itemRefOf(kept.stepId);
+    const items = item && lists.get(item.of);
+    if (item && items) list(item.of, withItemEnd(items, item.index, how));
+    else over.set(kept.stepId, kept);
+  };
+  const done = ({ stepId, output }: StepSuccess) => end({ stepId, output }, { output });
+  const failed = ({ stepId, failure }: StepFailure) => end({ stepId, output: null, failure }, { failure });
   const skipped = (stepId: StepId) => over.set(stepId, { stepId, output: null, skipped: true });
   for (const event of events) {
     if (event.type === 'task.submitted') for (const kept of event.kept ?? []) over.set(kept.stepId, kept);
     if (event.type === 'step.skipped') skipped(event.stepId);
     if (event.type === 'step.abandoned') failed(event.step);
+    if (event.type === 'step.expanded') expanded(event);
     if (event.type === 'step.completed') done(event.step);
     if (event.type !== 'task.completed') continue;
     if (event.step) done(event.step);
     else if (event.abandoned) failed(event.abandoned);
+    else if (event.empty !== undefined) list(event.empty, noItemsYet(0, NO_LINE));
     else skipped(event.skipped);
   }
   return over;

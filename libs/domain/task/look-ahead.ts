@@ -5,7 +5,7 @@ import { unmetNeeds } from './needs.js';
 import { needOf } from './requirement.js';
 import type { TaskBook } from './task-book.js';
 import { activeSteps, isOver, type OpenTask, type Step } from './task.js';
-import { isUndecided } from './steps-over.js';
+import { isUndecided, isUnexpanded } from './steps-over.js';
 import { RELATED_MAX, type TaskLinks } from './task-links.js';
 
 /** A step that waits for nothing but running attempts, and when those will have ended if they take what is usual. */
@@ -62,7 +62,7 @@ export class LookAhead {
     const endsAtMs = this.#endsOf(task, nowMs);
     for (const step of pending) {
       // It may never run, and a load for nothing would take somebody's place.
-      if (isUndecided(step)) continue;
+      if (isUndecided(step) || isUnexpanded(step)) continue;
       const readyAtMs = readyAt(task, step.spec.needs, endsAtMs);
       if (readyAtMs !== null) yield { task, step, readyAtMs };
     }
@@ -75,7 +75,7 @@ export class LookAhead {
       const waiting = this.book.open.get(id);
       if (waiting === undefined || !this.#waitsOnlyFor(waiting, task.id)) continue;
       for (const step of waiting.steps)
-        if (isPending(step) && step.spec.needs.length === 0 && !isUndecided(step))
+        if (isPending(step) && step.spec.needs.length === 0 && !isUndecided(step) && !isUnexpanded(step))
           yield { task: waiting, step, readyAtMs };
     }
   }

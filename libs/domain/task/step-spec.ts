@@ -17,6 +17,8 @@ export type StepSpec = {
   readonly onFailure?: 'continue';
   /** How long it waits for a worker of its type where there is none; absent: as long as it takes. Only of types of others. */
   readonly workerWaitMs?: number;
+  /** It runs once for each item of a list, which is known when all that it needs is over; so many at once. */
+  readonly forEach?: { readonly concurrency: number };
 } & StepTimes;
 
 /** What an attempt may take; absent: as long as it gets on. */

@@ -13,6 +13,11 @@ export class StepWorkers {
   readonly #types = new Map<TaskId, Set<string>>();
   readonly #missingSince = new Map<string, number>();
 
+  /** An item of a step is gone when it is over. */
+  forgetStep(taskId: TaskId, stepId: StepId): void {
+    this.#missingSince.delete(`${taskId}/${stepId}`);
+  }
+
   forget(taskId: TaskId, stepIds: readonly StepId[]): void {
     const types = this.#types.get(taskId);
     if (types === undefined) return;

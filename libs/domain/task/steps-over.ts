@@ -1,5 +1,6 @@
 import type { StepId } from '../ids.js';
-import { isOver, type OpenTask, type Step } from './task.js';
+import { itemRefOf, itemsLeft } from './items.js';
+import { isOver, type OpenTask, type Progress, type Step } from './task.js';
 
 /** Whether it is still to be decided if a step runs at all. */
 export const isUndecided = ({ spec, progress }: Step): boolean =>
@@ -8,9 +9,18 @@ export const isUndecided = ({ spec, progress }: Step): boolean =>
   progress.admitted !== true &&
   progress.attempts === 0;
 
+/** Whether it may run, and it is still to be said how many items it has. */
+export const isUnexpanded = (step: Step): boolean =>
+  step.spec.forEach !== undefined && step.progress.status === 'pending' && !isUndecided(step);
+
 /** Would the task be complete if this step were over? */
 export const isLastStep = (task: OpenTask, stepId: string): boolean =>
-  task.steps.every(({ spec, progress }) => spec.id === stepId || isOver(progress));
+  task.steps.every(
+    ({ spec, progress }) => spec.id === stepId || isOver(progress) || isLastItemOf(spec.id, progress, stepId),
+  );
+
+const isLastItemOf = (of: StepId, progress: Progress, stepId: StepId): boolean =>
+  progress.status === 'each' && itemsLeft(progress) === 1 && itemRefOf(stepId)?.of === of;
 
 /** Are all of these steps of the task over? */
 export const needsDone = (task: OpenTask, needs: readonly StepId[]): boolean =>

@@ -12,6 +12,7 @@ export const TASK_STREAM_TYPES: ReadonlySet<string> = new Set<(TaskEvent | Sched
   'step.stopped',
   'step.admitted',
   'step.skipped',
+  'step.expanded',
   'step.abandoned',
   'task.cancel-requested',
   'task.failing',

@@ -8,6 +8,7 @@ import { WaitBounds } from '../policy/wait-bounds.js';
 import { msOf } from '../time.js';
 import { dueTimesOf } from './due-times.js';
 import { InheritedPriorities } from './inherited-priorities.js';
+import { KnownSteps } from './known-steps.js';
 import { LookAhead } from './look-ahead.js';
 import { needsMet } from './needs.js';
 import { pauseOfGroup } from './pauses.js';
@@ -17,7 +18,7 @@ import { readyStepOf, type Held, type Placed } from './ready-step-of.js';
 import type { Requirement } from './requirement.js';
 import { RunningCharges } from './running-charges.js';
 import { type OpenTask, type Step } from './task.js';
-import { isUndecided, needsDone } from './steps-over.js';
+import { isUndecided, isUnexpanded, needsDone } from './steps-over.js';
 import { StepWorkers } from './step-workers.js';
 import { TaskLinks } from './task-links.js';
 import { urgencyOf, type Urgency } from './urgency.js';
@@ -40,7 +41,7 @@ export class TaskIndex {
   readonly #turning = new Timetable<TaskId>();
   /** Tasks that fail when nothing of them has started by then. */
   readonly #expiring = new Timetable<TaskId>();
-  readonly #known = new Map<TaskId, readonly StepId[]>();
+  readonly #known = new KnownSteps();
   /** Refresh the tasks that a change of it names. */
   readonly workers = new StepWorkers();
   readonly #running = new RunningCharges();
@@ -76,6 +77,10 @@ export class TaskIndex {
     const task = this.#book.open.get(taskId);
     if (task === undefined) return this.#forget(taskId, nowMs);
     if (!this.#known.has(taskId)) this.#learn(task, nowMs);
+    for (const stepId of this.#known.renew(task)) {
+      this.#remove(taskId, stepId);
+      this.workers.forgetStep(taskId, stepId);
+    }
     for (const changed of this.#inherited.handOn(task, this.#book.open)) this.refresh(changed, nowMs);
     const expiryMs = expiresAtMs(task);
     if (expiryMs === null) this.#expiring.delete(taskId);
@@ -159,7 +164,7 @@ export class TaskIndex {
   /** The step that has been overtaken for as long as it may, of those that need a slot of this kind. */
   overtaken(kind: Requirement['kind'], nowMs: number): ReadyStep | null {
     const taskId = this.bounds.overtaken(kind, nowMs);
-    for (const stepId of taskId === null ? [] : (this.#known.get(taskId) ?? [])) {
+    for (const stepId of taskId === null ? [] : this.#known.of(taskId)) {
       const step = taskId === null ? undefined : this.ready.find(taskId, stepId);
       if (step?.requirement.kind === kind) return step;
     }
@@ -167,10 +172,6 @@ export class TaskIndex {
   }
 
   #learn(task: OpenTask, nowMs: number): void {
-    this.#known.set(
-      task.id,
-      task.steps.map(({ spec }) => spec.id),
-    );
     this.#links.learn(task, this.#book.closed);
     this.#refreshAwaited(task.id, nowMs);
   }
@@ -183,15 +184,15 @@ export class TaskIndex {
 
   /** A closed task leaves no step behind, and may have been what others waited for. */
   #forget(taskId: TaskId, nowMs: number): void {
-    for (const stepId of this.#known.get(taskId) ?? []) this.#remove(taskId, stepId);
+    for (const stepId of this.#known.of(taskId)) this.#remove(taskId, stepId);
     this.#turning.delete(taskId);
     this.#expiring.delete(taskId);
     this.#undecided.delete(taskId);
     this.bounds.forget(taskId);
     this.#running.forget(taskId);
     this.#ahead.forget(taskId);
-    this.workers.forget(taskId, this.#known.get(taskId) ?? []);
-    this.#known.delete(taskId);
+    this.workers.forget(taskId, this.#known.of(taskId));
+    this.#known.forget(taskId);
     for (const changed of this.#inherited.forget(taskId, this.#book.open)) this.refresh(changed, nowMs);
     this.#refreshAwaited(taskId, nowMs);
     this.#links.forget(taskId);
@@ -208,7 +209,7 @@ export class TaskIndex {
   #place(task: OpenTask, step: Step, held: Held, nowMs: number): Placed {
     const { spec, progress } = step;
     const key = `${task.id}/${spec.id}`;
-    const toDecide = isUndecided(step);
+    const toDecide = isUndecided(step) || isUnexpanded(step);
     const waits =
       held.waits ||
       // Nothing starts by a decision whether it is to run.

@@ -5,15 +5,24 @@ import { cancelTask, dispatchStep, isRefused } from '#libs/domain/task/decide.js
 import { TASK_STREAM_TYPES } from '#libs/domain/task/stream-types.js';
 import type { TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
+import { itemRefOf } from './items.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import type { PauseScope } from '#libs/domain/task/pauses.js';
 import { expiresAtMs } from '#libs/domain/task/queue-time.js';
 import { msOf } from '#libs/domain/time.js';
-import { activeSteps } from '#libs/domain/task/task.js';
+import { activeSteps, type OpenTask } from '#libs/domain/task/task.js';
 import { cancelWorkflow } from '#libs/domain/task/decide-workflow.js';
 import type { WorkflowPart } from '#libs/domain/task/workflow.js';
 import { NOW, stepSpec, submission } from '#libs/testing/builders.js';
-import { OUTCOMES, STEP_IDS, taskActions, type TaskAction } from '#libs/testing/task-actions.js';
+import {
+  OUTCOMES,
+  SHAPES,
+  STEP_IDS,
+  STEPS_AND_ITEMS,
+  taskActions,
+  ITEM_COUNTS,
+  type TaskAction,
+} from '#libs/testing/task-actions.js';
 import { OPEN_MAX, TaskWorld } from '#libs/testing/task-world.js';
 
 const worldAfter = (made: readonly TaskAction[]): TaskWorld => {
@@ -53,11 +62,40 @@ const overIn = ({ event }: TaskRecord): readonly (readonly [stepId: string, how:
       return [[event.stepId, 'skipped']];
     case 'task.completed':
       if (event.step) return [[event.step.stepId, 'done']];
-      return event.abandoned ? [[event.abandoned.stepId, 'abandoned']] : [[event.skipped, 'skipped']];
+      if (event.abandoned) return [[event.abandoned.stepId, 'abandoned']];
+      return event.empty === undefined ? [[event.skipped, 'skipped']] : [[event.empty, 'done']];
     default:
       return [];
   }
 };
+
+const SHAPES_WITH_ITEMS = [...SHAPES.entries()].flatMap(([place, steps]) =>
+  steps.some(({ forEach }) => forEach) ? [place] : [],
+);
+
+const submits = (
+  given: Pick<Extract<TaskAction, { readonly do: 'submit' }>, 'task' | 'shape' | 'items'>,
+): TaskAction => ({ do: 'submit', dependsOn: [], skip: [], key: null, ttlMs: null, dueInMs: null, ...given });
+
+/** Tells, fact by fact, which steps are over: one with items is so with the last of them. */
+const overTeller = (): typeof overIn => {
+  const left = new Map<string, number>();
+  return (record) => {
+    const { event } = record;
+    if (event.type === 'step.expanded') left.set(`${event.taskId}/${event.stepId}`, event.items);
+    if (event.type === 'step.expanded' && event.items === 0) return [[event.stepId, 'done']];
+    return overIn(record).flatMap(([stepId, how]): ReturnType<typeof overIn> => {
+      const item = itemRefOf(stepId);
+      if (item === null) return [[stepId, how]];
+      const key = `${taskIdOf(record)}/${item.of}`;
+      left.set(key, (left.get(key) ?? 0) - 1);
+      return left.get(key) === 0 ? [[item.of, 'done']] : [];
+    });
+  };
+};
+
+/** The step that an attempt is of: for an item that of its list. */
+const stepOf = (stepId: string): string => itemRefOf(stepId)?.of ?? stepId;
 
 const law = (runs: number, check: (world: TaskWorld, extra: number) => void): void =>
   fc.assert(
@@ -144,18 +182,56 @@ describe('in any history', () => {
   it('a step starts, or is decided about, only when all that it needs is over', () =>
     law(600, ({ log }) => {
       const over = new Set<string>();
+      const overOf = overTeller();
       const specs = new Map<string, readonly StepSpec[]>();
       for (const record of log) {
         const { event } = record;
         if (event.type === 'task.submitted') specs.set(event.taskId, event.steps);
         const begun = 'stepId' in event ? event.stepId : 'skipped' in event ? event.skipped : undefined;
-        if ('taskId' in event && begun !== undefined) {
-          const spec = specs.get(event.taskId)?.find(({ id }) => id === begun);
+        if ('taskId' in event && typeof begun === 'string') {
+          const spec = specs.get(event.taskId)?.find(({ id }) => id === stepOf(begun));
           for (const need of spec?.needs ?? []) expect(over).toContain(`${event.taskId}/${need}`);
         }
-        for (const [stepId] of overIn(record)) over.add(`${taskIdOf(record)}/${stepId}`);
+        for (const [stepId] of overOf(record)) over.add(`${taskIdOf(record)}/${stepId}`);
       }
     }));
+
+  it('items begin once it was said how many there are, each in its list, and no more at once than may be', () => {
+    const seen = { empty: 0, full: 0 };
+    const check = ({ log }: TaskWorld): void => {
+      const book = emptyBook();
+      const totals = new Map<string, number>();
+      for (const record of log) {
+        const { event } = record;
+        applyToBook(book, record);
+        if (event.type === 'step.expanded') {
+          const key = `${event.taskId}/${event.stepId}`;
+          expect(totals.has(key)).toBe(false);
+          totals.set(key, event.items);
+          if (event.items === 0) seen.empty += 1;
+        }
+        const item = event.type === 'step.dispatched' ? itemRefOf(event.stepId) : null;
+        if (event.type !== 'step.dispatched' || item === null) continue;
+        expect(item.index).toBeLessThan(totals.get(`${event.taskId}/${item.of}`) ?? 0);
+        const open = activeSteps(book.open.get(event.taskId) as OpenTask).length;
+        expect(open).toBeLessThanOrEqual(2);
+        if (open === 2) seen.full += 1;
+      }
+    };
+    const begun = fc
+      .tuple(fc.constantFrom(...SHAPES_WITH_ITEMS), fc.constantFrom(...ITEM_COUNTS))
+      .map(([shape, items]): TaskAction[] => [
+        submits({ task: 't0', shape, items }),
+        { do: 'dispatch', task: 't0', step: 'a', attemptOff: 0 },
+        { do: 'report', back: 0, outcome: { kind: 'completed', output: 1 }, forged: false },
+        { do: 'dispatch', task: 't0', step: 'all', attemptOff: 0 },
+      ]);
+    fc.assert(
+      fc.property(begun, taskActions, (first, made) => check(worldAfter([...first, ...made]))),
+      { numRuns: 400 },
+    );
+    expect(Math.min(...Object.values(seen))).toBeGreaterThan(10);
+  });
 
   it('a step with a condition starts once it was admitted, is decided about once, and never when it was left out', () => {
     const seen = { admitted: 0, skipped: 0 };
@@ -174,7 +250,7 @@ describe('in any history', () => {
         if (event.type === 'step.skipped') decide(`${event.taskId}/${event.stepId}`, 'skipped');
         if (event.type === 'task.completed' && event.skipped)
           decide(`${event.taskId}/${event.skipped}`, 'skipped');
-        const started = event.type === 'step.dispatched' ? `${event.taskId}/${event.stepId}` : '';
+        const started = event.type === 'step.dispatched' ? `${event.taskId}/${stepOf(event.stepId)}` : '';
         if (conditional.has(started)) expect(decided.get(started)).toBe('admitted');
       }
     });
@@ -190,7 +266,7 @@ describe('in any history', () => {
         for (const [stepId, how] of overIn(record)) {
           if (how !== 'abandoned') continue;
           abandoned += 1;
-          const spec = specs.get(taskIdOf(record) ?? '')?.find(({ id }) => id === stepId);
+          const spec = specs.get(taskIdOf(record) ?? '')?.find(({ id }) => id === stepOf(stepId));
           expect(spec?.onFailure).toBe('continue');
         }
       }
@@ -259,6 +335,7 @@ describe('in any history', () => {
     law(500, ({ log }) => {
       const over = new Map<string, Set<string>>();
       const all = new Map<string, readonly string[]>();
+      const overOf = overTeller();
       for (const record of log) {
         const { event } = record;
         if (event.type === 'task.submitted')
@@ -269,7 +346,7 @@ describe('in any history', () => {
         const taskId = taskIdOf(record) ?? '';
         const steps = over.get(taskId) ?? new Set();
         over.set(taskId, steps);
-        for (const [stepId] of overIn(record)) steps.add(stepId);
+        for (const [stepId] of overOf(record)) steps.add(stepId);
         if (event.type === 'task.completed') expect([...steps].toSorted()).toEqual(all.get(taskId));
       }
     }));
@@ -282,7 +359,7 @@ describe('in any history', () => {
           (record) => record.event.type === 'task.submitted' && taskIdOf(record) === event.taskId,
         );
         const steps = submitted?.event.type === 'task.submitted' ? submitted.event.steps : [];
-        const most = (steps.find(({ id }) => id === event.stepId)?.retry.attemptsMax ?? 0) + 5;
+        const most = (steps.find(({ id }) => id === stepOf(event.stepId))?.retry.attemptsMax ?? 0) + 5;
         expect(event.attempt).toBeLessThanOrEqual(most);
       }
       expect(book.open.size).toBeLessThanOrEqual(OPEN_MAX);
@@ -349,7 +426,7 @@ describe('after any history', () => {
           world.report({ taskId, report }, { kind: 'completed', output: 1 });
         }
         for (const taskId of world.book.open.keys()) {
-          for (const stepId of STEP_IDS) world.dispatch(taskId, stepId);
+          for (const stepId of STEPS_AND_ITEMS) world.dispatch(taskId, stepId);
         }
       }
       expect([...world.book.open.keys()]).toEqual([]);

@@ -1,7 +1,6 @@
 import { isInterruption, type Failure } from '../errors.js';
 import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type {
-  KeptStep,
   LeaseRef,
   MoveTo,
   StepFailure,
@@ -11,6 +10,9 @@ import type {
   TaskSubmitted,
   TemplateRef,
 } from './events.js';
+import { itemRefOf, noItemsYet, type ItemRef, type Items } from './items.js';
+import { firstProgress, FRESH } from './first-progress.js';
+import { withItemOver, withItems } from './item-steps.js';
 import type { StepSpec } from './step-spec.js';
 import type { Line, Place } from '../policy/place.js';
 import { msOf } from '../time.js';
@@ -62,7 +64,8 @@ export type Ending =
   | { readonly kind: 'cancelled'; readonly reason: string }
   | { readonly kind: 'failed'; readonly failure: Failure; readonly step?: StepFailure };
 
-export type Step = { readonly spec: StepSpec; readonly progress: Progress };
+/** `item`: one that stands for an item of another step, as long as it is not over. Those are behind all that the submission names. */
+export type Step = { readonly spec: StepSpec; readonly progress: Progress; readonly item?: ItemRef };
 
 export type Progress =
   /**
@@ -90,7 +93,9 @@ export type Progress =
   /** Its condition was found false. */
   | { readonly status: 'skipped' }
   /** For good, and the task goes on without it. Attempt 0: kept from the task that this one repeats. */
-  | { readonly status: 'failed'; readonly attempt: number; readonly failure: Failure };
+  | { readonly status: 'failed'; readonly attempt: number; readonly failure: Failure }
+  /** Its items run. */
+  | Items;
 
 /** Copies the fact into the state; never refuses. `seq` is the event's place in the stream. */
 export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number): Task => {
@@ -131,6 +136,10 @@ export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number
       return withProgress(task, event.stepId, { ...FRESH, admitted: true });
     case 'step.skipped':
       return withProgress(task, event.stepId, { status: 'skipped' });
+    case 'step.expanded': {
+      const items = noItemsYet(event.items, { sinceMs: msOf(event.at), seq });
+      return withItems(task, event.stepId, items);
+    }
     case 'step.abandoned': {
       const { stepId, attempt, failure } = event.step;
       return withProgress(task, stepId, { status: 'failed', attempt, failure });
@@ -190,26 +199,20 @@ const failing = (task: OpenTask, { failure, step }: TaskFailing): OpenTask => ({
   ending: { kind: 'failed', failure, ...(step ? { step } : {}) },
 });
 
-const FRESH = { status: 'pending', attempts: 0, interruptions: 0, notBefore: null } as const;
-
-/** A step that is kept is over without an attempt: its number is 0. */
-const firstProgress = (id: StepId, keptSteps: readonly KeptStep[]): Progress => {
-  const kept = keptSteps.find(({ stepId }) => stepId === id);
-  if (kept === undefined) return FRESH;
-  if (kept.skipped) return { status: 'skipped' };
-  return kept.failure === undefined
-    ? { status: 'done', attempt: 0, output: kept.output }
-    : { status: 'failed', attempt: 0, failure: kept.failure };
-};
-
 /** Whether a step ran in the task that this one repeats, and not here. */
 export const isKept = (progress: Progress): boolean =>
   (progress.status === 'done' || progress.status === 'failed') && progress.attempt === 0;
 
-export const withProgress = (task: OpenTask, stepId: string, progress: Progress): OpenTask => ({
-  ...task,
-  steps: task.steps.map((step) => (step.spec.id === stepId ? { ...step, progress } : step)),
-});
+/** An item that is over counts in its step, and makes room for the next one. */
+export const withProgress = (task: OpenTask, stepId: StepId, progress: Progress): OpenTask => {
+  const item = itemRefOf(stepId);
+  if (item && progress.status === 'done') return withItemOver(task, item, { output: progress.output });
+  if (item && progress.status === 'failed') return withItemOver(task, item, { failure: progress.failure });
+  return {
+    ...task,
+    steps: task.steps.map((step) => (step.spec.id === stepId ? { ...step, progress } : step)),
+  };
+};
 
 const interruptionsOf = (task: OpenTask, stepId: string): number => {
   const progress = task.steps.find(({ spec }) => spec.id === stepId)?.progress;

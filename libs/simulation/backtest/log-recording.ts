@@ -30,6 +30,8 @@ export type Recording = {
   readonly stopMs: ReadonlyMap<TaskId, number>;
   /** Steps whose condition was false. */
   readonly skipped: ReadonlyMap<TaskId, readonly StepId[]>;
+  /** How many items steps had, by `task/step`. */
+  readonly items: ReadonlyMap<string, number>;
   readonly history: SiteHistory;
   readonly tasks: number;
 };
@@ -103,7 +105,7 @@ export class LogRecording {
   end(nowMs?: number): Recording {
     this.#startTasks();
     this.#startLeases();
-    const { tasks, stopMs, skipped } = this.#inputs;
+    const { tasks, stopMs, skipped, items } = this.#inputs;
     if (tasks === 0)
       throw new BacktestRefusedError(
         'No task was open at the start of the window, and none was submitted in it: there is nothing to replay.',
@@ -123,6 +125,7 @@ export class LogRecording {
       swaps: this.#swaps,
       stopMs,
       skipped,
+      items,
       history: this.#history,
       tasks,
     };

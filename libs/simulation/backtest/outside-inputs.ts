@@ -17,6 +17,7 @@ export class OutsideInputs {
   readonly stopMs = new Map<TaskId, number>();
   /** Steps whose condition was false: a replay has no outputs to decide by. */
   readonly skipped = new Map<TaskId, StepId[]>();
+  readonly items = new Map<string, number>();
   readonly #inputs: Input[] = [];
   readonly #tasks = new Set<TaskId>();
   readonly #stopAskedMs = new Map<TaskId, number>();
@@ -57,6 +58,7 @@ export class OutsideInputs {
     if (event.type === 'task.submitted' && atMs < this.toMs) this.#tasks.add(event.taskId);
     if ('taskId' in event && !this.#tasks.has(event.taskId)) return;
     if (event.type === 'step.skipped') this.#skip(event.taskId, event.stepId);
+    if (event.type === 'step.expanded') this.items.set(`${event.taskId}/${event.stepId}`, event.items);
     switch (event.type) {
       case 'task.submitted':
         return this.#keep(withoutText(event), atMs);

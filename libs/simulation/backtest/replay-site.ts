@@ -63,7 +63,10 @@ export class ReplaySite {
         lease: ({ event }) => this.history.lease(event, this.#nowMs),
       },
       folds,
-      ({ id }) => recording.skipped.get(id) ?? [],
+      {
+        skips: ({ id }) => recording.skipped.get(id) ?? [],
+        items: ({ id }, stepId) => recording.items.get(`${id}/${stepId}`) ?? 0,
+      },
     );
     const onChange = (): void => this.#wake();
     const at = (): string => this.#at;

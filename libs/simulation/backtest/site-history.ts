@@ -163,7 +163,10 @@ export class SiteHistory {
       priority,
       deadlineMs: deadlineAt === null ? null : msOf(deadlineAt),
       submittedMs: atMs,
-      steps: new Map(task.steps.map(({ spec }) => [spec.id, { readyMs: null, startMs: null }])),
+      // A step with items starts nothing itself; they come later.
+      steps: new Map(
+        task.steps.flatMap(({ spec }) => (spec.forEach ? [] : [[spec.id, { readyMs: null, startMs: null }]])),
+      ),
       ended: null,
     });
     for (const needed of awaitedTasks(task)) {
@@ -177,7 +180,8 @@ export class SiteHistory {
   #lookReady(task: OpenTask, atMs: number, book: TaskBook): void {
     const known = this.tasks.get(task.id);
     if (!known || task.ending || !needsMet(task, book.closed)) return;
-    for (const { spec, progress } of task.steps) {
+    for (const { spec, progress, item } of task.steps) {
+      if (item && !known.steps.has(spec.id)) known.steps.set(spec.id, { readyMs: null, startMs: null });
       const step = known.steps.get(spec.id);
       if (!step || step.readyMs !== null || progress.status !== 'pending') continue;
       if (needsDone(task, spec.needs)) step.readyMs = Math.max(atMs, waitsFromMs(task));

@@ -53,7 +53,7 @@ export type RandomTask = {
   readonly asked: Asked;
 };
 
-/** Tasks over two minutes: steps side by side and in a row, some left out or abandoned, tasks that need tasks, priorities, workspaces, deadlines. */
+/** Tasks over two minutes: steps side by side and in a row, some left out, abandoned or run for each of a list, tasks that need tasks, priorities, workspaces, deadlines. */
 export const randomTasks = (random: Random, models: readonly SimModel[]): readonly RandomTask[] => {
   const count = 1 + upTo(random, 24);
   const times = Array.from({ length: count }, () => (random() < 0.4 ? 0 : upTo(random, 120_000))).toSorted(
@@ -65,7 +65,7 @@ export const randomTasks = (random: Random, models: readonly SimModel[]): readon
     submission: {
       taskId: `t${place}`,
       workspace: pick(random, ['home', 'lab']),
-      parameters: { skip: STEP_IDS.filter(() => random() < 0.5) },
+      parameters: { skip: STEP_IDS.filter(() => random() < 0.5), items: upTo(random, 5) },
       priority: 1 + upTo(random, 9),
       dependsOn: dependenciesOf(random, place),
       labels: {},
@@ -88,6 +88,7 @@ const stepsOf = (random: Random, models: readonly SimModel[]): readonly StepSpec
     needs,
     requirement: { kind: 'model', profile: profileOf(pick(random, models)) },
     retry: { attemptsMax: 1 + upTo(random, 2), backoffMs: 500 },
+    ...(random() < 0.85 ? {} : { forEach: { concurrency: 1 + upTo(random, 3) } }),
     ...(random() < 0.8 ? {} : { conditional: true }),
     ...(random() < 0.8 ? {} : { onFailure: 'continue' }),
   }));

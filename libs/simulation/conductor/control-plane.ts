@@ -24,6 +24,7 @@ import {
 import type { MoveTo, TaskSubmitted } from '#libs/domain/task/events.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
 import { decideStep } from '#libs/domain/task/conditions.js';
+import { expandStep } from '#libs/domain/task/expand-step.js';
 import {
   dependencyEnded,
   loseLease,
@@ -69,6 +70,11 @@ const NO_RESULT: ResultMaker = () => ({ ok: true, result: null });
 const BEGIN = rfc3339Of(0);
 
 type SkippedSteps = (task: OpenTask) => readonly StepId[];
+type ItemCount = (task: OpenTask, stepId: StepId) => number;
+
+/** A simulated list has as many items as the parameter `items` says. */
+const itemsByParameter: ItemCount = ({ parameters }) =>
+  (parameters as { readonly items?: number }).items ?? 0;
 
 /** A simulated template leaves out the steps that the parameter `skip` names. */
 const skippedByParameter: SkippedSteps = ({ parameters }) =>
@@ -85,17 +91,19 @@ export class ControlPlane {
   readonly #onTask: (record: TaskRecord) => void;
   readonly #onLease: (record: GpuRecord) => void;
   readonly #skips: SkippedSteps;
+  readonly #items: ItemCount;
   #leases: number;
   #residencies: number;
 
-  /** `folded`: where it takes up; the start of both logs without it. `skips`: conditions that are false. */
+  /** `folded`: where it takes up; the start of both logs without it. `skips`: conditions that are false; `items`: how long lists are. */
   constructor(
     private readonly knownBytes: ReadonlyMap<string, number>,
     heard: Heard = {},
     folded: Folds = { book: emptyBook(), ledger: emptyLedger() },
-    skips: SkippedSteps = skippedByParameter,
+    decided: { readonly skips?: SkippedSteps; readonly items?: ItemCount } = {},
   ) {
-    this.#skips = skips;
+    this.#skips = decided.skips ?? skippedByParameter;
+    this.#items = decided.items ?? itemsByParameter;
     this.#onTask = heard.task ?? (() => {});
     this.#onLease = heard.lease ?? (() => {});
     this.book = folded.book;
@@ -130,7 +138,7 @@ export class ControlPlane {
     }
   }
 
-  /** Leaves out the steps that `skips` names. */
+  /** Leaves out the steps that `skips` names, and opens the items of those that have some. */
   #decideConditions(nowMs: number): void {
     for (const taskId of this.index.takeUndecided()) {
       for (const { spec } of this.book.open.get(taskId)?.steps ?? []) {
@@ -138,6 +146,9 @@ export class ControlPlane {
         const given = { at: rfc3339Of(Math.floor(nowMs)), result: NO_RESULT };
         const holds = task !== undefined && !this.#skips(task).includes(spec.id);
         this.tell(decideStep(task, { stepId: spec.id, holds }, given), nowMs);
+        const open = this.book.open.get(taskId);
+        if (open && spec.forEach)
+          this.tell(expandStep(open, { stepId: spec.id, items: this.#items(open, spec.id) }, given), nowMs);
       }
     }
   }
