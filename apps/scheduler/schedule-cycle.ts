@@ -28,6 +28,7 @@ import type { Conditions } from './conditions.js';
 import type { Recorder } from './recorder.js';
 import { Foresight } from './foresight.js';
 import { parametersOf } from './task-parameters.js';
+import type { WaitingDesk } from './waiting-desk.js';
 import { pause } from '#libs/event-log/pause.js';
 
 export type Allocator = {
@@ -39,6 +40,7 @@ export type Allocator = {
 export type CycleOptions = {
   readonly recorder: Recorder;
   readonly conditions: Conditions;
+  readonly waiting: WaitingDesk;
   readonly ledger: Ledger;
   readonly allocator: Allocator;
   readonly clock: Clock;
@@ -125,6 +127,7 @@ export class ScheduleCycle {
     recorder.index.wake(nowMs);
     // Of tasks whose time has come.
     this.options.conditions.decide();
+    this.options.waiting.begin();
     if (recorder.index.isIdle || recorder.book.pauses.has('queue')) return;
     // 2. Decide.
     const { placements, loads, impossible } = plan(this.snapshot(nowMs));

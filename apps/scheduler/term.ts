@@ -27,6 +27,7 @@ import { ScheduleDesk } from './schedule-desk.js';
 import { ScheduleCycle, type Allocator } from './schedule-cycle.js';
 import type { SchedulerConfig } from './scheduler.config.js';
 import { resultMaker } from './task-result.js';
+import { WaitingDesk } from './waiting-desk.js';
 
 export type TermOptions = {
   readonly book: TaskBook;
@@ -69,6 +70,7 @@ export class Term {
   readonly #ledger: Ledger;
   readonly recorder: Recorder;
   readonly conditions: Conditions;
+  readonly waiting: WaitingDesk;
   readonly cycle: ScheduleCycle;
   readonly schedules: ScheduleDesk;
   readonly #intake: Intake;
@@ -88,9 +90,13 @@ export class Term {
     index.predictions.skip();
     this.recorder = new Recorder(writer, book, index, clock, {
       givenUp: (taskId) => this.#closeDependents(taskId),
-      changed: () => this.conditions.decide(),
+      changed: () => {
+        this.conditions.decide();
+        this.waiting.begin();
+      },
     });
     this.conditions = new Conditions(this.recorder, clock);
+    this.waiting = new WaitingDesk(this.recorder, clock);
     const { openTasksMax } = config;
     this.schedules = new ScheduleDesk({ recorder: this.recorder, clock, openTasksMax, logger });
     this.#intake = new Intake({
@@ -98,11 +104,13 @@ export class Term {
       recorder: this.recorder,
       openTasksMax,
       schedules: this.schedules,
+      waiting: this.waiting,
       isServerKnown: (serverId) => ledger.servers.has(serverId),
     });
     this.cycle = new ScheduleCycle({
       recorder: this.recorder,
       conditions: this.conditions,
+      waiting: this.waiting,
       ledger,
       allocator: options.allocator,
       clock,
@@ -123,6 +131,8 @@ export class Term {
     this.#failOrphans();
     this.cycle.expire(this.options.clock.nowMs());
     this.conditions.decide();
+    this.waiting.begin();
+    this.waiting.tick();
     this.schedules.begin();
     const failed = new Promise<Error>((resolve) => {
       this.#streams = [
@@ -208,6 +218,7 @@ export class Term {
     const { snapshots, writer, clock } = this.options;
     this.cycle.expire(clock.nowMs());
     this.schedules.tick();
+    this.waiting.tick();
     this.cycle.wake();
     // Between two turns the book holds exactly what was handed to the writer.
     snapshots.offer(writer.position, () => writer.flush());
@@ -295,6 +306,7 @@ export class Term {
     else {
       this.recorder.index.refresh(taskId, nowMs);
       this.conditions.decide();
+      this.waiting.begin();
     }
   }
 }

@@ -1,6 +1,5 @@
 import type { LeaseId, StepId, TaskId } from '#libs/domain/ids.js';
 import type {
-  KeptStep,
   MoveTo,
   StepDispatched,
   TaskEvent,
@@ -8,48 +7,26 @@ import type {
   TaskSubmitted,
 } from '#libs/domain/task/events.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
-import type { OnFailure } from '#libs/domain/task/workflow.js';
+import type { Waited, WaitingEvent } from '#libs/domain/task/waiting-events.js';
 import type { AuditRecord } from './audit-record.js';
 import { attemptName, type Attempt } from './attempts.js';
+import {
+  auditedTask,
+  endOf,
+  neededBy,
+  unmetOf,
+  whyNotQueued,
+  type AuditedStep,
+  type AuditedTask,
+  type StepEnd,
+} from './audited-task.js';
 import type { Findings } from './findings.js';
 import { outcomesOf, type AttemptOutcome } from './outcomes.js';
 import type { RuleName } from './rules.js';
+import { WaitAudit, waitedIn, type WaitProblem } from './wait-audit.js';
 
+type Start = { readonly what: string; readonly when: string; readonly serverId?: string };
 type Place = { readonly seq: number; readonly taskId: TaskId };
-
-type AuditedTask = {
-  readonly submittedSeq: number;
-  /** `goesOn`: how the other task ended does not matter, only that it did. */
-  readonly needs: readonly { readonly taskId: TaskId; readonly goesOn: boolean }[];
-  readonly workspace: string;
-  /** Pauses that hold it back, besides that of a server. */
-  readonly scopes: readonly string[];
-  /** Nothing of it starts before; 0 where it said no time. */
-  readonly runAtMs: number;
-  /** Until when it may wait for its first attempt; null for as long as it takes. */
-  readonly expiresAtMs: number | null;
-  readonly steps: ReadonlyMap<StepId, AuditedStep>;
-  /** Someone asked it to stop, or a step of it failed for good. */
-  ending: boolean;
-};
-
-type AuditedStep = {
-  readonly needs: readonly StepId[];
-  /** Whether the task may go on without it. */
-  readonly isDispensable: boolean;
-  /** Whether it is still to be decided if it runs. */
-  isOpen: boolean;
-  attempts: number;
-  token: number;
-  over: StepEnd | null;
-  /** Lease of the attempt under way. */
-  current: LeaseId | null;
-  /** Lease of the attempt that `task.failing` ended: the end of the task names it again. */
-  blamed: LeaseId | null;
-};
-
-/** How a step ended that holds up nothing of its task any more. */
-type StepEnd = 'done' | 'skipped' | 'failed';
 
 type AuditedEvent = TaskEvent | Extract<SchedulerEvent, { readonly type: `scheduling.${string}` }>;
 
@@ -61,6 +38,7 @@ export class TaskAudit {
   readonly #open = new Map<TaskId, AuditedTask>();
   readonly #over = new Map<TaskId, { readonly how: Over; readonly steps: ReadonlyMap<StepId, StepEnd> }>();
   readonly #paused = new Set<string>();
+  readonly #waiting = new WaitAudit();
   /** Every attempt so far by its lease: no two have the same. */
   readonly attempts = new Map<LeaseId, Attempt>();
 
@@ -106,6 +84,9 @@ export class TaskAudit {
     }
     if (event.type === 'step.dispatched') this.#started(task, event, record.seq);
     if (event.type === 'task.moved') this.#moved(task, event, at);
+    if (isAboutWaiting(event)) this.#waits(task, event, at);
+    const waited = waitedIn(event);
+    if (waited && 'at' in event) this.#waited(task, waited, event, at);
     for (const outcome of outcomesOf(event)) this.#ended(task, outcome, record, taskId);
     this.#overWithout(task, event, at);
     if (event.type === 'task.failed' && event.failure.code === 'QUEUE_TTL_EXPIRED')
@@ -115,33 +96,13 @@ export class TaskAudit {
   }
 
   #begun(event: TaskSubmitted, seq: number): AuditedTask {
-    const { steps, taskId, runAt, queueTtlMs } = event;
-    const needs = neededBy(event);
-    for (const { taskId: id } of needs)
+    const { taskId } = event;
+    for (const { taskId: id } of neededBy(event))
       if (!this.isKnown(id))
         this.#found('NEEDS_NOT_DONE', { seq, taskId }, `task ${taskId} needs ${id}, which never began`);
     const kept = new Map(event.kept?.map((one) => [one.stepId, endOf(one)]));
     this.#rerun(event, kept, { seq, taskId });
-    const fresh = { attempts: 0, token: 0, current: null, blamed: null };
-    return {
-      submittedSeq: seq,
-      needs,
-      workspace: event.workspace,
-      scopes: ['queue', `workspace:${event.workspace}`, `template:${event.template.name}`],
-      runAtMs: runAt === undefined ? 0 : Date.parse(runAt),
-      expiresAtMs:
-        queueTtlMs === undefined
-          ? null
-          : Math.max(Date.parse(event.submittedAt), Date.parse(runAt ?? event.submittedAt)) + queueTtlMs,
-      steps: new Map(
-        steps.map(({ id, needs, conditional = false, onFailure }) => {
-          const over = kept.get(id) ?? null;
-          const isDispensable = onFailure === 'continue';
-          return [id, { needs, ...fresh, isDispensable, isOpen: conditional && over === null, over }];
-        }),
-      ),
-      ending: false,
-    };
+    return auditedTask(event, seq);
   }
 
   #rerun({ rerunOf }: TaskSubmitted, kept: ReadonlyMap<StepId, StepEnd>, at: Place): void {
@@ -171,24 +132,8 @@ export class TaskAudit {
       this.#found('NOT_SUBMITTED', at, `${what}: the task has no such step`);
       return;
     }
-    const missing = [
-      ...unmetOf(task, step),
-      ...task.needs.flatMap((need) => (this.#isMet(need) ? [] : need.taskId)),
-    ];
-    if (missing.length > 0)
-      this.#found('NEEDS_NOT_DONE', at, `${what} started before ${missing.join(', ')} was done`);
-    if (step.isOpen || step.over === 'skipped')
-      this.#found(
-        'CONDITION_PASSED_OVER',
-        at,
-        `${what} started ${step.isOpen ? 'before it was decided whether it runs' : 'though it was left out'}`,
-      );
-    if (Date.parse(event.at) < task.runAtMs)
-      this.#found('STARTED_TOO_EARLY', at, `${what} started at ${event.at}, before its time`);
-    const paused = [...task.scopes, `server:${lease.serverId}`].find((scope) => this.#paused.has(scope));
-    if (paused !== undefined)
-      this.#found('STARTED_WHILE_PAUSED', at, `${what} started though ${paused} is paused`);
-    if (task.ending) this.#found('STARTED_WHILE_ENDING', at, `${what} started though the task is ending`);
+    this.#mayStart(task, step, { what, when: event.at, serverId: lease.serverId }, at);
+    if (step.waits) this.#found('WAITED_WRONGLY', at, `${what} started though the step is one that waits`);
     if (step.current !== null || step.over === 'done' || step.over === 'failed')
       this.#found('STARTED_TWICE', at, `${what} started while attempt ${step.attempts} counts`);
     if (attempt !== step.attempts + 1 || lease.token <= step.token)
@@ -203,6 +148,67 @@ export class TaskAudit {
     step.current = lease.leaseId;
     step.attempts = attempt;
     step.token = lease.token;
+  }
+
+  /** Whatever starts, with a lease or without. */
+  #mayStart(task: AuditedTask, step: AuditedStep, start: Start, at: Place): void {
+    const missing = [
+      ...unmetOf(task, step),
+      ...task.needs.flatMap((need) => (this.#isMet(need) ? [] : need.taskId)),
+    ];
+    if (missing.length > 0)
+      this.#found('NEEDS_NOT_DONE', at, `${start.what} started before ${missing.join(', ')} was done`);
+    if (step.isOpen || step.over === 'skipped')
+      this.#found(
+        'CONDITION_PASSED_OVER',
+        at,
+        `${start.what} started ${step.isOpen ? 'before it was decided whether it runs' : 'though it was left out'}`,
+      );
+    if (Date.parse(start.when) < task.runAtMs)
+      this.#found('STARTED_TOO_EARLY', at, `${start.what} started at ${start.when}, before its time`);
+    const paused = [...task.scopes, `server:${start.serverId ?? ''}`].find((scope) =>
+      this.#paused.has(scope),
+    );
+    if (paused !== undefined)
+      this.#found('STARTED_WHILE_PAUSED', at, `${start.what} started though ${paused} is paused`);
+    if (task.ending)
+      this.#found('STARTED_WHILE_ENDING', at, `${start.what} started though the task is ending`);
+  }
+
+  /** A step begins to wait, or what happens of it then. */
+  #waits(task: AuditedTask, event: WaitingEvent, at: Place): void {
+    if (event.type === 'step.waited') return;
+    if (event.type !== 'step.waiting') return this.#report(this.#waiting.happens(event), at);
+    const { stepId, waiting } = event;
+    const what = `the waiting of step '${stepId}' of task ${at.taskId}`;
+    const step = task.steps.get(stepId);
+    if (step === undefined) return this.#found('NOT_SUBMITTED', at, `${what}: the task has no such step`);
+    this.#mayStart(task, step, { what, when: event.at }, at);
+    if (step.waits !== waiting.kind || step.over !== null || this.#waiting.isWaiting(at.taskId, stepId))
+      this.#found('WAITED_WRONGLY', at, `${what} began, which is no ${waiting.kind} or had begun`);
+    this.#waiting.begins(event, at.seq);
+    step.attempts = 1;
+  }
+
+  #waited(
+    task: AuditedTask,
+    waited: Waited,
+    event: { readonly type: string; readonly at: string },
+    at: Place,
+  ): void {
+    const step = task.steps.get(waited.stepId);
+    // A task that fails while others run names it again at its end.
+    if (event.type === 'task.failed' && step?.over === 'failed') return;
+    this.#report(this.#waiting.ends(at.taskId, waited, event.at), at);
+    if (step) step.over = waited.failure === undefined ? 'done' : 'failed';
+    if (step?.isDispensable !== false || waited.failure === undefined) return;
+    if (event.type === 'task.failing' || event.type === 'task.failed') return;
+    const text = `${event.type}: the task went on without step '${waited.stepId}', which it may not`;
+    this.#found('ABANDONED_WRONGLY', at, text);
+  }
+
+  #report(problem: WaitProblem | null, at: Place): void {
+    if (problem) this.#found(problem[0], at, problem[1]);
   }
 
   #moved(task: AuditedTask, { taskId, to, at: when }: TaskMoved, at: Place): void {
@@ -295,6 +301,7 @@ export class TaskAudit {
     if (how === 'task.completed' && left.length > 0)
       this.#found('ENDED_TOO_EARLY', at, `${how} though ${left.join(', ')} was not over`);
     this.#open.delete(at.taskId);
+    this.#waiting.forget(at.taskId);
     const ends = steps.flatMap(([id, { over }]) => (over === null ? [] : [[id, over] as const]));
     this.#over.set(at.taskId, { how, steps: new Map(ends) });
   }
@@ -304,27 +311,13 @@ export class TaskAudit {
   }
 }
 
-/** Why nothing of it waited for its turn at that moment; null where something did. */
-const whyNotQueued = (task: AuditedTask, when: string): string | null => {
-  if (task.ending) return 'it was ending';
-  if (Date.parse(when) < task.runAtMs) return 'its time had not come';
-  const waits = [...task.steps.values()].some(({ over, current }) => over === null && current === null);
-  return waits ? null : 'nothing waited';
-};
+const ABOUT_WAITING: ReadonlySet<string> = new Set<WaitingEvent['type']>([
+  'step.waiting',
+  'step.reminded',
+  'step.escalated',
+  'step.answered',
+]);
+const isAboutWaiting = (event: { readonly type: string }): event is WaitingEvent =>
+  ABOUT_WAITING.has(event.type);
 
 const isOver = (type: string): type is Over => OVER.has(type);
-
-const endOf = ({ skipped, failure }: KeptStep): StepEnd =>
-  skipped ? 'skipped' : failure === undefined ? 'done' : 'failed';
-
-/** What a step needs of its own task and is not over. */
-const unmetOf = (task: AuditedTask, { needs }: AuditedStep): StepId[] =>
-  needs.filter((id) => (task.steps.get(id)?.over ?? null) === null);
-
-const neededBy = ({ dependsOn, workflow }: TaskSubmitted): AuditedTask['needs'] => {
-  const edges = new Map<TaskId, OnFailure>(workflow?.needs.map((need) => [need.taskId, need.onFailure]));
-  return [
-    ...dependsOn.map((id) => ({ taskId: id, goesOn: edges.get(id) === 'continue' })),
-    ...(workflow?.uses ?? []).map((used) => ({ taskId: used.taskId, goesOn: true })),
-  ];
-};

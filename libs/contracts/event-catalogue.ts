@@ -49,11 +49,22 @@ export const EVENT_CATALOGUE: readonly EventEntry[] = [
   task('step.admitted', 'The condition of a step is true; it may run.'),
   task('step.skipped', 'The condition of a step is false; it does not run, and its task goes on.'),
   task('step.abandoned', 'A step failed for good, and its task goes on without it.'),
+  task(
+    'step.waiting',
+    'A step waits for a time or has asked people: what, whom, until when. It holds no lease.',
+  ),
+  task('step.reminded', 'Who is asked and has not answered was asked again.'),
+  task('step.escalated', 'Nobody has answered for so long that others are asked too.'),
+  task(
+    'step.answered',
+    'The one answer that counts: what, by whom and when; `by` is null where the time was over.',
+  ),
+  task('step.waited', 'A step has waited, and its task goes on: its output, or why it has failed.'),
   task('task.cancel-requested', 'A running task was asked to stop; its slot is not free yet.'),
   task('task.failing', 'A step failed for good while others run; they are being stopped.'),
   task(
     'task.completed',
-    'All steps are over: the result of the task, and how the last one ended: done (`step`), failed (`abandoned`) or left out (`skipped`).',
+    'All steps are over: the result of the task, and how the last one ended: done (`step`), failed (`abandoned`), left out (`skipped`), or it has waited (`waited`).',
   ),
   task('task.failed', 'The task is over without a result, and why.'),
   task(

@@ -4,6 +4,7 @@ import type { ModelProfile, RunnerOptions } from '#libs/domain/gpu/profile.js';
 import { retryCodesOf } from '#libs/domain/retry-classes.js';
 import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
+import { WAITING_KINDS, type WaitingKind } from '#libs/domain/task/waiting-events.js';
 import type { CompiledTemplate } from './compiled-template.js';
 import { preparedTemplate, type PreparedStep } from './prepared-template.js';
 import { readsOneOf } from './late-parameters.js';
@@ -60,11 +61,14 @@ export const planSteps = (
       },
       ...(when === undefined ? {} : { conditional: true }),
       ...(onFailure === undefined ? {} : { onFailure }),
+      ...(isWaitingKind(type) ? { waits: type } : {}),
       ...timesOf({ timeoutMs: timeout, noProgressMs: silence }),
     });
   }
   return { ok: true, steps };
 };
+
+const isWaitingKind = (type: string): type is WaitingKind => WAITING_KINDS.some((kind) => kind === type);
 
 /** Those that are there; they were checked when the template was compiled. */
 const timesOf = (

@@ -38,7 +38,21 @@ export const explanations = {
     state: { type: 'string', enum: ['waiting', 'running', 'done', 'stopped', 'skipped', 'failed'] },
     text: { ...text, description: 'What follows "Step \'x\'" in a sentence.' },
     waits_for: orNull(
-      waitOf('ending', 'paused', 'run-at', 'tasks', 'steps', 'retry', 'lease', 'slot', 'loading', 'model'),
+      waitOf(
+        'ending',
+        'paused',
+        'run-at',
+        'tasks',
+        'steps',
+        'retry',
+        'time',
+        'answer',
+        'begin',
+        'lease',
+        'slot',
+        'loading',
+        'model',
+      ),
     ),
     bound: orNull(
       exactly({

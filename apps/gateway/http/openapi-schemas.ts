@@ -16,6 +16,7 @@ import {
 import { explanations } from './explanation-schemas.js';
 import { schedules } from './schedule-schemas.js';
 import { templates } from './template-schemas.js';
+import { waitings } from './waiting-schemas.js';
 import { workflows } from './workflow-schemas.js';
 
 /** Schemas of what the API answers. A test holds real answers to them, so they say what is there and nothing else. */
@@ -109,11 +110,12 @@ const tasks = {
     needs: texts,
     status: {
       type: 'string',
-      enum: ['pending', 'running', 'completed', 'failed', 'cancelled', 'skipped', 'kept'],
+      enum: ['pending', 'running', 'waiting', 'completed', 'failed', 'cancelled', 'skipped', 'kept'],
       description:
-        '`skipped`: its condition was false. `kept`: as it ended in the task that this one repeats.',
+        '`waiting`: for a time or for people. `skipped`: its condition was false. `kept`: as it ended in the task that this one repeats.',
     },
     output: anything,
+    waiting: orNull(ref('Waiting')),
   }),
   Attempt: exactly({
     step_id: text,
@@ -220,4 +222,12 @@ const operations = {
   ]),
 } satisfies Record<string, SchemaObject>;
 
-export const SCHEMAS = { ...tasks, ...workflows, ...schedules, ...templates, ...explanations, ...operations };
+export const SCHEMAS = {
+  ...tasks,
+  ...workflows,
+  ...schedules,
+  ...waitings,
+  ...templates,
+  ...explanations,
+  ...operations,
+};

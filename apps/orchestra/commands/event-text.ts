@@ -1,6 +1,7 @@
 import type { LiveMessage } from '#libs/contracts/reports.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
+import { waitedText, waitingText } from './waiting-text.js';
 import { durationText } from './task-text.js';
 
 type Progress = Extract<LiveMessage, { readonly kind: 'progress' }>;
@@ -57,10 +58,18 @@ const detailOf = (event: TaskEvent | SchedulerEvent): string => {
       return successText(event.step);
     case 'task.completed':
       if (event.step) return successText(event.step);
+      if (event.waited) return waitedText(event.waited);
       return event.abandoned ? `without ${failureText(event.abandoned)}` : `${event.skipped} left out`;
     case 'step.admitted':
     case 'step.skipped':
       return event.stepId;
+    case 'step.waiting':
+    case 'step.reminded':
+    case 'step.escalated':
+    case 'step.answered':
+      return waitingText(event);
+    case 'step.waited':
+      return waitedText(event.waited);
     case 'step.abandoned':
       return `${failureText(event.step)}; the task goes on`;
     case 'step.failed':

@@ -82,6 +82,7 @@ export const TaskStep = defineEntity({
     needs: p.text(),
     status: p.text(),
     output: p.text().nullable(),
+    waiting: p.text().nullable(),
   },
 });
 

@@ -70,13 +70,14 @@ const TASK_FIELDS = [
   'moved',
   'lastSeq',
 ] as const;
-const STEP_FIELDS = ['taskSeq', 'position', 'stepId', 'status'] as const;
+const STEP_FIELDS = ['taskSeq', 'position', 'stepId', 'status', 'waiting'] as const;
 
-const stepOf = (row: Pick<TaskStepRow, 'position' | 'stepId' | 'status'>): StepState => ({
+const stepOf = (row: Pick<TaskStepRow, 'position' | 'stepId' | 'status' | 'waiting'>): StepState => ({
   position: row.position,
   stepId: row.stepId,
   status: row.status as StepState['status'],
   output: null,
+  waiting: row.waiting ?? null,
 });
 
 const attemptOf = (row: AttemptRow): AttemptState => ({

@@ -148,7 +148,8 @@ const STEP_KEY = [
 ];
 const STEP_STATUS = text('status', ({ status }: StepRow) => status);
 const STEP_OUTPUT = text('output', ({ output }: StepRow) => output);
-const STEP_UPDATE = [STEP_STATUS, { ...STEP_OUTPUT, set: keepIfNull('output') }];
+const STEP_WAITING = text('waiting', ({ waiting }: StepRow) => waiting);
+const STEP_UPDATE = [STEP_STATUS, { ...STEP_OUTPUT, set: keepIfNull('output') }, STEP_WAITING];
 const STEP_INSERT: readonly Column<NewStepRow>[] = [
   ...STEP_KEY,
   text('step_id', ({ stepId }) => stepId),
@@ -156,6 +157,7 @@ const STEP_INSERT: readonly Column<NewStepRow>[] = [
   text('needs', ({ needs }) => needs),
   STEP_STATUS,
   STEP_OUTPUT,
+  STEP_WAITING,
 ];
 
 const ATTEMPT: readonly Column<AttemptRow>[] = [

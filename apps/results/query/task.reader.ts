@@ -7,6 +7,7 @@ import type {
   StepView,
   TaskStatus,
   TaskView,
+  WaitingView,
 } from '#libs/contracts/queries.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { ModelUsage } from '#libs/domain/usage.js';
@@ -113,6 +114,7 @@ const stepView = (step: TaskStepRow): StepView => ({
   needs: parsed<readonly string[]>(step.needs),
   status: step.status as StepView['status'],
   output: parsedOrNull(step.output),
+  waiting: parsedOrNull<WaitingView>(step.waiting),
 });
 
 const attemptView = (attempt: AttemptRow): AttemptView => ({

@@ -103,7 +103,13 @@ export class ProbableStarts {
         return nowMs;
       case 'active':
         return Math.max(nowMs, msOf(step.progress.at) + tookMs);
+      case 'waiting':
+        return step.progress.waiting.kind === 'delay'
+          ? Math.max(nowMs, msOf(step.progress.waiting.until))
+          : null;
       case 'pending': {
+        // How long people take, or a time that is made of what is not there yet, cannot be told.
+        if (step.spec.waits !== undefined) return null;
         const start = this.of(task, step);
         return start && start.atMs + tookMs;
       }

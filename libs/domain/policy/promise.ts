@@ -55,7 +55,7 @@ type Given = { readonly book: TaskBook; readonly bounds: WaitBounds };
 const promiseOf = ({ steps, kept, ...asking }: Asking, { book, bounds }: Given): StartPromise | null => {
   const boundOf = (requirement: Requirement) => bounds.promise({ ...asking, requirement }, book.policy);
   const begins = steps.filter(({ id, needs }) => !kept.has(id) && needs.every((need) => kept.has(need)));
-  if (begins.some(({ conditional }) => conditional)) return null;
+  if (begins.some(({ conditional, waits }) => conditional || waits)) return null;
   const first = begins
     .map(({ requirement }) => boundOf(requirement))
     .toSorted((a, b) => b.startByMs - a.startByMs)[0];

@@ -13,7 +13,7 @@ export const workLeft = (
   let [leftMs, swapMs] = [0, 0];
   // Steps side by side are done sooner than this says.
   for (const { spec, progress } of steps) {
-    if (progress.status !== 'pending') continue;
+    if (progress.status !== 'pending' || spec.waits !== undefined) continue;
     const need = needOf(spec.requirement);
     leftMs += costs.meanMs(need);
     swapMs = Math.max(swapMs, costs.swapMs(need));

@@ -6,6 +6,7 @@ import type { ModelUsage } from '../usage.js';
 import type { Requirement } from './requirement.js';
 import type { StepSpec, StepTimes } from './step-spec.js';
 import type { StartPromise } from './start-promise.js';
+import type { Waited, WaitingEvent } from './waiting-events.js';
 import type { WorkflowPart } from './workflow.js';
 
 /**
@@ -25,6 +26,7 @@ export type TaskEvent =
   | StepAdmitted
   | StepSkipped
   | StepAbandoned
+  | WaitingEvent
   | CancelRequested
   | TaskFailing
   | TaskCompleted
@@ -195,6 +197,8 @@ export type TaskFailing = {
   readonly taskId: TaskId;
   readonly failure: Failure;
   readonly step?: StepFailure;
+  /** Where the step that failed had waited. */
+  readonly waited?: Waited;
   readonly at: string;
 };
 
@@ -206,7 +210,7 @@ export type StepStopped = {
   readonly at: string;
 };
 
-/** All steps are over. The last of them is in here: done (`step`), failed without an end of the task (`abandoned`), or left out (`skipped`). */
+/** All steps are over. The last of them is in here: done (`step`), failed without an end of the task (`abandoned`), left out (`skipped`), or it has waited (`waited`). */
 export type TaskCompleted = {
   readonly type: 'task.completed';
   readonly taskId: TaskId;
@@ -214,10 +218,16 @@ export type TaskCompleted = {
   readonly at: string;
 } & LastStep;
 
-export type LastStep =
-  | { readonly step: StepSuccess; readonly abandoned?: never; readonly skipped?: never }
-  | { readonly step?: never; readonly abandoned: StepFailure; readonly skipped?: never }
-  | { readonly step?: never; readonly abandoned?: never; readonly skipped: StepId };
+export type LastStep = OneOf<{
+  readonly step: StepSuccess;
+  readonly abandoned: StepFailure;
+  readonly skipped: StepId;
+  readonly waited: Waited;
+}>;
+
+type OneOf<All> = {
+  [Name in keyof All]: Pick<All, Name> & { readonly [Other in Exclude<keyof All, Name>]?: never };
+}[keyof All];
 
 export type TaskFailed = {
   readonly type: 'task.failed';
@@ -225,6 +235,8 @@ export type TaskFailed = {
   readonly failure: Failure;
   /** Absent when no attempt was to blame: a dependency failed, or nothing can ever hold the model. */
   readonly step?: StepFailure;
+  /** Where the step to blame had waited. */
+  readonly waited?: Waited;
   /** The last attempt that had to be stopped first; empty when the failed one was alone. */
   readonly stopped: readonly StoppedAttempt[];
   readonly at: string;

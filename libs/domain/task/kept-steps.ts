@@ -2,21 +2,26 @@ import type { Failure } from '../errors.js';
 import type { StepId } from '../ids.js';
 import type { KeptStep, StepFailure, StepSuccess, TaskEvent } from './events.js';
 import type { StepSpec } from './step-spec.js';
+import type { Waited } from './waiting-events.js';
 
 /** How each step ended that was over, by the events of its task. */
 export const stepsOver = (events: readonly TaskEvent[]): ReadonlyMap<StepId, KeptStep> => {
   const over = new Map<StepId, KeptStep>();
   const done = ({ stepId, output }: StepSuccess) => over.set(stepId, { stepId, output });
   const failed = ({ stepId, failure }: StepFailure) => over.set(stepId, { stepId, output: null, failure });
+  const waited = ({ stepId, output, failure }: Waited) =>
+    over.set(stepId, failure ? { stepId, output: null, failure } : { stepId, output: output ?? null });
   const skipped = (stepId: StepId) => over.set(stepId, { stepId, output: null, skipped: true });
   for (const event of events) {
     if (event.type === 'task.submitted') for (const kept of event.kept ?? []) over.set(kept.stepId, kept);
     if (event.type === 'step.skipped') skipped(event.stepId);
     if (event.type === 'step.abandoned') failed(event.step);
     if (event.type === 'step.completed') done(event.step);
+    if (event.type === 'step.waited') waited(event.waited);
     if (event.type !== 'task.completed') continue;
     if (event.step) done(event.step);
     else if (event.abandoned) failed(event.abandoned);
+    else if (event.waited) waited(event.waited);
     else skipped(event.skipped);
   }
   return over;

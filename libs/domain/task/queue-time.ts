@@ -27,6 +27,7 @@ export const hasBegun = (task: OpenTask): boolean =>
 
 const attemptsOf = (progress: Progress): number => {
   if (progress.status === 'skipped') return 0;
+  if (progress.status === 'waiting') return 1;
   return progress.status === 'pending' ? progress.attempts : progress.attempt;
 };
 

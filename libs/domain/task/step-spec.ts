@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../errors.js';
 import type { StepId } from '../ids.js';
 import type { Requirement } from './requirement.js';
+import type { WaitingKind } from './waiting-events.js';
 
 /** A step of a task, as it was planned at the submission. */
 export type StepSpec = {
@@ -15,6 +16,8 @@ export type StepSpec = {
   readonly conditional?: true;
   /** The task goes on without it when it has failed for good. Absent: the task fails. */
   readonly onFailure?: 'continue';
+  /** It runs nowhere but waits, for a time or for people; what it requires does not matter then. */
+  readonly waits?: WaitingKind;
 } & StepTimes;
 
 /** What an attempt may take; absent: as long as it gets on. */

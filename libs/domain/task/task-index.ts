@@ -20,6 +20,9 @@ import { type OpenTask, type Step } from './task.js';
 import { isUndecided, needsDone } from './steps-over.js';
 import { TaskLinks } from './task-links.js';
 import { urgencyOf, type Urgency } from './urgency.js';
+import { ToldOnce } from './told-once.js';
+import { isOfWaitingKind } from './waiting.js';
+import { WaitingIndex } from './waiting-index.js';
 import { Timetable } from './timetable.js';
 
 /**
@@ -34,7 +37,8 @@ export class TaskIndex {
   /** Steps under way to a lease: neither ready nor dispatched yet. */
   readonly #held = new Set<string>();
   /** Tasks with a step of which it is to be decided now whether it runs. */
-  readonly #undecided = new Set<TaskId>();
+  readonly undecided = new ToldOnce();
+  readonly waiting = new WaitingIndex();
   /** Tasks of which a step becomes ready, or urgent, or late, at a time. */
   readonly #turning = new Timetable<TaskId>();
   /** Tasks that fail when nothing of them has started by then. */
@@ -91,6 +95,7 @@ export class TaskIndex {
     this.bounds.track(task, waiting, nowMs, this.#book.policy);
     this.#running.track(task, this.#costs, this.#book.policy);
     this.#ahead.track(task);
+    this.waiting.track(task);
   }
 
   /** A lease is being asked for: not to be planned again until `release`. */
@@ -109,14 +114,6 @@ export class TaskIndex {
     return this.#links.takeDependents(taskId);
   }
 
-  /** Tasks of which a step has all that it needs and a condition to be decided. They are told once, and again while it is not. */
-  takeUndecided(): readonly TaskId[] {
-    if (this.#undecided.size === 0) return NOBODY;
-    const taskIds = [...this.#undecided];
-    this.#undecided.clear();
-    return taskIds;
-  }
-
   /** Makes steps ready whose time has come, and those urgent whose deadline is near. */
   wake(nowMs: number): void {
     for (const taskId of this.#turning.takeDue(nowMs)) this.refresh(taskId, nowMs);
@@ -129,7 +126,8 @@ export class TaskIndex {
 
   /** When the next one is due; null when none is. */
   nextWakeMs(): number | null {
-    return this.#turning.nextAtMs();
+    const [turning, waiting] = [this.#turning.nextAtMs(), this.waiting.nextAtMs()];
+    return turning === null || waiting === null ? (turning ?? waiting) : Math.min(turning, waiting);
   }
 
   /** Service of each workspace, what runs now included at what it usually takes. */
@@ -183,7 +181,8 @@ export class TaskIndex {
     for (const stepId of this.#known.get(taskId) ?? []) this.#remove(taskId, stepId);
     this.#turning.delete(taskId);
     this.#expiring.delete(taskId);
-    this.#undecided.delete(taskId);
+    this.undecided.delete(taskId);
+    this.waiting.forget(taskId);
     this.bounds.forget(taskId);
     this.#running.forget(taskId);
     this.#ahead.forget(taskId);
@@ -225,8 +224,8 @@ export class TaskIndex {
       this.#remove(task.id, spec.id);
       return { isReady: false, againAtMs: notBeforeMs };
     }
-    if (toDecide) {
-      this.#undecided.add(task.id);
+    if (toDecide || isOfWaitingKind(step)) {
+      (toDecide ? this.undecided : this.waiting.toBegin).add(task.id);
       return { isReady: false, againAtMs: Infinity };
     }
     const { urgentByMs, againAtMs } = this.#urgencyOf(task, nowMs);
@@ -242,8 +241,6 @@ export class TaskIndex {
 }
 
 const byTurn = (a: OpenTask, b: OpenTask): number => (a.line?.seq ?? a.seq) - (b.line?.seq ?? b.seq);
-
-const NOBODY: readonly TaskId[] = [];
 
 /** Why nothing of a task starts: it waits for other tasks or is ending, or somebody has paused it. */
 type Held = { readonly waits: boolean; readonly isPaused: boolean };

@@ -16,6 +16,14 @@ import type { Line, Place } from '../policy/place.js';
 import { msOf } from '../time.js';
 import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { StartPromise } from './start-promise.js';
+import type { Waited } from './waiting-events.js';
+import {
+  waitedProgress,
+  waitingAfter,
+  waitingStepOf,
+  type OverProgress,
+  type WaitingProgress,
+} from './waiting-state.js';
 import type { WorkflowPart } from './workflow.js';
 
 /** A task as the scheduler knows it. A closed task keeps only how it ended: that is all that later decisions need. */
@@ -60,7 +68,12 @@ export type ClosedTask = { readonly status: 'completed' | 'failed' | 'cancelled'
 
 export type Ending =
   | { readonly kind: 'cancelled'; readonly reason: string }
-  | { readonly kind: 'failed'; readonly failure: Failure; readonly step?: StepFailure };
+  | {
+      readonly kind: 'failed';
+      readonly failure: Failure;
+      readonly step?: StepFailure;
+      readonly waited?: Waited;
+    };
 
 export type Step = { readonly spec: StepSpec; readonly progress: Progress };
 
@@ -84,13 +97,12 @@ export type Progress =
       readonly vramShare: number;
       readonly at: string;
     }
-  /** Attempt 0: kept from the task that this one repeats. */
-  | { readonly status: 'done'; readonly attempt: number; readonly output: unknown }
+  | WaitingProgress
   | { readonly status: 'stopped'; readonly attempt: number }
   /** Its condition was found false. */
   | { readonly status: 'skipped' }
-  /** For good, and the task goes on without it. Attempt 0: kept from the task that this one repeats. */
-  | { readonly status: 'failed'; readonly attempt: number; readonly failure: Failure };
+  /** Where it has failed, that is for good, and the task goes on without it. */
+  | OverProgress;
 
 /** Copies the fact into the state; never refuses. `seq` is the event's place in the stream. */
 export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number): Task => {
@@ -134,6 +146,14 @@ export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number
     case 'step.abandoned': {
       const { stepId, attempt, failure } = event.step;
       return withProgress(task, stepId, { status: 'failed', attempt, failure });
+    }
+    case 'step.waiting':
+    case 'step.reminded':
+    case 'step.escalated':
+    case 'step.answered':
+    case 'step.waited': {
+      const stepId = waitingStepOf(event);
+      return withProgress(task, stepId, waitingAfter(waitingIn(task, stepId), event, seq));
     }
     case 'task.cancel-requested':
       return { ...task, ending: task.ending ?? { kind: 'cancelled', reason: event.reason } };
@@ -185,9 +205,13 @@ const moved = (task: OpenTask, event: TaskMoved, seq: number): OpenTask => {
   };
 };
 
-const failing = (task: OpenTask, { failure, step }: TaskFailing): OpenTask => ({
-  ...(step ? withProgress(task, step.stepId, { status: 'stopped', attempt: step.attempt }) : task),
-  ending: { kind: 'failed', failure, ...(step ? { step } : {}) },
+const failing = (task: OpenTask, { failure, step, waited }: TaskFailing): OpenTask => ({
+  ...(step
+    ? withProgress(task, step.stepId, { status: 'stopped', attempt: step.attempt })
+    : waited
+      ? withProgress(task, waited.stepId, waitedProgress(waitingIn(task, waited.stepId), waited))
+      : task),
+  ending: { kind: 'failed', failure, ...(step ? { step } : {}), ...(waited ? { waited } : {}) },
 });
 
 const FRESH = { status: 'pending', attempts: 0, interruptions: 0, notBefore: null } as const;
@@ -214,6 +238,12 @@ export const withProgress = (task: OpenTask, stepId: string, progress: Progress)
 const interruptionsOf = (task: OpenTask, stepId: string): number => {
   const progress = task.steps.find(({ spec }) => spec.id === stepId)?.progress;
   return progress?.status === 'pending' || progress?.status === 'active' ? progress.interruptions : 0;
+};
+
+/** How a step waits; null for one that does not. */
+export const waitingIn = (task: OpenTask, stepId: string): WaitingProgress | null => {
+  const progress = task.steps.find(({ spec }) => spec.id === stepId)?.progress;
+  return progress?.status === 'waiting' ? progress : null;
 };
 
 /** Attempts that hold a lease now. */

@@ -63,7 +63,10 @@ export class ReplaySite {
         lease: ({ event }) => this.history.lease(event, this.#nowMs),
       },
       folds,
-      ({ id }) => recording.skipped.get(id) ?? [],
+      {
+        skips: ({ id }) => recording.skipped.get(id) ?? [],
+        waits: ({ id }, stepId) => recording.waits.lengthOf(id, stepId),
+      },
     );
     const onChange = (): void => this.#wake();
     const at = (): string => this.#at;
@@ -148,6 +151,8 @@ export class ReplaySite {
         return plane.changePriority(event.taskId, event.priority, nowMs, this.#at);
       case 'task.moved':
         return plane.move(event.taskId, event.to, nowMs, this.#at);
+      case 'step.answered':
+        return plane.answer(event, nowMs);
       case 'task.cancel-requested':
       case 'task.cancelled':
         plane.cancel(event.taskId, nowMs, this.#at);

@@ -9,6 +9,7 @@ import { requirementKey } from '#libs/domain/task/requirement.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import { type OpenTask } from '#libs/domain/task/task.js';
+import { isOfWaitingKind } from '#libs/domain/task/waiting.js';
 import { needsDone } from '#libs/domain/task/steps-over.js';
 import { msOf } from '#libs/domain/time.js';
 
@@ -163,7 +164,12 @@ export class SiteHistory {
       priority,
       deadlineMs: deadlineAt === null ? null : msOf(deadlineAt),
       submittedMs: atMs,
-      steps: new Map(task.steps.map(({ spec }) => [spec.id, { readyMs: null, startMs: null }])),
+      // One that waits starts nowhere.
+      steps: new Map(
+        task.steps
+          .filter((step) => !isOfWaitingKind(step))
+          .map(({ spec }) => [spec.id, { readyMs: null, startMs: null }]),
+      ),
       ended: null,
     });
     for (const needed of awaitedTasks(task)) {

@@ -1,3 +1,4 @@
+import { StepWaiting } from '../step-waiting.js';
 import { TaskMoved } from '../task-moved.js';
 import { TaskRerun } from '../task-rerun.js';
 import { TaskTimes } from '../task-times.js';
@@ -11,4 +12,5 @@ export const MIGRATIONS = [
   { name: 'workflows', class: Workflows },
   { name: 'task-rerun', class: TaskRerun },
   { name: 'task-moved', class: TaskMoved },
+  { name: 'step-waiting', class: StepWaiting },
 ] as const;
