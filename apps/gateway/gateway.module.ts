@@ -1,6 +1,8 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { Answering } from './answering.js';
 import { CancelTasksController } from './cancel-tasks.controller.js';
 import { HealthController } from './health.controller.js';
+import { InboxController } from './inbox.controller.js';
 import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
 import { MoveController } from './move.controller.js';
@@ -81,6 +83,7 @@ const wired = (providers: Provider[]): DynamicModule => ({
     CancelTasksController,
     RerunController,
     MoveController,
+    InboxController,
     TasksController,
     WorkflowsController,
     SchedulesController,
@@ -90,5 +93,5 @@ const wired = (providers: Provider[]): DynamicModule => ({
     PausesController,
     HealthController,
   ],
-  providers: [...providers, TaskChanges],
+  providers: [...providers, TaskChanges, Answering],
 });

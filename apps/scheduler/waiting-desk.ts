@@ -1,4 +1,10 @@
 import type { AnswerStep } from '#libs/contracts/commands.js';
+import type {
+  InboxReply,
+  InboxRequest,
+  QuestionReply,
+  QuestionRequest,
+} from '#libs/contracts/inbox-queries.js';
 import { answerStep } from '#libs/domain/task/answer-step.js';
 import { failTask, type Decision } from '#libs/domain/task/decide.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
@@ -12,6 +18,7 @@ import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import { renderStep } from '#libs/template/render.js';
 import { waitingOf } from '#libs/template/waiting-input.js';
+import { inboxReply, questionReply } from './inbox-replies.js';
 import type { Recorder } from './recorder.js';
 import { parametersOf } from './task-parameters.js';
 import { resultMaker } from './task-result.js';
@@ -60,6 +67,15 @@ export class WaitingDesk {
     const { book } = this.recorder;
     const given = { at: rfc3339(this.clock.nowMs()), result: resultMaker(book.open.get(taskId), book) };
     return answerStep({ taskId, stepId, waitingSeq, answer }, book, given);
+  }
+
+  /** What waits for people. */
+  inbox(request: InboxRequest): InboxReply {
+    return inboxReply(this.recorder, request);
+  }
+
+  question({ taskId, stepId }: QuestionRequest): QuestionReply {
+    return questionReply(this.recorder.book, taskId, stepId);
   }
 
   #decideTask(taskId: string, nowMs: number): void {

@@ -22,6 +22,16 @@ export const taskIdOf = idOf('task');
 export const workflowIdOf = idOf('workflow');
 export const serverIdOf = idOf('server');
 
+const STEP_ID = /^[a-z][a-z0-9_-]{0,62}$/;
+
+export const stepIdOf = (id: string): string => {
+  if (STEP_ID.test(id)) return id;
+  const accepted = 'a lower-case letter, then up to 62 lower-case letters, digits, _ and -';
+  throw new ApiError('VALIDATION_FAILED', `Step id '${String(shown(id))}' is not one; ids are ${accepted}.`, [
+    { path: 'stepId', value: shown(id), message: 'is not a step id', accepted },
+  ]);
+};
+
 /** Shorter than other ids: its tasks have it in theirs, with their due time. */
 export const scheduleIdOf = (id: string): string => {
   if (isId(id) && id.length <= SCHEDULE_ID_MAX) return id;

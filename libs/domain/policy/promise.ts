@@ -5,7 +5,8 @@ import type { Requirement } from '../task/requirement.js';
 import type { StartPromise } from '../task/start-promise.js';
 import type { TaskSubmitted } from '../task/events.js';
 import type { TaskBook } from '../task/task-book.js';
-import { isKept, type OpenTask } from '../task/task.js';
+import { type OpenTask } from '../task/task.js';
+import { isKept } from '../task/progress.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { WaitBounds } from './wait-bounds.js';
 

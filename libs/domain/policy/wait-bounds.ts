@@ -1,6 +1,7 @@
 import type { StepId, TaskId } from '../ids.js';
 import { needOf, type Need, type Requirement } from '../task/requirement.js';
-import { isKept, type OpenTask } from '../task/task.js';
+import { type OpenTask } from '../task/task.js';
+import { isKept } from '../task/progress.js';
 import { msOf } from '../time.js';
 import type { Costs } from './costs.js';
 import { Overtaking } from './overtaking.js';

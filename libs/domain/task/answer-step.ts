@@ -1,9 +1,9 @@
 import type { StepId, TaskId } from '../ids.js';
-import { notOpen, refuse, type Decision, type Refused } from './decide.js';
+import { isRefused, notOpen, refuse, type Decision, type Refused } from './decide.js';
 import type { Circumstances } from './outcome.js';
 import type { TaskBook } from './task-book.js';
-import type { Step } from './task.js';
-import { answered } from './waiting.js';
+import type { OpenTask, Step } from './task.js';
+import { answered, type WaitingStep } from './waiting.js';
 import type { Answer, WaitingFor } from './waiting-events.js';
 
 /** What somebody answers. `waitingSeq`: what they were asked; a later question of the same step is another one. */
@@ -14,12 +14,26 @@ export type AnswerGiven = {
   readonly answer: Answer & { readonly by: string };
 };
 
+/** A step that has asked people, and has no answer yet. */
+export type AskingStep = { readonly task: OpenTask; readonly step: WaitingStep };
+
 /** Takes an answer: the first one counts, and every other is told whose that was. */
 export const answerStep = (
   { taskId, stepId, waitingSeq, answer }: AnswerGiven,
   book: TaskBook,
   given: Omit<Circumstances, 'random'>,
 ): Decision => {
+  const asking = askingStep(taskId, stepId, book);
+  if (isRefused(asking)) return asking;
+  const { task, step } = asking;
+  if (step.progress.seq !== waitingSeq)
+    return refuse('STEP_NOT_WAITING', `Step '${stepId}' of task ${taskId} asks something else by now.`);
+  const problem = contentProblem(step.progress.waiting, answer);
+  return problem === null ? answered(task, step, answer, given) : refuse('ANSWER_INVALID', problem);
+};
+
+/** The step that asks, or why it does not. */
+export const askingStep = (taskId: TaskId, stepId: StepId, book: TaskBook): AskingStep | Refused => {
   const task = book.open.get(taskId);
   if (task === undefined) return notOpen(taskId, book, 'there is nothing left to answer');
   const step = task.steps.find(({ spec }) => spec.id === stepId);
@@ -30,16 +44,10 @@ export const answerStep = (
   const { spec, progress } = step;
   const first = answeredOf(step);
   if (first !== null) return alreadyAnswered(taskId, stepId, first);
-  if (task.ending || progress.status !== 'waiting' || progress.waiting.kind === 'delay')
-    return refuse(
-      'STEP_NOT_WAITING',
-      `Step '${stepId}' of task ${taskId} ${whyNot(step, task.ending !== null)}.`,
-    );
-  if (progress.seq !== waitingSeq)
-    return refuse('STEP_NOT_WAITING', `Step '${stepId}' of task ${taskId} asks something else by now.`);
-  const problem = contentProblem(progress.waiting, answer);
-  if (problem !== null) return refuse('ANSWER_INVALID', problem);
-  return answered(task, { spec, progress }, answer, given);
+  if (task.ending === null && progress.status === 'waiting' && progress.waiting.kind !== 'delay')
+    return { task, step: { spec, progress } };
+  const why = whyNot(step, task.ending !== null);
+  return refuse('STEP_NOT_WAITING', `Step '${stepId}' of task ${taskId} ${why}.`);
 };
 
 type First = { readonly by: string | null; readonly at: string };
@@ -54,7 +62,7 @@ const answeredOf = ({ progress }: Step): First | null => {
 
 /** The refusal that names the answer which counts. */
 export const alreadyAnswered = (taskId: TaskId, stepId: StepId, { by, at }: First): Refused => {
-  const who = by === null ? 'has timed out and was decided by that' : `was answered by ${by}`;
+  const who = by === null ? 'was decided by its time, because nobody had answered,' : `was answered by ${by}`;
   return refuse('STEP_ALREADY_ANSWERED', `Step '${stepId}' of task ${taskId} ${who} at ${at}.`, {
     answeredBy: by,
     answeredAt: at,

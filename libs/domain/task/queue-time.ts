@@ -1,7 +1,8 @@
 import type { Place } from '../policy/place.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { TaskEvent } from './events.js';
-import type { OpenTask, Progress } from './task.js';
+import type { OpenTask } from './task.js';
+import type { Progress } from './progress.js';
 
 /** From when on a task may run and its waiting counts: its submission, or `runAt` where that is later. */
 export const waitsFromMs = ({ submittedAt, runAt }: Pick<OpenTask, 'submittedAt' | 'runAt'>): number =>

@@ -1,5 +1,6 @@
 import type { StepId } from '../ids.js';
-import { isOver, type OpenTask, type Step } from './task.js';
+import { type OpenTask, type Step } from './task.js';
+import { isOver } from './progress.js';
 
 /** Whether it is still to be decided if a step runs at all. */
 export const isUndecided = ({ spec, progress }: Step): boolean =>

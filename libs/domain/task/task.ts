@@ -1,8 +1,6 @@
 import { isInterruption, type Failure } from '../errors.js';
-import type { StepId, TaskId, WorkspaceId } from '../ids.js';
+import type { TaskId, WorkspaceId } from '../ids.js';
 import type {
-  KeptStep,
-  LeaseRef,
   MoveTo,
   StepFailure,
   TaskEvent,
@@ -11,19 +9,14 @@ import type {
   TaskSubmitted,
   TemplateRef,
 } from './events.js';
+import { FRESH, firstProgress, type Progress } from './progress.js';
 import type { StepSpec } from './step-spec.js';
 import type { Line, Place } from '../policy/place.js';
 import { msOf } from '../time.js';
 import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { StartPromise } from './start-promise.js';
 import type { Waited } from './waiting-events.js';
-import {
-  waitedProgress,
-  waitingAfter,
-  waitingStepOf,
-  type OverProgress,
-  type WaitingProgress,
-} from './waiting-state.js';
+import { waitedProgress, waitingAfter, waitingStepOf, type WaitingProgress } from './waiting-state.js';
 import type { WorkflowPart } from './workflow.js';
 
 /** A task as the scheduler knows it. A closed task keeps only how it ended: that is all that later decisions need. */
@@ -76,33 +69,6 @@ export type Ending =
     };
 
 export type Step = { readonly spec: StepSpec; readonly progress: Progress };
-
-export type Progress =
-  /**
-   * `attempts` so far, of which `interruptions` were cut short from outside; not to be tried before `notBefore`. `admitted`: its
-   * condition was found true.
-   */
-  | {
-      readonly status: 'pending';
-      readonly attempts: number;
-      readonly interruptions: number;
-      readonly notBefore: string | null;
-      readonly admitted?: true;
-    }
-  | {
-      readonly status: 'active';
-      readonly attempt: number;
-      readonly interruptions: number;
-      readonly lease: LeaseRef;
-      readonly vramShare: number;
-      readonly at: string;
-    }
-  | WaitingProgress
-  | { readonly status: 'stopped'; readonly attempt: number }
-  /** Its condition was found false. */
-  | { readonly status: 'skipped' }
-  /** Where it has failed, that is for good, and the task goes on without it. */
-  | OverProgress;
 
 /** Copies the fact into the state; never refuses. `seq` is the event's place in the stream. */
 export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number): Task => {
@@ -214,22 +180,6 @@ const failing = (task: OpenTask, { failure, step, waited }: TaskFailing): OpenTa
   ending: { kind: 'failed', failure, ...(step ? { step } : {}), ...(waited ? { waited } : {}) },
 });
 
-const FRESH = { status: 'pending', attempts: 0, interruptions: 0, notBefore: null } as const;
-
-/** A step that is kept is over without an attempt: its number is 0. */
-const firstProgress = (id: StepId, keptSteps: readonly KeptStep[]): Progress => {
-  const kept = keptSteps.find(({ stepId }) => stepId === id);
-  if (kept === undefined) return FRESH;
-  if (kept.skipped) return { status: 'skipped' };
-  return kept.failure === undefined
-    ? { status: 'done', attempt: 0, output: kept.output }
-    : { status: 'failed', attempt: 0, failure: kept.failure };
-};
-
-/** Whether a step ran in the task that this one repeats, and not here. */
-export const isKept = (progress: Progress): boolean =>
-  (progress.status === 'done' || progress.status === 'failed') && progress.attempt === 0;
-
 export const withProgress = (task: OpenTask, stepId: string, progress: Progress): OpenTask => ({
   ...task,
   steps: task.steps.map((step) => (step.spec.id === stepId ? { ...step, progress } : step)),
@@ -255,7 +205,3 @@ export const activeSteps = (task: OpenTask): readonly ActiveStep[] => {
 };
 
 export type ActiveStep = { readonly spec: StepSpec } & Extract<Progress, { status: 'active' }>;
-
-/** Whether a step holds up nothing of its task any more: it is done, was left out, or the task goes on without it. */
-export const isOver = ({ status }: Progress): boolean =>
-  status === 'done' || status === 'skipped' || status === 'failed';
