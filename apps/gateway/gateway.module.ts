@@ -1,5 +1,7 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { AnswerLinks } from '#libs/answer-links/answer-links.js';
 import { Answering } from './answering.js';
+import { AnswersController } from './answers.controller.js';
 import { CancelTasksController } from './cancel-tasks.controller.js';
 import { HealthController } from './health.controller.js';
 import { InboxController } from './inbox.controller.js';
@@ -33,6 +35,7 @@ export type GatewayParts = {
   readonly submission: Submission;
   readonly workflows: WorkflowSubmission;
   readonly schedules: SchedulePutting;
+  readonly links: AnswerLinks;
   readonly late: LateDecisions;
   readonly history: TaskHistory;
   readonly stream: TaskStream;
@@ -55,6 +58,7 @@ export class GatewayModule {
       { provide: TemplateShelf, useValue: parts.shelf },
       { provide: Metrics, useValue: parts.metrics },
       { provide: LateDecisions, useValue: parts.late },
+      { provide: AnswerLinks, useValue: parts.links },
     ]);
   }
 
@@ -72,6 +76,7 @@ export class GatewayModule {
       TemplateShelf,
       Metrics,
       LateDecisions,
+      AnswerLinks,
     ];
     return wired(behind.map((provide) => ({ provide, useValue: null })));
   }
@@ -84,6 +89,7 @@ const wired = (providers: Provider[]): DynamicModule => ({
     RerunController,
     MoveController,
     InboxController,
+    AnswersController,
     TasksController,
     WorkflowsController,
     SchedulesController,

@@ -38,6 +38,16 @@ export class InboxDto {
   page_size?: number;
 }
 
+/** Body of `POST /tasks/{id}/steps/{stepId}/link`. */
+export class LinkDto {
+  @ApiPropertyOptional({
+    description: 'In whose name it answers; whoever opens it says who they are when absent.',
+  })
+  @Optional()
+  @Matches(TEXT, { message: TEXT_SAYS })
+  by?: string;
+}
+
 /** Body of `POST /tasks/{id}/steps/{stepId}/answer`. */
 export class AnswerDto {
   @ApiPropertyOptional({ enum: DECISIONS, description: 'Of an approval: the same as `choice`.' })

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { answerKey } from '#libs/answer-links/answer-key.js';
+import { AnswerLinks } from '#libs/answer-links/answer-links.js';
 import { STREAMS } from '#libs/contracts/streams.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
@@ -41,6 +43,8 @@ export const startGateway = async (
   const shelf = new TemplateShelf(folder);
   const platform = new PlatformClient(connection);
   const late = new LateDecisions();
+  let listening = '';
+  const links = new AnswerLinks(await answerKey(config.dataDir), () => config.publicUrl ?? listening);
   const stream = new TaskStream(connection, tasks, config.streamsMax, logger, position);
   const parts: GatewayParts = {
     scheduler,
@@ -48,6 +52,7 @@ export const startGateway = async (
     shelf,
     results: new ResultsClient(connection, position),
     late,
+    links,
     submission: new Submission(shelf, scheduler, config.numCtx, systemClock, late, registry),
     workflows: new WorkflowSubmission(shelf, scheduler, config.numCtx, systemClock, late, registry),
     schedules: new SchedulePutting(shelf, scheduler, config.numCtx, registry),
@@ -64,6 +69,7 @@ export const startGateway = async (
   });
   await app.listen({ host: config.host, port: config.port });
   const url = await app.getUrl();
+  listening = url;
   logger.info({ url, templates: shelf.list().length }, 'listening');
   health.add('http', () => ({
     reasons: [],

@@ -4,6 +4,7 @@ import { constants, setPriority } from 'node:os';
 import { StepError } from '../step-error.js';
 import { endMarked, isGone, signalGroup } from './end-processes.js';
 import { OutputCapture } from './output-capture.js';
+import type { ProcessCap } from './process-cap.js';
 
 export type Command = {
   readonly file: string;
@@ -15,6 +16,8 @@ export type Command = {
   readonly sandboxed: boolean;
   /** Stands in the environment of a program without a sandbox, by which what it left behind is found. */
   readonly mark: string;
+  /** Null where none can be had. */
+  readonly cap: ProcessCap | null;
 };
 
 export type ContainedEnd = {
@@ -27,6 +30,8 @@ export type ContainedEnd = {
 
 /** File descriptor on which bubblewrap says which process is the first of the sandbox. */
 export const STATUS_FD = 3;
+/** File descriptor that bubblewrap reads from before it starts the program. */
+export const GATE_FD = 4;
 
 /** What a program may write in all; beyond that nobody reads it any more. */
 const WRITTEN_MAX_BYTES = 256 * 1024 * 1024;
@@ -37,8 +42,8 @@ const CLOSE_MARGIN_MS = 2_000;
 /** Between two looks at whether what was killed is gone. */
 const LOOK_MS = 5;
 
-/** What is killed is gone in milliseconds, unless it waits for a disk. */
-const GONE_MAX_MS = 10_000;
+/** What is killed is gone in milliseconds, unless it waits for a disk, or is one of thousands on a machine with much else to do. */
+const GONE_MAX_MS = 60_000;
 
 /** The system takes these first when memory runs out, and gives them the processor last. */
 const OOM_SCORE_MAX = '1000';
@@ -90,10 +95,21 @@ export class ContainedProcess {
     if (statusPipe && 'setEncoding' in statusPipe) {
       statusPipe.on('data', (part: Buffer) => {
         status += part.toString();
-        this.#init ??= Number(/"child-pid":\s*(\d+)/.exec(status)?.[1] ?? 0) || null;
+        if (this.#init === null) this.#begin(Number(/"child-pid":\s*(\d+)/.exec(status)?.[1] ?? 0) || null);
         if (this.#why !== null) this.#kill();
       });
     }
+  }
+
+  /** The first process of the sandbox is known and waits: what it starts is counted from the first on. */
+  #begin(init: number | null): void {
+    if (init === null) return;
+    this.#init = init;
+    this.command.cap?.takeIn(init);
+    const gate = this.#child.stdio[GATE_FD];
+    if (!gate || !('end' in gate)) return;
+    gate.on('error', () => undefined);
+    gate.end('\n');
   }
 
   #written(capture: OutputCapture, part: Buffer): void {
@@ -128,13 +144,17 @@ export class ContainedProcess {
 
   async #end(): Promise<ContainedEnd> {
     const closed = new Promise<void>((resolve) => this.#child.once('close', () => resolve()));
-    const exitCode = await exitOf(this.#child);
-    const durationMs = performance.now() - this.#startedMs;
-    this.#exited = true;
-    await this.#endRest();
-    await closedSoon(this.#child, closed);
-    if (this.#why !== null) throw this.#why;
-    return { exitCode, stdout: this.stdout, stderr: this.stderr, durationMs: Math.round(durationMs) };
+    try {
+      const exitCode = await exitOf(this.#child);
+      const durationMs = performance.now() - this.#startedMs;
+      this.#exited = true;
+      await this.#endRest();
+      await closedSoon(this.#child, closed);
+      if (this.#why !== null) throw this.#why;
+      return { exitCode, stdout: this.stdout, stderr: this.stderr, durationMs: Math.round(durationMs) };
+    } finally {
+      this.command.cap?.remove();
+    }
   }
 
   /** The program has ended; what it left running is ended too. */
@@ -151,15 +171,16 @@ export class ContainedProcess {
 }
 
 /** Throws what the system says at once; the rest comes as an event. */
-const spawned = ({ file, args, env, folder, sandboxed }: Command): ChildProcess => {
+const spawned = ({ file, args, env, folder, sandboxed, cap }: Command): ChildProcess => {
   try {
     return spawn(file, [...args], {
       env,
       cwd: folder,
       detached: true,
-      stdio: ['pipe', 'pipe', 'pipe', ...(sandboxed ? (['pipe'] as const) : [])],
+      stdio: ['pipe', 'pipe', 'pipe', ...(sandboxed ? (['pipe', 'pipe'] as const) : [])],
     });
   } catch (error) {
+    cap?.remove();
     throw notStarted(error as NodeJS.ErrnoException);
   }
 };

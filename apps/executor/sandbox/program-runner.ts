@@ -3,8 +3,15 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StepError } from '../step-error.js';
 import { fullError, usedBytes, type Workspace } from '../workspace/workspace.js';
-import { ContainedProcess, STATUS_FD, type Command, type ContainedEnd } from './contained-process.js';
+import {
+  ContainedProcess,
+  GATE_FD,
+  STATUS_FD,
+  type Command,
+  type ContainedEnd,
+} from './contained-process.js';
 import { PROGRAM_FOLDERS, type Sandbox } from './find-sandbox.js';
+import { ProcessCap } from './process-cap.js';
 import { heldBy } from './process-watch.js';
 import type { ProgramSlots } from './program-slots.js';
 import { limitArguments, sandboxArguments, type Mount } from './sandbox-arguments.js';
@@ -45,8 +52,11 @@ export type ProgramRequest = {
 
 export type ProgramEnd = ContainedEnd & { readonly sandboxed: boolean };
 
-/** Between two looks at the memory and the processes of a program; a fork bomb makes some thousands in this time. */
+/** Between two looks at the memory and the processes of a program. */
 const WATCH_MS = 100;
+
+/** Beyond the limit the watch ends the program and says why; the kernel refuses only what comes between two looks. */
+const CAP_FACTOR = 2;
 
 /** Between two looks at the disk; where that takes long, because there are many files, it is a tenth of the time at most. */
 const DISK_WATCH_MS = 500;
@@ -126,7 +136,7 @@ export class ProgramRunner {
     const given = { stdin: program.stdin ?? '', sandboxed, mark, env: { PATH: env.PATH } };
     if (sandbox.kind === 'none') {
       const [file = '', ...args] = inner;
-      return { ...given, file, args, folder: request.folder };
+      return { ...given, file, args, folder: request.folder, cap: null };
     }
     const { features, system } = sandbox;
     const outer = sandboxArguments({
@@ -139,8 +149,9 @@ export class ProgramRunner {
     return {
       ...given,
       file: sandbox.path,
-      args: [...outer, '--json-status-fd', String(STATUS_FD), '--', ...inner],
+      args: [...outer, '--json-status-fd', String(STATUS_FD), '--block-fd', String(GATE_FD), '--', ...inner],
       folder: '/',
+      cap: ProcessCap.make(this.options.processesMax * CAP_FACTOR),
     };
   }
 

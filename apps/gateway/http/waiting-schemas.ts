@@ -45,6 +45,7 @@ export const waitings = {
     }),
     description: 'For what a step waits or has waited, for how long, and who has answered.',
   },
+  AnswerLink: exactly({ url: text, expires_at: time }),
   InboxItem: exactly(question),
   InboxPage: exactly({
     items: listOf('InboxItem'),

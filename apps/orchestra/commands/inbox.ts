@@ -10,7 +10,7 @@ import { userName } from '../user-name.js';
 import { showTask } from './task-text.js';
 
 /** A question as the API lists it. */
-export type InboxItem = {
+type InboxItem = {
   readonly task_id: string;
   readonly step_id: string;
   readonly kind: 'approval' | 'human_input';
@@ -24,7 +24,7 @@ type Page = { readonly items: readonly InboxItem[]; readonly next: number | null
 
 type InboxOptions = { readonly assignee?: string; readonly workspace?: string; readonly limit: number };
 
-export type AnswerOptions = {
+type AnswerOptions = {
   readonly approve?: true;
   readonly reject?: true;
   readonly choice?: string;
