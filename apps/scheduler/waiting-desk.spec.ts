@@ -109,6 +109,26 @@ describe('steps that wait', () => {
     expect((await led.stored()).at(-1)?.data).toMatchObject({ result: `approve ${later(2_000)}` });
   });
 
+  it.each(['queue', 'workspace:home'] as const)(
+    'begin when a pause of %s is lifted, and end during one',
+    async (scope) => {
+      const led = await leading();
+      const by = { scope, by: 'ada', at: NOW };
+      const pause = { type: 'scheduling.paused', reason: 'repair', ...by } as const;
+      const resume = { type: 'scheduling.resumed', ...by } as const;
+      led.recorder.record([pause]);
+      led.recorder.record([begun()]);
+      expect(await led.facts()).toEqual(['task.submitted']);
+      led.recorder.record([resume]);
+      expect((await led.facts()).slice(1)).toEqual(['step.waiting']);
+      led.recorder.record([pause]);
+      led.until(2_000);
+      expect((await led.facts()).slice(2)).toEqual(['step.waited']);
+      led.recorder.record([resume]);
+      expect((await led.facts()).slice(3)).toEqual(['step.waiting']);
+    },
+  );
+
   it('go on where the last leader was, whatever it had decided of them', async () => {
     const whole = await leading();
     whole.recorder.record([begun()]);

@@ -42,7 +42,8 @@ export class WaitingDesk {
 
   /** Steps whose turn it is begin to wait. Recording calls this again; one loop does all of it. */
   begin(): void {
-    if (this.#isDeciding) return;
+    // A pause of everything is not in the index: those that are to begin stand there until it is lifted.
+    if (this.#isDeciding || this.recorder.book.pauses.has('queue')) return;
     this.#isDeciding = true;
     try {
       const { toBegin } = this.recorder.index.waiting;

@@ -21,6 +21,7 @@ export type WaitingParts = {
 
 /** Steps whose turn it is begin to wait. */
 export const beginWaits = ({ book, index, tell, lengthOf }: WaitingParts, nowMs: number): void => {
+  if (book.pauses.has('queue')) return;
   for (const taskId of index.waiting.toBegin.take()) {
     for (const { spec } of book.open.get(taskId)?.steps ?? []) {
       const task = book.open.get(taskId);
