@@ -63,6 +63,12 @@ export default {
       ['^libs/(domain|policy-file)/', ...npm('yaml')],
       'The settings of the policy as YAML.',
     ),
+    only(
+      'answer-links',
+      'libs/answer-links',
+      ['^libs/(domain|answer-links)/', '^(crypto|fs/promises|path)$'],
+      'Links by which questions are answered, and their key.',
+    ),
     only('cron', 'libs/cron', ['^libs/(domain|cron)/', ...npm('croner')], 'Cron expressions and time zones.'),
     only(
       'servers-file',

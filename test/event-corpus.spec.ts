@@ -92,6 +92,33 @@ describe('frozen task events', () => {
     expect([item?.spec.id, item?.progress.status]).toEqual(['draft[0]', 'pending']);
   });
 
+  it('fold a step that asks, reminds, asks others, is answered and goes on', () => {
+    const progress = (...types: readonly string[]) =>
+      foldTasks(...BEGIN, ...types).open.get('t-1')?.steps[0]?.progress;
+    expect(progress('step.waiting')).toMatchObject({
+      status: 'waiting',
+      seq: 6,
+      waiting: { kind: 'approval', choices: ['approve', 'reject', 'later'] },
+      since: '2026-01-02T03:04:05.678Z',
+      reminders: 0,
+      escalated: false,
+      answer: null,
+    });
+    expect(progress('step.waiting', 'step.reminded', 'step.escalated')).toMatchObject({
+      reminders: 1,
+      askedAt: '2026-01-02T04:04:05.678Z',
+      escalated: true,
+    });
+    const answered = ['step.waiting', 'step.answered'] as const;
+    expect(progress(...answered)).toMatchObject({ answer: { by: 'grace', choice: 'approve' } });
+    expect(progress(...answered, 'step.waited')).toEqual({
+      status: 'done',
+      attempt: 1,
+      output: { decision: 'approved', choice: 'approve', text: 'Rivers are very long.' },
+      answered: { by: 'grace', at: '2026-01-02T16:04:05.678Z' },
+    });
+  });
+
   it('fold a pause that is lifted', () => {
     expect(foldTasks(...BEGIN, 'scheduling.paused').pauses.get('workspace:default')).toEqual({
       scope: 'workspace:default',

@@ -67,6 +67,12 @@ export const waitText = (wait: Wait, model: string | null): string => {
       return `is tried again (attempt ${wait.attempt}) at ${clockTime(wait.atMs)}`;
     case 'worker':
       return `waits for a worker of step type ${wait.stepType}; none is registered`;
+    case 'time':
+      return `waits until ${dateTime(wait.untilMs)}, since ${clockTime(wait.sinceMs)}`;
+    case 'answer':
+      return answerText(wait);
+    case 'begin':
+      return wait.of === 'delay' ? 'is about to wait' : 'is about to ask';
     case 'lease':
       return 'is about to start: a slot was found for it';
     case 'slot':
@@ -77,6 +83,16 @@ export const waitText = (wait: Wait, model: string | null): string => {
       return `${modelText(wait.servers, model)}${aheadText(wait.position, model)}`;
   }
 };
+
+const answerText = ({ asks, assignees, sinceMs, untilMs, reminders, escalated }: AnswerWait): string => {
+  const whom = assignees.length === 0 ? 'somebody' : assignees.join(', ');
+  const what = asks === 'approval' ? 'to approve' : 'to fill in its form';
+  const until = untilMs === null ? '' : `, until ${dateTime(untilMs)}`;
+  const again = reminders === 0 ? '' : `; asked again ${reminders} ${reminders === 1 ? 'time' : 'times'}`;
+  return `waits for ${whom} ${what}, since ${dateTime(sinceMs)}${until}${again}${escalated ? '; others were asked too' : ''}`;
+};
+
+type AnswerWait = Extract<Wait, { readonly kind: 'answer' }>;
 
 /** A sentence: where somebody has put a task. */
 export const movedText = ({ to, by, at, reason }: Omit<Moved, 'place'>): string => {

@@ -61,6 +61,17 @@ const onAttic = (verdict: Extract<Wait, { kind: 'model' }>['servers'][number]['v
   servers: [{ serverId: 'attic', verdict }],
 });
 
+const ASKS = {
+  kind: 'answer',
+  asks: 'approval',
+  message: 'Is it right?',
+  assignees: ['ada', 'grace'],
+  sinceMs: AT_MS,
+  untilMs: null,
+  reminders: 0,
+  escalated: false,
+} as const;
+
 describe('an explanation', () => {
   it.each<readonly [wait: Wait, text: string]>([
     [{ kind: 'ending', how: 'failed' }, 'does not start any more: the task has failed'],
@@ -73,6 +84,16 @@ describe('an explanation', () => {
       'is held back: workspace lab is paused by ada since 2026-01-02T03:04:00Z (repair)',
     ],
     [{ kind: 'run-at', atMs: AT_MS }, 'is not to run before 2026-01-02T03:04:05Z'],
+    [
+      { kind: 'time', sinceMs: AT_MS, untilMs: AT_MS + 60_000 },
+      'waits until 2026-01-02T03:05:05Z, since 03:04:05 UTC',
+    ],
+    [{ kind: 'begin', of: 'approval' }, 'is about to ask'],
+    [{ ...ASKS, assignees: [] }, 'waits for somebody to approve, since 2026-01-02T03:04:05Z'],
+    [
+      { ...ASKS, asks: 'human_input', untilMs: AT_MS + 60_000, reminders: 2, escalated: true },
+      'waits for ada, grace to fill in its form, since 2026-01-02T03:04:05Z, until 2026-01-02T03:05:05Z; asked again 2 times; others were asked too',
+    ],
     [{ kind: 'tasks', taskIds: ['t7', 't8'], names: [] }, 'waits for tasks t7, t8'],
     [{ kind: 'tasks', taskIds: ['t7'], names: ['draft'] }, "waits for task 'draft' (t7)"],
     [

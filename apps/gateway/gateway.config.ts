@@ -1,4 +1,4 @@
-import { COMMON_SETTINGS } from '#libs/runtime/common.settings.js';
+import { COMMON_SETTINGS, DATA_DIR } from '#libs/runtime/common.settings.js';
 import { NUM_CTX_DEFAULT } from '#libs/template/limits.js';
 import {
   integer,
@@ -31,6 +31,14 @@ export const GATEWAY_SETTINGS = {
     secret: true,
     pattern: /^[\x21-\x7e]{16,512}$/,
     accepts: 'printable characters without spaces, at least 16 of them',
+  }),
+  dataDir: DATA_DIR,
+  publicUrl: optionalText({
+    env: 'ORCHESTRA_PUBLIC_URL',
+    meaning:
+      'Address of the API as people reach it, for links in messages; without it that on which it listens.',
+    pattern: /^https?:\/\/[^\s/?#]+(?:\/[^\s?#]*)?$/,
+    accepts: 'an address such as https://ai.example',
   }),
   templatesDir: text({
     env: 'ORCHESTRA_TEMPLATES_DIR',

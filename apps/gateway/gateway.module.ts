@@ -1,6 +1,10 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { AnswerLinks } from '#libs/answer-links/answer-links.js';
+import { Answering } from './answering.js';
+import { AnswersController } from './answers.controller.js';
 import { CancelTasksController } from './cancel-tasks.controller.js';
 import { HealthController } from './health.controller.js';
+import { InboxController } from './inbox.controller.js';
 import { LateDecisions } from './late-decisions.js';
 import { Metrics } from './metrics.js';
 import { MoveController } from './move.controller.js';
@@ -39,6 +43,7 @@ export type GatewayParts = {
   readonly submission: Submission;
   readonly workflows: WorkflowSubmission;
   readonly schedules: SchedulePutting;
+  readonly links: AnswerLinks;
   readonly late: LateDecisions;
   readonly history: TaskHistory;
   readonly stream: TaskStream;
@@ -68,6 +73,7 @@ export class GatewayModule {
       { provide: Metrics, useValue: parts.metrics },
       { provide: PluginShelf, useValue: parts.plugins },
       { provide: LateDecisions, useValue: parts.late },
+      { provide: AnswerLinks, useValue: parts.links },
     ]);
   }
 
@@ -89,6 +95,7 @@ export class GatewayModule {
       Metrics,
       PluginShelf,
       LateDecisions,
+      AnswerLinks,
     ];
     return wired(behind.map((provide) => ({ provide, useValue: null })));
   }
@@ -101,6 +108,8 @@ const wired = (providers: Provider[]): DynamicModule => ({
     RerunController,
     ItemsController,
     MoveController,
+    InboxController,
+    AnswersController,
     TasksController,
     WorkflowsController,
     SchedulesController,
@@ -112,5 +121,5 @@ const wired = (providers: Provider[]): DynamicModule => ({
     NotificationsController,
     HealthController,
   ],
-  providers: [...providers, TaskChanges],
+  providers: [...providers, TaskChanges, Answering],
 });

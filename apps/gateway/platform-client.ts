@@ -15,6 +15,12 @@ import type {
   ScheduleReply,
   ScheduleState,
 } from '#libs/contracts/schedule-queries.js';
+import type {
+  InboxReply,
+  InboxRequest,
+  QuestionReply,
+  QuestionRequest,
+} from '#libs/contracts/inbox-queries.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
@@ -88,6 +94,14 @@ export class PlatformClient {
     return accepted(
       await rpcRequest<ScheduleReply>(this.connection, RPC.schedule, request, EXPLAIN_TIMEOUT_MS),
     ).schedule;
+  }
+
+  async inbox(request: InboxRequest): Promise<InboxReply> {
+    return await rpcRequest<InboxReply>(this.connection, RPC.inbox, request, EXPLAIN_TIMEOUT_MS);
+  }
+
+  async question(request: QuestionRequest): Promise<QuestionReply> {
+    return await rpcRequest<QuestionReply>(this.connection, RPC.question, request, EXPLAIN_TIMEOUT_MS);
   }
 
   async health(): Promise<PlatformHealth> {

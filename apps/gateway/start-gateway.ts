@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { answerKey } from '#libs/answer-links/answer-key.js';
+import { AnswerLinks } from '#libs/answer-links/answer-links.js';
 import { STREAMS } from '#libs/contracts/streams.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
@@ -48,6 +50,8 @@ export const startGateway = async (
   const templates = new TemplateFinder(shelf, new TemplateVersions(tasks));
   const platform = new PlatformClient(connection);
   const late = new LateDecisions();
+  let listening = '';
+  const links = new AnswerLinks(await answerKey(config.dataDir), () => config.publicUrl ?? listening);
   const stream = new TaskStream(connection, tasks, config.streamsMax, logger, position);
   const parts: GatewayParts = {
     scheduler,
@@ -59,6 +63,7 @@ export const startGateway = async (
     results: new ResultsClient(connection, position),
     notifications: new NotificationsClient(connection),
     late,
+    links,
     submission: new Submission(templates, scheduler, config.numCtx, systemClock, late, registry),
     workflows: new WorkflowSubmission(templates, scheduler, config.numCtx, systemClock, late, registry),
     schedules: new SchedulePutting(templates, scheduler, config.numCtx, registry),
@@ -75,6 +80,7 @@ export const startGateway = async (
   });
   await app.listen({ host: config.host, port: config.port });
   const url = await app.getUrl();
+  listening = url;
   logger.info({ url, templates: shelf.list().length }, 'listening');
   health.add('http', () => ({
     reasons: [],

@@ -11,12 +11,14 @@ import {
   loadStarted,
   needsModel,
   NOW,
+  NOW_MS,
   profileOf,
   stepSpec,
   submitted,
   success,
 } from '#libs/testing/builders.js';
 import { FactLog, type Fact } from '#libs/testing/fact-log.js';
+import { questionOf } from '#libs/testing/questions.js';
 import { seeded, taskStories } from '#libs/testing/task-stories.js';
 import type { Database } from './database/database.js';
 import { applyBatch } from './follow/apply-batch.js';
@@ -96,6 +98,39 @@ export const readModelConformance = (
       });
     });
 
+    it('is shown with what a step of it waits for, batch by batch, and counted as waiting', async () => {
+      const streams = await newStreams();
+      const results = run(streams);
+      const step = { taskId: 't1', stepId: 'a' } as const;
+      const asked = await streams.tasks.append(submitted({ steps: [stepSpec('a', { waits: 'approval' })] }), {
+        type: 'step.waiting',
+        ...step,
+        waiting: questionOf('approval', NOW_MS),
+        at: NOW,
+      } as Fact);
+      await results.caughtUp();
+      const shown = async (seq: number) =>
+        await results.reply({ kind: 'task', taskId: 't1', atLeastSeq: seq });
+      expect(await shown(asked)).toMatchObject({
+        value: { status: 'waiting', steps: [{ waiting: { kind: 'approval', seq: asked, reminders: 0 } }] },
+      });
+      const counts = await results.reply({ kind: 'status-counts', filter: {} });
+      expect(counts).toMatchObject({ value: { by_status: { waiting: 1, queued: 0 } } });
+      const reminded = await streams.tasks.append({
+        type: 'step.reminded',
+        ...step,
+        waitingSeq: asked,
+        nth: 1,
+        assignees: ['ada'],
+        message: 'Is it right?',
+        at: later(3_000),
+      } as Fact);
+      await results.caughtUp();
+      expect(await shown(reminded)).toMatchObject({
+        value: { steps: [{ waiting: { seq: asked, since: NOW, reminders: 1, assignees: ['ada'] } }] },
+      });
+    });
+
     it('is shown as its facts make it', async () => {
       const streams = await newStreams();
       const results = run(streams);
@@ -155,6 +190,7 @@ export const readModelConformance = (
               status: 'completed',
               output: { text: 'ho' },
               items: null,
+              waiting: null,
             },
           ],
           attempts: [

@@ -45,6 +45,8 @@ export type StepState = {
   readonly stepId: string;
   readonly status: StepView['status'];
   readonly output: Json | null;
+  /** `WaitingView`; it is read back, because reminders and answers change it. */
+  readonly waiting: Json | null;
   /** Null for a step that runs once. */
   readonly items: ItemsState | null;
 };
@@ -98,6 +100,13 @@ export type NewTask = {
   readonly labelPairs: readonly (readonly [key: string, value: string])[];
   readonly steps: readonly { readonly stepType: string; readonly needs: Json }[];
 };
+
+export const json = (value: unknown): Json => JSON.stringify(value);
+
+export const withStep = (doc: TaskDoc, stepId: string, change: Partial<StepState>): TaskDoc => ({
+  ...doc,
+  steps: doc.steps.map((step) => (step.stepId === stepId ? { ...step, ...change } : step)),
+});
 
 export const isOver = (status: TaskStatus): boolean =>
   status === 'completed' || status === 'failed' || status === 'cancelled';

@@ -9,12 +9,14 @@ import {
   later,
   needsModel,
   NOW,
+  NOW_MS,
   stepSpec,
   stoppedAttempt,
   submitted,
   success,
   templateRegistered,
 } from '#libs/testing/builders.js';
+import { questionOf } from '#libs/testing/questions.js';
 import { remembered, type TaskDoc } from './task-doc.js';
 import { foldTaskEvents, taskIdsOf, type TaskChanges } from './task-view.projection.js';
 
@@ -168,6 +170,69 @@ describe('the times of a task', () => {
   });
 });
 
+describe('a task with a step that waits', () => {
+  const asks = submitted({ steps: [stepSpec('a', { waits: 'approval' }), stepSpec('b', { needs: ['a'] })] });
+  const waiting = questionOf('approval', NOW_MS);
+  const about = { taskId: 't1', stepId: 'a', waitingSeq: 2, at: later(3_000) } as const;
+  const facts: readonly TaskEvent[] = [
+    asks,
+    { type: 'step.waiting', taskId: 't1', stepId: 'a', waiting, at: NOW },
+    { type: 'step.reminded', ...about, nth: 1, assignees: ['ada'], message: 'ok?' },
+    { type: 'step.escalated', ...about, to: ['grace'], message: 'ok?' },
+    {
+      type: 'step.answered',
+      ...about,
+      answer: { kind: 'approval', choice: 'approve', text: null, by: 'grace', comment: null },
+    },
+    {
+      type: 'step.waited',
+      taskId: 't1',
+      waited: { stepId: 'a', waitingSeq: 2, output: 1 },
+      at: later(4_000),
+    },
+  ];
+  const after = (count: number) => {
+    const { state, steps } = taskAfter(...facts.slice(0, count));
+    const view = steps[0]?.waiting ?? null;
+    return { status: state.status, step: steps[0]?.status, waiting: view && (JSON.parse(view) as object) };
+  };
+
+  it('waits with it, and shows what has happened', () => {
+    expect(after(1)).toEqual({ status: 'queued', step: 'pending', waiting: null });
+    expect(after(2)).toMatchObject({
+      status: 'waiting',
+      step: 'waiting',
+      waiting: { kind: 'approval', seq: 2, since: NOW, assignees: ['ada'], reminders: 0, answered_by: null },
+    });
+    expect(after(4)).toMatchObject({ waiting: { reminders: 1, assignees: ['ada', 'grace'] } });
+    expect(after(6)).toMatchObject({
+      status: 'running',
+      step: 'completed',
+      waiting: { answered_by: 'grace', answered_at: later(3_000) },
+    });
+  });
+
+  it('runs while another step of it does', () =>
+    expect(
+      taskAfter(
+        submitted({ steps: [stepSpec('a', { waits: 'delay' }), stepSpec('b')] }),
+        { type: 'step.waiting', taskId: 't1', stepId: 'a', waiting, at: NOW },
+        dispatched('b'),
+      ).state.status,
+    ).toBe('running'));
+
+  it('leaves no step waiting when it is cancelled', () =>
+    expect(
+      taskAfter(...facts.slice(0, 3), {
+        type: 'task.cancelled',
+        taskId: 't1',
+        reason: 'x',
+        stopped: [],
+        at: NOW,
+      }).steps.map(({ status }) => status),
+    ).toEqual(['cancelled', 'cancelled']));
+});
+
 describe('a task that completes', () => {
   const task = taskAfter(submitted(), dispatched('a', 1, { at: later(2) }), done);
 
@@ -181,7 +246,7 @@ describe('a task that completes', () => {
     }));
   it('has its step done, with the output', () =>
     expect(task.steps).toEqual([
-      { position: 0, stepId: 'a', status: 'completed', output: '"a done"', items: null },
+      { position: 0, stepId: 'a', status: 'completed', output: '"a done"', items: null, waiting: null },
     ]));
   it('has its attempt ended', () =>
     expect(task.attempts).toMatchObject([

@@ -15,11 +15,14 @@ import { typedEvent } from '#libs/event-log/typed-event.js';
 import { itemRefOf } from '#libs/domain/task/items.js';
 import type { ModelUsage } from '#libs/domain/usage.js';
 import { itemAttemptOver, itemBegun, itemsOf } from './item-view.projection.js';
+import { afterWaiting, waitingChanged, waitingView } from './waiting-view.js';
 import {
   isOver,
-  type AttemptState,
+  json,
   type ItemState,
   type Json,
+  withStep,
+  type AttemptState,
   type NewTask,
   type StepState,
   type TaskDoc,
@@ -124,14 +127,29 @@ const handlers: Handlers = {
   'step.admitted': (doc) => doc,
   'step.skipped': (doc, { stepId }) => withStep(doc, stepId, { status: 'skipped' }),
   'step.abandoned': (doc, { step }) => failed(doc, step),
+  'step.waiting': (doc, event, seq) =>
+    withState(withStep(doc, event.stepId, { status: 'waiting', waiting: json(waitingView(event, seq)) }), {
+      startedAt: doc.state.startedAt ?? event.at,
+    }),
+  'step.reminded': (doc, { stepId, nth }) => waitingChanged(doc, stepId, { reminders: nth }),
+  'step.escalated': (doc, { stepId, to, at }) =>
+    waitingChanged(doc, stepId, (waiting) => ({
+      assignees: [...waiting.assignees, ...to],
+      escalated_at: at,
+    })),
+  'step.answered': (doc, { stepId, answer: { by }, at }) =>
+    waitingChanged(doc, stepId, { answered_by: by, answered_at: at }),
+  'step.waited': (doc, { waited }) => afterWaiting(doc, waited),
   'task.cancel-requested': (doc, { at }) =>
     withState(doc, { cancelRequestedAt: doc.state.cancelRequestedAt ?? at }),
-  'task.failing': (doc, { step, failure }) =>
-    withState(step ? blamed(doc, step) : doc, { error: json(failure) }),
+  'task.failing': (doc, { step, waited, failure }) =>
+    withState(step ? blamed(doc, step) : afterWaiting(doc, waited), { error: json(failure) }),
   'task.completed': (doc, event) =>
     ended(lastStepOver(doc, event), 'completed', event.at, { result: json(event.result ?? null) }),
-  'task.failed': (doc, { step, stopped: last, failure, at }) =>
-    ended(stopped(step ? blamed(doc, step) : doc, last, at), 'failed', at, { error: json(failure) }),
+  'task.failed': (doc, { step, waited, stopped: last, failure, at }) =>
+    ended(stopped(step ? blamed(doc, step) : afterWaiting(doc, waited), last, at), 'failed', at, {
+      error: json(failure),
+    }),
   'task.cancelled': (doc, { stopped: last, skipped, at }) =>
     ended(stopped(doc, last, at), 'cancelled', at, skipped ? { error: json(skipped) } : {}),
 };
@@ -168,11 +186,13 @@ const advanced = (doc: TaskDoc, event: Later, seq: number): TaskDoc => {
   return withState(next, { status, lastSeq: seq });
 };
 
-/** `running` once a step has run to its end or while one runs; a first step that waits for another try is queued again. */
-const statusOf = (steps: readonly StepState[]): TaskStatus =>
-  steps.some(({ status }) => status === 'running' || status === 'completed' || status === 'failed')
-    ? 'running'
-    : 'queued';
+/** `running` once a step has run to its end or while one runs, `waiting` while none runs and one waits; a first step that waits for another try is queued again. */
+const statusOf = (steps: readonly StepState[]): TaskStatus => {
+  const has = (...any: readonly StepState['status'][]): boolean =>
+    steps.some(({ status }) => any.includes(status));
+  if (!has('running') && has('waiting')) return 'waiting';
+  return has('running', 'completed', 'failed') ? 'running' : 'queued';
+};
 
 const openedBy = (event: TaskSubmitted, seq: number): TaskDoc => ({
   seq,
@@ -192,7 +212,7 @@ const openedBy = (event: TaskSubmitted, seq: number): TaskDoc => ({
   },
   steps: event.steps.map(({ id }, position): StepState => {
     const kept = event.kept?.find(({ stepId }) => stepId === id);
-    const fresh = { position, stepId: id, items: null };
+    const fresh = { position, stepId: id, items: null, waiting: null };
     if (kept === undefined) return { ...fresh, status: 'pending', output: null };
     const status = kept.skipped ? 'skipped' : 'kept';
     return { ...fresh, status, output: json(kept.output ?? null) };
@@ -225,16 +245,9 @@ const movedView = ({ to, reason, by, at }: TaskMoved): MovedView => ({
   at,
 });
 
-const json = (value: unknown): Json => JSON.stringify(value);
-
 const withState = (doc: TaskDoc, change: Partial<TaskDoc['state']>): TaskDoc => ({
   ...doc,
   state: { ...doc.state, ...change },
-});
-
-const withStep = (doc: TaskDoc, stepId: string, change: Partial<StepState>): TaskDoc => ({
-  ...doc,
-  steps: doc.steps.map((step) => (step.stepId === stepId ? { ...step, ...change } : step)),
 });
 
 /** Changes an attempt that runs; one that has ended stays as it ended. */
@@ -279,8 +292,9 @@ const succeeded = (doc: TaskDoc, step: StepSuccess): TaskDoc => {
   );
 };
 
-const lastStepOver = (doc: TaskDoc, { step, abandoned, skipped, empty }: TaskCompleted): TaskDoc => {
+const lastStepOver = (doc: TaskDoc, { step, abandoned, waited, skipped, empty }: TaskCompleted): TaskDoc => {
   if (step) return succeeded(doc, step);
+  if (waited) return afterWaiting(doc, waited);
   if (abandoned) return failed(doc, abandoned);
   if (empty !== undefined) return withStep(doc, empty, { status: 'completed', items: itemsOf(0) });
   return withStep(doc, skipped, { status: 'skipped' });
@@ -319,6 +333,8 @@ const ended = (
 ): TaskDoc => ({
   ...withState(doc, { ...outcome, status, endedAt: at }),
   steps: doc.steps.map((step) =>
-    step.status === 'pending' || step.status === 'running' ? { ...step, status: 'cancelled' } : step,
+    step.status === 'pending' || step.status === 'running' || step.status === 'waiting'
+      ? { ...step, status: 'cancelled' }
+      : step,
   ),
 });

@@ -32,7 +32,7 @@ export class Conditions {
     this.#isDeciding = true;
     try {
       const { index } = this.recorder;
-      for (let due = index.takeUndecided(); due.length > 0; due = index.takeUndecided())
+      for (let due = index.undecided.take(); due.length > 0; due = index.undecided.take())
         for (const taskId of due) this.#decideTask(taskId);
     } finally {
       this.#isDeciding = false;

@@ -23,6 +23,7 @@ import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Answers } from './answers.js';
 import type { Cause, Recorded, Recorder } from './recorder.js';
 import type { ScheduleDesk } from './schedule-desk.js';
+import type { WaitingDesk } from './waiting-desk.js';
 import { resultMaker } from './task-result.js';
 
 export type IntakeOptions = {
@@ -33,6 +34,7 @@ export type IntakeOptions = {
   readonly isServerKnown: (serverId: string) => boolean;
   readonly answers: Answers;
   readonly schedules: ScheduleDesk;
+  readonly waiting: WaitingDesk;
 };
 
 type Outcome = SubmitOutcome | WorkflowOutcome | TasksCancelled | readonly (TaskEvent | SchedulerEvent)[];
@@ -119,6 +121,8 @@ export class Intake {
           promiseAgain: (task) => promiseAgain(task, clock.nowMs(), book, index.bounds),
         });
       }
+      case 'answer':
+        return this.options.waiting.answer(command);
       case 'pause':
         return pauseScheduling(command, recorder.book.pauses, { at, isServerKnown });
       case 'resume':
@@ -157,7 +161,8 @@ export class Intake {
     // The log's last cause says how far commands were decided: a refusal must not come behind it.
     this.#recordRefused();
     // Decided with its first fact: whoever leads next makes the others of that.
-    if (command.kind === 'workflow') return recorder.record(events, cause, 'each');
+    if (command.kind === 'workflow' || command.kind === 'answer')
+      return recorder.record(events, cause, 'each');
     if (command.kind !== 'template') return recorder.record(events, cause);
     const { template, definition } = command;
     const { templates, latestVersions } = recorder.book;

@@ -30,6 +30,7 @@ import type { Recorder } from './recorder.js';
 import { Foresight } from './foresight.js';
 import type { ItemLists } from './item-lists.js';
 import { parametersOf } from './task-parameters.js';
+import type { WaitingDesk } from './waiting-desk.js';
 import { pause } from '#libs/event-log/pause.js';
 
 export type Allocator = {
@@ -42,6 +43,7 @@ export type CycleOptions = {
   readonly recorder: Recorder;
   readonly conditions: Conditions;
   readonly lists: ItemLists;
+  readonly waiting: WaitingDesk;
   readonly ledger: Ledger;
   readonly allocator: Allocator;
   readonly clock: Clock;
@@ -128,6 +130,7 @@ export class ScheduleCycle {
     recorder.index.wake(nowMs);
     // Of tasks whose time has come.
     this.options.conditions.decide();
+    this.options.waiting.begin();
     if (recorder.index.isIdle || recorder.book.pauses.has('queue')) return;
     // 2. Decide.
     const { placements, loads, impossible } = plan(this.snapshot(nowMs));

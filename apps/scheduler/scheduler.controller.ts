@@ -8,6 +8,12 @@ import type {
   ScheduleReply,
   ScheduleRequest,
 } from '#libs/contracts/schedule-queries.js';
+import type {
+  InboxReply,
+  InboxRequest,
+  QuestionReply,
+  QuestionRequest,
+} from '#libs/contracts/inbox-queries.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import { SchedulerService } from './scheduler.service.js';
 import { stateDigest, type StateDigest } from '#libs/audit/state-digest.js';
@@ -41,6 +47,16 @@ export class SchedulerController {
   @MessagePattern(RPC.schedule)
   schedule(@Payload() request: ScheduleRequest): ScheduleReply {
     return this.scheduler.schedule(request);
+  }
+
+  @MessagePattern(RPC.inbox)
+  inbox(@Payload() request: InboxRequest): InboxReply {
+    return this.scheduler.inbox(request);
+  }
+
+  @MessagePattern(RPC.question)
+  question(@Payload() request: QuestionRequest): QuestionReply {
+    return this.scheduler.question(request);
   }
 
   @MessagePattern(RPC.queue)

@@ -5,6 +5,12 @@ import type {
   ScheduleReply,
   ScheduleRequest,
 } from '#libs/contracts/schedule-queries.js';
+import type {
+  InboxReply,
+  InboxRequest,
+  QuestionReply,
+  QuestionRequest,
+} from '#libs/contracts/inbox-queries.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import { emptyBook, type TaskBook } from '#libs/domain/task/task-book.js';
 import { BOOK_FOLD_VERSION, bookLines, bookOf } from '#libs/domain/task/book-state.js';
@@ -152,6 +158,14 @@ export class SchedulerService {
 
   schedule({ scheduleId, next }: ScheduleRequest): ScheduleReply {
     return this.#leading().schedules.reply(scheduleId, next);
+  }
+
+  inbox(request: InboxRequest): InboxReply {
+    return this.#leading().waiting.inbox(request);
+  }
+
+  question(request: QuestionRequest): QuestionReply {
+    return this.#leading().waiting.question(request);
   }
 
   #leading(): Term {

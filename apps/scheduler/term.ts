@@ -28,6 +28,7 @@ import { ScheduleDesk } from './schedule-desk.js';
 import { ScheduleCycle, type Allocator } from './schedule-cycle.js';
 import type { SchedulerConfig } from './scheduler.config.js';
 import { resultMaker } from './task-result.js';
+import { WaitingDesk } from './waiting-desk.js';
 
 export type TermOptions = {
   readonly book: TaskBook;
@@ -72,6 +73,7 @@ export class Term {
   readonly #ledger: Ledger;
   readonly recorder: Recorder;
   readonly conditions: Conditions;
+  readonly waiting: WaitingDesk;
   readonly cycle: ScheduleCycle;
   readonly schedules: ScheduleDesk;
   readonly #intake: Intake;
@@ -92,10 +94,14 @@ export class Term {
     index.predictions.skip();
     this.recorder = new Recorder(writer, book, index, clock, {
       givenUp: (taskId) => this.#closeDependents(taskId),
-      changed: () => this.conditions.decide(),
+      changed: () => {
+        this.conditions.decide();
+        this.waiting.begin();
+      },
     });
     const lists = new ItemLists();
     this.conditions = new Conditions(this.recorder, clock, lists);
+    this.waiting = new WaitingDesk(this.recorder, clock);
     const { openTasksMax } = config;
     this.schedules = new ScheduleDesk({ recorder: this.recorder, clock, openTasksMax, logger });
     this.#intake = new Intake({
@@ -103,12 +109,14 @@ export class Term {
       recorder: this.recorder,
       openTasksMax,
       schedules: this.schedules,
+      waiting: this.waiting,
       isServerKnown: (serverId) => ledger.servers.has(serverId),
     });
     this.cycle = new ScheduleCycle({
       recorder: this.recorder,
       conditions: this.conditions,
       lists,
+      waiting: this.waiting,
       ledger,
       allocator: options.allocator,
       clock,
@@ -129,6 +137,8 @@ export class Term {
     this.#failOrphans();
     this.cycle.expire(this.options.clock.nowMs());
     this.conditions.decide();
+    this.waiting.begin();
+    this.waiting.tick();
     this.schedules.begin();
     const failed = new Promise<Error>((resolve) => {
       this.#streams = [
@@ -224,6 +234,7 @@ export class Term {
     this.cycle.expire(clock.nowMs());
     this.schedules.tick();
     this.lookAtWorkers();
+    this.waiting.tick();
     this.cycle.wake();
     // Between two turns the book holds exactly what was handed to the writer.
     snapshots.offer(writer.position, () => writer.flush());
@@ -311,6 +322,7 @@ export class Term {
     else {
       this.recorder.index.refresh(taskId, nowMs);
       this.conditions.decide();
+      this.waiting.begin();
     }
   }
 }

@@ -1,7 +1,8 @@
 import type { LeaseId, StepId, TaskId } from '#libs/domain/ids.js';
 import type { KeptStep, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { WaitingKind } from '#libs/domain/task/waiting-events.js';
 import type { OnFailure } from '#libs/domain/task/workflow.js';
-import type { AuditedItems } from './audited-items.js';
+import { AuditedItems } from './audited-items.js';
 
 export type AuditedTask = {
   readonly submittedSeq: number;
@@ -22,6 +23,8 @@ export type AuditedTask = {
 
 export type AuditedStep = {
   readonly needs: readonly StepId[];
+  /** How it waits; null for one that runs. */
+  readonly waits: WaitingKind | null;
   /** Whether the task may go on without it. */
   readonly isDispensable: boolean;
   /** Whether it is still to be decided if it runs. */
@@ -39,6 +42,34 @@ export type AuditedStep = {
 
 /** How a step ended that holds up nothing of its task any more. */
 export type StepEnd = 'done' | 'skipped' | 'failed';
+
+/** A task as it begins. */
+export const auditedTask = (event: TaskSubmitted, seq: number): AuditedTask => {
+  const { steps, runAt, queueTtlMs } = event;
+  const kept = new Map(event.kept?.map((one) => [one.stepId, endOf(one)]));
+  const fresh = { attempts: 0, token: 0, current: null, blamed: null };
+  return {
+    submittedSeq: seq,
+    needs: neededBy(event),
+    workspace: event.workspace,
+    scopes: ['queue', `workspace:${event.workspace}`, `template:${event.template.name}`],
+    runAtMs: runAt === undefined ? 0 : Date.parse(runAt),
+    expiresAtMs:
+      queueTtlMs === undefined
+        ? null
+        : Math.max(Date.parse(event.submittedAt), Date.parse(runAt ?? event.submittedAt)) + queueTtlMs,
+    steps: new Map(
+      steps.map(({ id, needs, conditional = false, onFailure, waits = null, forEach }) => {
+        const over = kept.get(id) ?? null;
+        const isDispensable = onFailure === 'continue';
+        const items = forEach ? new AuditedItems(forEach.concurrency) : null;
+        const isOpen = conditional && over === null;
+        return [id, { needs, ...fresh, waits, isDispensable, isOpen, over, items }];
+      }),
+    ),
+    ending: false,
+  };
+};
 
 /** Why nothing of it waited for its turn at that moment; null where something did. */
 export const whyNotQueued = (task: AuditedTask, when: string): string | null => {

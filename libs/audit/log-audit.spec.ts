@@ -146,6 +146,13 @@ const decided = (type: string): AuditRecord => {
   return { ...begun, type, data: { taskId: begun.taskId, stepId: step?.id, at: begun.time } };
 };
 
+/** The same, as one that waits. */
+const asked = (type: string): AuditRecord => {
+  const record = decided(type);
+  const waiting = { kind: 'delay', until: record.time };
+  return { ...record, data: { ...record.data, waiting, waitingSeq: 1, answer: { kind: 'approval' } } };
+};
+
 const swapped = (stream: AuditedStream, one: number, other: number): Log => {
   const found = log();
   const records = [...found[stream]];
@@ -205,6 +212,16 @@ const scheduled = (before: readonly Told[], behind: readonly Told[] = []): Log =
 };
 
 const PLANTS: readonly Plant[] = [
+  [
+    'WAITED_WRONGLY',
+    'a step that runs and is said to wait',
+    () => changed('tasks', 8, () => asked('step.waiting')),
+  ],
+  [
+    'ANSWERED_WRONGLY',
+    'an answer that nobody asked for',
+    () => changed('tasks', 8, () => asked('step.answered')),
+  ],
   ['FIRED_WITHOUT_TASK', 'a firing of another task', () => scheduled([CREATED, fires('another')])],
   [
     'FIRED_WITHOUT_TASK',

@@ -57,6 +57,11 @@ export const outcomesOf = (event: TaskEvent): readonly AttemptOutcome[] => {
     case 'step.admitted':
     case 'step.skipped':
     case 'step.expanded':
+    case 'step.waiting':
+    case 'step.reminded':
+    case 'step.escalated':
+    case 'step.answered':
+    case 'step.waited':
     case 'task.cancel-requested':
       return [];
   }

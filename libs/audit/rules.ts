@@ -10,6 +10,7 @@ export const PROMISES = {
   10: 'What is paused starts nothing.',
   11: 'Only what waits is moved, and only within the queue of its workspace.',
   12: 'A schedule fires once for each of its times, in its time and with its task.',
+  13: 'A step waits once, ends by its time or by one answer, and nothing of it happens before its time.',
   14: 'A secret stands in the log by its name alone.',
   8: 'A loss or a change of the log is found.',
 } as const satisfies Readonly<Record<number, string>>;
@@ -105,6 +106,14 @@ export const RULES = {
   FIRED_WRONGLY: {
     promise: 12,
     says: 'A schedule fired before its time or when it was not there, or a task of it began without a firing.',
+  },
+  WAITED_WRONGLY: {
+    promise: 13,
+    says: 'A step waited that does not wait or was not to yet, or something of it happened before its time.',
+  },
+  ANSWERED_WRONGLY: {
+    promise: 13,
+    says: 'A step was answered that did not ask, was answered before, or asked something else.',
   },
   SECRET_WRONGLY: {
     promise: 14,

@@ -8,10 +8,12 @@ import type {
 } from '#libs/domain/task/events.js';
 import { itemRefOf } from '#libs/domain/task/items.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
+import type { Waited, WaitingEvent } from '#libs/domain/task/waiting-events.js';
 import type { AuditRecord } from './audit-record.js';
 import { attemptName, type Attempt } from './attempts.js';
-import { AuditedItems, NO_ITEMS } from './audited-items.js';
+import { NO_ITEMS } from './audited-items.js';
 import {
+  auditedTask,
   endOf,
   neededBy,
   unmetOf,
@@ -24,7 +26,9 @@ import type { Findings } from './findings.js';
 import { outcomesOf, type AttemptOutcome } from './outcomes.js';
 import type { RuleName } from './rules.js';
 import { wrongSecrets } from './secret-audit.js';
+import { WaitAudit, waitedIn, type WaitProblem } from './wait-audit.js';
 
+type Start = { readonly what: string; readonly when: string; readonly serverId?: string };
 type Place = { readonly seq: number; readonly taskId: TaskId };
 
 type AuditedEvent = TaskEvent | Extract<SchedulerEvent, { readonly type: `scheduling.${string}` }>;
@@ -37,6 +41,7 @@ export class TaskAudit {
   readonly #open = new Map<TaskId, AuditedTask>();
   readonly #over = new Map<TaskId, { readonly how: Over; readonly steps: ReadonlyMap<StepId, StepEnd> }>();
   readonly #paused = new Set<string>();
+  readonly #waiting = new WaitAudit();
   /** Every attempt so far by its lease: no two have the same. */
   readonly attempts = new Map<LeaseId, Attempt>();
 
@@ -87,6 +92,9 @@ export class TaskAudit {
         this.#found('SECRET_WRONGLY', at, `step ${event.stepId} of task ${taskId}: ${wrong}`);
     }
     if (event.type === 'task.moved') this.#moved(task, event, at);
+    if (isAboutWaiting(event)) this.#waits(task, event, at);
+    const waited = waitedIn(event);
+    if (waited && 'at' in event) this.#waited(task, waited, event, at);
     for (const outcome of outcomesOf(event)) this.#ended(task, outcome, record, taskId);
     this.#overWithout(task, event, at);
     if (event.type === 'task.failed' && event.failure.code === 'QUEUE_TTL_EXPIRED')
@@ -96,34 +104,13 @@ export class TaskAudit {
   }
 
   #begun(event: TaskSubmitted, seq: number): AuditedTask {
-    const { steps, taskId, runAt, queueTtlMs } = event;
-    const needs = neededBy(event);
-    for (const { taskId: id } of needs)
+    const { taskId } = event;
+    for (const { taskId: id } of neededBy(event))
       if (!this.isKnown(id))
         this.#found('NEEDS_NOT_DONE', { seq, taskId }, `task ${taskId} needs ${id}, which never began`);
     const kept = new Map(event.kept?.map((one) => [one.stepId, endOf(one)]));
     this.#rerun(event, kept, { seq, taskId });
-    const fresh = { attempts: 0, token: 0, current: null, blamed: null };
-    return {
-      submittedSeq: seq,
-      needs,
-      workspace: event.workspace,
-      scopes: ['queue', `workspace:${event.workspace}`, `template:${event.template.name}`],
-      runAtMs: runAt === undefined ? 0 : Date.parse(runAt),
-      expiresAtMs:
-        queueTtlMs === undefined
-          ? null
-          : Math.max(Date.parse(event.submittedAt), Date.parse(runAt ?? event.submittedAt)) + queueTtlMs,
-      steps: new Map(
-        steps.map(({ id, needs, conditional = false, onFailure, forEach }) => {
-          const over = kept.get(id) ?? null;
-          const isDispensable = onFailure === 'continue';
-          const items = forEach ? new AuditedItems(forEach.concurrency) : null;
-          return [id, { needs, ...fresh, isDispensable, isOpen: conditional && over === null, over, items }];
-        }),
-      ),
-      ending: false,
-    };
+    return auditedTask(event, seq);
   }
 
   #rerun({ rerunOf }: TaskSubmitted, kept: ReadonlyMap<StepId, StepEnd>, at: Place): void {
@@ -154,24 +141,8 @@ export class TaskAudit {
       return;
     }
     if (step.items) this.#found('ITEMS_WRONGLY', at, `${what} started, and not one of its items`);
-    const missing = [
-      ...unmetOf(task, step),
-      ...task.needs.flatMap((need) => (this.#isMet(need) ? [] : need.taskId)),
-    ];
-    if (missing.length > 0)
-      this.#found('NEEDS_NOT_DONE', at, `${what} started before ${missing.join(', ')} was done`);
-    if (step.isOpen || step.over === 'skipped')
-      this.#found(
-        'CONDITION_PASSED_OVER',
-        at,
-        `${what} started ${step.isOpen ? 'before it was decided whether it runs' : 'though it was left out'}`,
-      );
-    if (Date.parse(event.at) < task.runAtMs)
-      this.#found('STARTED_TOO_EARLY', at, `${what} started at ${event.at}, before its time`);
-    const paused = [...task.scopes, `server:${lease.serverId}`].find((scope) => this.#paused.has(scope));
-    if (paused !== undefined)
-      this.#found('STARTED_WHILE_PAUSED', at, `${what} started though ${paused} is paused`);
-    if (task.ending) this.#found('STARTED_WHILE_ENDING', at, `${what} started though the task is ending`);
+    this.#mayStart(task, step, { what, when: event.at, serverId: lease.serverId }, at);
+    if (step.waits) this.#found('WAITED_WRONGLY', at, `${what} started though the step is one that waits`);
     if (step.current !== null || step.over === 'done' || step.over === 'failed')
       this.#found('STARTED_TWICE', at, `${what} started while attempt ${step.attempts} counts`);
     if (attempt !== step.attempts + 1 || lease.token <= step.token)
@@ -186,6 +157,67 @@ export class TaskAudit {
     step.current = lease.leaseId;
     step.attempts = attempt;
     step.token = lease.token;
+  }
+
+  /** Whatever starts, with a lease or without. */
+  #mayStart(task: AuditedTask, step: AuditedStep, start: Start, at: Place): void {
+    const missing = [
+      ...unmetOf(task, step),
+      ...task.needs.flatMap((need) => (this.#isMet(need) ? [] : need.taskId)),
+    ];
+    if (missing.length > 0)
+      this.#found('NEEDS_NOT_DONE', at, `${start.what} started before ${missing.join(', ')} was done`);
+    if (step.isOpen || step.over === 'skipped')
+      this.#found(
+        'CONDITION_PASSED_OVER',
+        at,
+        `${start.what} started ${step.isOpen ? 'before it was decided whether it runs' : 'though it was left out'}`,
+      );
+    if (Date.parse(start.when) < task.runAtMs)
+      this.#found('STARTED_TOO_EARLY', at, `${start.what} started at ${start.when}, before its time`);
+    const paused = [...task.scopes, `server:${start.serverId ?? ''}`].find((scope) =>
+      this.#paused.has(scope),
+    );
+    if (paused !== undefined)
+      this.#found('STARTED_WHILE_PAUSED', at, `${start.what} started though ${paused} is paused`);
+    if (task.ending)
+      this.#found('STARTED_WHILE_ENDING', at, `${start.what} started though the task is ending`);
+  }
+
+  /** A step begins to wait, or what happens of it then. */
+  #waits(task: AuditedTask, event: WaitingEvent, at: Place): void {
+    if (event.type === 'step.waited') return;
+    if (event.type !== 'step.waiting') return this.#report(this.#waiting.happens(event), at);
+    const { stepId, waiting } = event;
+    const what = `the waiting of step '${stepId}' of task ${at.taskId}`;
+    const step = task.steps.get(stepId);
+    if (step === undefined) return this.#found('NOT_SUBMITTED', at, `${what}: the task has no such step`);
+    this.#mayStart(task, step, { what, when: event.at }, at);
+    if (step.waits !== waiting.kind || step.over !== null || this.#waiting.isWaiting(at.taskId, stepId))
+      this.#found('WAITED_WRONGLY', at, `${what} began, which is no ${waiting.kind} or had begun`);
+    this.#waiting.begins(event, at.seq);
+    step.attempts = 1;
+  }
+
+  #waited(
+    task: AuditedTask,
+    waited: Waited,
+    event: { readonly type: string; readonly at: string },
+    at: Place,
+  ): void {
+    const step = task.steps.get(waited.stepId);
+    // A task that fails while others run names it again at its end.
+    if (event.type === 'task.failed' && step?.over === 'failed') return;
+    this.#report(this.#waiting.ends(at.taskId, waited, event.at), at);
+    if (step) step.over = waited.failure === undefined ? 'done' : 'failed';
+    if (step?.isDispensable !== false || waited.failure === undefined) return;
+    if (event.type === 'task.failing' || event.type === 'task.failed') return;
+    const text = `${event.type}: the task went on without step '${waited.stepId}', which it may not`;
+    this.#found('ABANDONED_WRONGLY', at, text);
+  }
+
+  #report(problem: WaitProblem | null, at: Place): void {
+    if (problem) this.#found(problem[0], at, problem[1]);
   }
 
   #moved(task: AuditedTask, { taskId, to, at: when }: TaskMoved, at: Place): void {
@@ -268,7 +300,15 @@ export class TaskAudit {
     const why = parent.items.began(item.index);
     if (why !== null) this.#found('ITEMS_WRONGLY', at, `${what} started, ${why}`);
     parent.attempts = 1;
-    const fresh = { attempts: 0, token: 0, current: null, blamed: null, over: null, items: null };
+    const fresh = {
+      attempts: 0,
+      token: 0,
+      current: null,
+      blamed: null,
+      over: null,
+      waits: null,
+      items: null,
+    };
     const step = {
       ...fresh,
       needs: parent.needs,
@@ -325,6 +365,7 @@ export class TaskAudit {
     if (how === 'task.completed' && left.length > 0)
       this.#found('ENDED_TOO_EARLY', at, `${how} though ${left.join(', ')} was not over`);
     this.#open.delete(at.taskId);
+    this.#waiting.forget(at.taskId);
     const ends = steps.flatMap(([id, { over }]) => (over === null ? [] : [[id, over] as const]));
     this.#over.set(at.taskId, { how, steps: new Map(ends) });
   }
@@ -333,5 +374,14 @@ export class TaskAudit {
     this.findings.add(rule, { stream: this.stream, ...at }, message);
   }
 }
+
+const ABOUT_WAITING: ReadonlySet<string> = new Set<WaitingEvent['type']>([
+  'step.waiting',
+  'step.reminded',
+  'step.escalated',
+  'step.answered',
+]);
+const isAboutWaiting = (event: { readonly type: string }): event is WaitingEvent =>
+  ABOUT_WAITING.has(event.type);
 
 const isOver = (type: string): type is Over => OVER.has(type);

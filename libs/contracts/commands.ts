@@ -4,6 +4,7 @@ import type { ScheduleSpec } from '#libs/domain/schedule/schedule.js';
 import type { TaskChoice, TasksCancelled } from '#libs/domain/task/cancel-tasks.js';
 import type { KeptStep, TemplateRef } from '#libs/domain/task/events.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
+import type { AnswerGiven } from '#libs/domain/task/answer-step.js';
 import type { Move } from '#libs/domain/task/move-task.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
@@ -18,6 +19,7 @@ export type Command =
   | CancelTasks
   | ChangePriority
   | MoveTask
+  | AnswerStep
   | PauseScheduling
   | ResumeScheduling
   | RegisterTemplate
@@ -70,6 +72,9 @@ export type ChangePriority = {
 
 /** Puts a task that waits before or behind another one, or all others, of its workspace. */
 export type MoveTask = Move & { readonly kind: 'move'; readonly commandId: string };
+
+/** Answers what a step has asked. */
+export type AnswerStep = AnswerGiven & { readonly kind: 'answer'; readonly commandId: string };
 
 /** Starts nothing new in a scope until it is resumed. */
 export type PauseScheduling = {

@@ -53,11 +53,22 @@ export const EVENT_CATALOGUE: readonly EventEntry[] = [
     'The items of a step are known, and how many; each is a step of its own with an id such as `x[17]` until it is over.',
   ),
   task('step.abandoned', 'A step failed for good, and its task goes on without it.'),
+  task(
+    'step.waiting',
+    'A step waits for a time or has asked people: what, whom, until when. It holds no lease.',
+  ),
+  task('step.reminded', 'Who is asked and has not answered was asked again.'),
+  task('step.escalated', 'Nobody has answered for so long that others are asked too.'),
+  task(
+    'step.answered',
+    'The one answer that counts: what, by whom and when; `by` is null where the time was over.',
+  ),
+  task('step.waited', 'A step has waited, and its task goes on: its output, or why it has failed.'),
   task('task.cancel-requested', 'A running task was asked to stop; its slot is not free yet.'),
   task('task.failing', 'A step failed for good while others run; they are being stopped.'),
   task(
     'task.completed',
-    'All steps are over: the result of the task, and how the last one ended: done (`step`), failed (`abandoned`), left out (`skipped`) or without items (`empty`).',
+    'All steps are over: the result of the task, and how the last one ended: done (`step`), failed (`abandoned`), left out (`skipped`) without items (`empty`), or it has waited (`waited`).',
   ),
   task('task.failed', 'The task is over without a result, and why.'),
   task(

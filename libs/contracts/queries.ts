@@ -1,4 +1,5 @@
 import type { Failure } from '#libs/domain/errors.js';
+import type { WaitingKind } from '#libs/domain/task/waiting-events.js';
 import type { ModelUsage } from '#libs/domain/usage.js';
 
 /** What a person sees of a task. Times RFC 3339; durations in milliseconds. Field names are those of the REST answer. */
@@ -59,13 +60,23 @@ export type StepView = {
   readonly type: string;
   readonly needs: readonly string[];
   /** `skipped`: its condition was false. `kept`: as it ended in the task that this one repeats. */
-  readonly status: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'skipped' | 'kept';
+  readonly status:
+    | 'pending'
+    | 'running'
+    | 'waiting'
+    | 'completed'
+    | 'failed'
+    | 'cancelled'
+    | 'skipped'
+    | 'kept';
   /** Only where nobody serves its step type now. */
   readonly waits_for?: string;
   /** That of a step with items is in its items. */
   readonly output: unknown;
   /** Null for a step that runs once, and before it is known how many items there are. */
   readonly items: ItemCounts | null;
+  /** For a step that waits or has waited: for what, since when, and who has answered. */
+  readonly waiting: WaitingView | null;
 };
 
 /** Items that are none of these wait. */
@@ -102,6 +113,22 @@ export type ItemPage = {
   readonly counts: ItemCounts;
   readonly items: readonly ItemView[];
   readonly next: string | null;
+};
+
+/** Times RFC 3339. What is not asked there is null. */
+export type WaitingView = {
+  readonly kind: WaitingKind;
+  /** Names what was asked, to whoever answers. */
+  readonly seq: number;
+  readonly message: string | null;
+  readonly assignees: readonly string[];
+  readonly choices: readonly string[] | null;
+  readonly since: string;
+  readonly until: string | null;
+  readonly reminders: number;
+  readonly escalated_at: string | null;
+  readonly answered_by: string | null;
+  readonly answered_at: string | null;
 };
 
 export type AttemptView = {

@@ -63,6 +63,10 @@ export const RPC = {
   schedules: 'rpc.scheduler.schedules',
   /** `ScheduleRequest` → `ScheduleReply`. */
   schedule: 'rpc.scheduler.schedule',
+  /** `InboxRequest` → `InboxReply` (inbox-queries.ts): what waits for people. */
+  inbox: 'rpc.scheduler.inbox',
+  /** `QuestionRequest` → `QuestionReply`. */
+  question: 'rpc.scheduler.question',
   /** `HealthReport` of each service. */
   health: (service: ServiceName) => `rpc.health.${service}`,
 } as const;

@@ -39,7 +39,7 @@ export const COMMON_SETTINGS = {
 export const DATA_DIR = text({
   env: 'ORCHESTRA_DATA_DIR',
   meaning:
-    'Folder of the read model, results.sqlite (it can be deleted at any time: the log fills it again), and of the files of running tasks, work.',
+    'Folder of the read model, results.sqlite (it can be deleted at any time: the log fills it again), of the files of running tasks, work, and of the key that signs answer links, keys/answer-links.key.',
   fallback: 'data',
 });
 

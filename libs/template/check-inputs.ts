@@ -1,3 +1,4 @@
+import type { WaitingKind } from '#libs/domain/task/waiting-events.js';
 import { authoredCheck } from './authored-schema.js';
 import type { JsonSchema, OutputSpec, ParameterSpec } from './compiled-template.js';
 import { plainSecrets, secretProblems } from './check-secrets.js';
@@ -9,6 +10,7 @@ import { parameterSchema } from './parameters-schema.js';
 import { pathText, schemaCheck, startsWith, type SchemaCheck } from './schema-check.js';
 import { didYouMean } from './suggest.js';
 import { stepTypeOf, type StepType } from './step-types.js';
+import { waitingProblems } from './waiting-input.js';
 import { expressionsOf, valueTree, type ExpressionPlace } from './value-tree.js';
 import type { Path, YamlSource } from './yaml-source.js';
 
@@ -50,6 +52,21 @@ export class InputChecks {
     for (const place of places) this.#typeOf(at, place, stepType.input);
     if (stepType.needs === 'model') this.#placement(at, places);
     this.#schemas(at, input, stepType, places);
+    if (stepType.needs === 'nothing') this.#waiting(at, input, stepType, places);
+  }
+
+  /** What only a waiting has to do with; its schema stands there as it is, because who answers is held to what was judged. */
+  #waiting(
+    at: Path,
+    input: CheckedStep['step']['with'],
+    { name, schemaFields = [] }: StepType,
+    places: readonly ExpressionPlace[],
+  ): void {
+    for (const { field, message } of waitingProblems(name as WaitingKind, input))
+      this.source.problem([...at, ...field.split('.')], message);
+    for (const { path } of places)
+      if (schemaFields.includes(path[0] ?? '') || path[0] === 'default')
+        this.source.problem([...at, ...path], 'an expression is not accepted here; expected a literal value');
   }
 
   output(value: unknown): void {

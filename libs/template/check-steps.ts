@@ -75,6 +75,7 @@ const oneStep = (
   );
   if (fields === null) return null;
   check.knownKeys(path, fields, STEP_KEYS);
+  if (STEP_TYPES.get(String(fields['type']))?.needs === 'nothing') noAttempts(path, fields, source);
   const id = check.text([...path, 'id'], fields['id'], STEP_ID, STEP_ID_ACCEPTED);
   const type = fields['type'];
   if (typeof type !== 'string' || !(STEP_TYPES.has(type) || isPluginType(type))) {
@@ -105,6 +106,16 @@ const oneStep = (
     ...pluginFields({ path, type: String(type), fields }, source, check),
     with: input ?? {},
   };
+};
+
+/** A step that waits makes no attempts; what limits it stands in its input. */
+const noAttempts = (path: Path, fields: Mapping, source: YamlSource): void => {
+  for (const name of ['retry', 'timeout', 'no_progress'])
+    if (fields[name] !== undefined)
+      source.problem(
+        [...path, name],
+        `a step of type ${shown(fields['type'])} waits and makes no attempts; for how long it waits is said under with`,
+      );
 };
 
 const timesOf = (

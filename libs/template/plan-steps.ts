@@ -4,6 +4,7 @@ import type { ModelProfile, RunnerOptions } from '#libs/domain/gpu/profile.js';
 import { retryCodesOf } from '#libs/domain/retry-classes.js';
 import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
+import { WAITING_KINDS, type WaitingKind } from '#libs/domain/task/waiting-events.js';
 import { isOfItem } from './check-inputs.js';
 import type { CompiledTemplate } from './compiled-template.js';
 import { listItems, type ListedItems } from './foreach.js';
@@ -69,6 +70,7 @@ export const planSteps = (
       ...(when === undefined ? {} : { conditional: true }),
       ...(foreach === undefined ? {} : { forEach: { concurrency } }),
       ...(onFailure === undefined ? {} : { onFailure }),
+      ...(isWaitingKind(type) ? { waits: type } : {}),
       ...timesOf({ timeoutMs: timeout, noProgressMs: silence }),
       ...(missing === undefined ? {} : { workerWaitMs: workerWaitMsOf(missing) }),
     });
@@ -93,6 +95,8 @@ const earlyItems = (
     : listItems(template, step.id, { parameters, steps: {} });
 
 const NO_ITEMS: ListedItems = { ok: true, items: [] };
+
+const isWaitingKind = (type: string): type is WaitingKind => WAITING_KINDS.some((kind) => kind === type);
 
 /** Those that are there; they were checked when the template was compiled. */
 const timesOf = (

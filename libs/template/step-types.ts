@@ -3,14 +3,15 @@ import type { JsonSchema, TemplateStep } from './compiled-template.js';
 import { FILE_STEP_TYPES } from './file-step-types.js';
 import { FORMAT_OUTPUT_SCHEMA } from './format-output.schema.js';
 import { HTTP_REQUEST_SCHEMA } from './http-request.schema.js';
+import { WAITING_STEP_TYPES } from './waiting-step-types.js';
 import { OLLAMA_OPTIONS_SCHEMA } from './ollama-options.schema.js';
 
 /** A kind of step: what it needs to run, and what may stand under its `with`. */
 export type StepType = {
   readonly name: string;
   readonly description: string;
-  /** `model`: a slot of a loaded model; its input has `model` and may have `options`. `cpu`: a CPU slot. */
-  readonly needs: 'cpu' | 'model';
+  /** `model`: a slot of a loaded model; its input has `model` and may have `options`. `cpu`: a CPU slot. `nothing`: it only waits. */
+  readonly needs: 'cpu' | 'model' | 'nothing';
   /** JSON Schema (2020-12) of the filled-in input. */
   readonly input: JsonSchema;
   /** Fields of the input that hold a JSON Schema of the author's, which is checked as such. */
@@ -259,6 +260,7 @@ const ALL: readonly StepType[] = [
     output: '{text, media_type, bytes}',
   },
   ...FILE_STEP_TYPES,
+  ...WAITING_STEP_TYPES,
 ];
 
 /**
@@ -280,7 +282,7 @@ const PLUGIN_TYPES = {
     input: { type: 'object', properties: { model, options: OLLAMA_OPTIONS_SCHEMA }, required: ['model'] },
     output: 'what the plugin says',
   },
-} as const satisfies Readonly<Record<StepType['needs'], StepType>>;
+} as const satisfies Readonly<Record<'cpu' | 'model', StepType>>;
 
 /** The type of a step: one of this program, or one of others; undefined for what is neither. */
 export const stepTypeOf = (step: Pick<TemplateStep, 'type' | 'slot'>): StepType | undefined =>

@@ -21,6 +21,16 @@ export const SHAPES: readonly (readonly StepSpec[])[] = [
     stepSpec('a', { conditional: true, onFailure: 'continue' }),
     stepSpec('b', { needs: ['a'], conditional: true, onFailure: 'continue' }),
   ],
+  [stepSpec('a', { waits: 'delay' }), stepSpec('b', { needs: ['a'] })],
+  [
+    stepSpec('a'),
+    stepSpec('b', { needs: ['a'], waits: 'approval', onFailure: 'continue' }),
+    stepSpec('c', { waits: 'human_input' }),
+  ],
+  [
+    stepSpec('a', { waits: 'approval' }),
+    stepSpec('b', { needs: ['a'], waits: 'human_input', conditional: true }),
+  ],
   [stepSpec('a', { onFailure: 'continue' }), stepSpec('b', { onFailure: 'continue' }), stepSpec('c')],
   [
     stepSpec('a', { onFailure: 'continue', retry: { attemptsMax: 2, backoffMs: 100 } }),
@@ -136,6 +146,17 @@ const anything = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const), scope }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('resume' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('expire' as const) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('answer' as const),
+      task,
+      step: fc.constantFrom(...STEP_IDS),
+      choice: fc.constantFrom('approve', 'approve', 'reject', 'later', 'none of them'),
+      stale: fc.constantFrom(false, false, false, true),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('time' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('impossible' as const), task }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('schedule' as const), act: scheduleAction }) },
   {

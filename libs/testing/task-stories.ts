@@ -1,3 +1,4 @@
+import { questionOf } from './questions.js';
 import type { GpuEvent } from '#libs/domain/gpu/events.js';
 import type { TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
@@ -7,6 +8,7 @@ import {
   later,
   loaded,
   loadStarted,
+  NOW_MS,
   needsModel,
   profileOf,
   stepSpec,
@@ -127,6 +129,8 @@ const EACH_A_THEN_B = [
   stepSpec('a', { forEach: { concurrency: 2 }, onFailure: 'continue' }),
   stepSpec('b', { needs: ['a'] }),
 ];
+const ASKED_THEN_B = [stepSpec('a', { waits: 'approval' }), stepSpec('b', { needs: ['a'] })];
+const APPROVED = { kind: 'approval', choice: 'approve', text: 'it is', by: 'grace', comment: null } as const;
 const A_AND_B = [stepSpec('a'), stepSpec('b')];
 const A_B_AND_C = [stepSpec('a'), stepSpec('b'), stepSpec('c')];
 const BUSY = { code: 'SERVER_BUSY', message: "gpu1 is 'busy'" } as const;
@@ -263,10 +267,69 @@ const TELLINGS: readonly ((teller: Teller) => readonly TaskEvent[])[] = [
     completed(t, 'b'),
   ],
   (t) => [
+    t.opening(ASKED_THEN_B),
+    {
+      type: 'step.waiting',
+      taskId: t.taskId,
+      stepId: 'a',
+      waiting: questionOf('approval', NOW_MS),
+      at: t.at,
+    },
+    {
+      type: 'step.reminded',
+      taskId: t.taskId,
+      stepId: 'a',
+      waitingSeq: 7,
+      nth: 1,
+      assignees: ['ada'],
+      message: 'Is it right?',
+      at: t.at,
+    },
+    {
+      type: 'step.escalated',
+      taskId: t.taskId,
+      stepId: 'a',
+      waitingSeq: 7,
+      to: ['grace'],
+      message: 'Is it right?',
+      at: t.at,
+    },
+  ],
+  (t) => [
+    t.opening(ASKED_THEN_B),
+    {
+      type: 'step.waiting',
+      taskId: t.taskId,
+      stepId: 'a',
+      waiting: questionOf('approval', NOW_MS),
+      at: t.at,
+    },
+    { type: 'step.answered', taskId: t.taskId, stepId: 'a', waitingSeq: 7, answer: APPROVED, at: t.at },
+    {
+      type: 'step.waited',
+      taskId: t.taskId,
+      waited: { stepId: 'a', waitingSeq: 7, output: APPROVED },
+      at: t.at,
+    },
+    t.dispatch('b'),
+    completed(t, 'b'),
+  ],
+  (t) => [
     t.opening(EACH_A_THEN_B),
     { type: 'step.expanded', taskId: t.taskId, stepId: 'a', items: 3, at: t.at },
     t.dispatch('a[1]'),
     { type: 'step.completed', taskId: t.taskId, step: succeeded(t, 'a[1]') },
     t.dispatch('a[2]'),
+  ],
+  (t) => [
+    t.opening([stepSpec('a', { waits: 'delay' })]),
+    { type: 'step.waiting', taskId: t.taskId, stepId: 'a', waiting: questionOf('delay', NOW_MS), at: t.at },
+    {
+      type: 'task.completed',
+      taskId: t.taskId,
+      waited: { stepId: 'a', waitingSeq: 7, output: { until: t.at } },
+      result: null,
+      at: t.at,
+    },
   ],
 ];

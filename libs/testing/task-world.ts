@@ -5,7 +5,7 @@ import {
   failTask,
   isRefused,
   submitTask,
-  type Decision,
+  type Refused,
 } from '#libs/domain/task/decide.js';
 import {
   dependencyEnded,
@@ -18,6 +18,7 @@ import {
 import { neededOutside, needsMet } from '#libs/domain/task/needs.js';
 import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
 import type { PauseScope } from '#libs/domain/task/pauses.js';
+import { answerStep } from '#libs/domain/task/answer-step.js';
 import { decideStep } from '#libs/domain/task/conditions.js';
 import { expandStep } from '#libs/domain/task/expand-step.js';
 import { stepsOver, stepsToKeep } from '#libs/domain/task/kept-steps.js';
@@ -26,11 +27,13 @@ import { expireTask, plainPlaceOf } from '#libs/domain/task/queue-time.js';
 import { msOf, rfc3339Of } from '#libs/domain/time.js';
 import type { MoveTo, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
-import type { Progress } from '#libs/domain/task/task.js';
+import type { Progress } from '#libs/domain/task/progress.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
+import { beginWaiting, decideWaiting } from '#libs/domain/task/waiting.js';
 import { submitWorkflow } from '#libs/domain/task/decide-workflow.js';
 import { later, submission, templateRegistered, workflowOf } from './builders.js';
 import { actOnSchedules } from './schedule-actions.js';
+import { questionOf } from './questions.js';
 import { SHAPES, STEP_IDS, STEPS_AND_ITEMS, type TaskAction } from './task-actions.js';
 
 /** Tasks that may be open at once: few enough for a full queue, enough for a workflow beside other tasks. */
@@ -44,7 +47,8 @@ const made =
 
 /** The attempt that is due, or the one that was made last. */
 const nextOf = (progress: Progress | undefined): number => {
-  if (progress === undefined || progress.status === 'skipped' || progress.status === 'each') return 1;
+  if (progress === undefined) return 1;
+  if (progress.status === 'skipped' || progress.status === 'waiting' || progress.status === 'each') return 1;
   return progress.status === 'pending' ? progress.attempts + 1 : progress.attempt;
 };
 
@@ -54,18 +58,19 @@ export class TaskWorld {
   readonly log: TaskRecord[] = [];
   readonly attempts: WorldAttempt[] = [];
   #leases = 0;
+  #looks = 0;
 
   constructor() {
     this.append([templateRegistered]);
   }
 
-  /** One second for each fact. */
+  /** One second for each fact, and for each look at what time has done. */
   get nowMs(): number {
     return msOf(this.#at);
   }
 
   get #at(): string {
-    return later(this.log.length * 1000);
+    return later((this.log.length + this.#looks) * 1000);
   }
 
   append(events: readonly TaskRecord['event'][]): void {
@@ -74,12 +79,14 @@ export class TaskWorld {
       this.log.push(record);
       applyToBook(this.book, record);
       if ('taskId' in event) this.#decideSteps(event.taskId);
+      if ('taskId' in event) this.#beginWaits(event.taskId);
       if (event.type !== 'task.completed' && event.type !== 'task.failed' && event.type !== 'task.cancelled')
         continue;
       for (const open of this.book.open.values()) {
         if (open.dependsOn.includes(event.taskId)) {
           this.append(dependencyEnded(open, event.taskId, this.book, this.#at));
           this.#decideSteps(open.id);
+          this.#beginWaits(open.id);
         }
       }
     }
@@ -98,6 +105,43 @@ export class TaskWorld {
       this.append(decideStep(open, { stepId, holds: !skip.includes(stepId) }, given));
       this.append(expandStep(this.book.open.get(taskId), { stepId, items }, given));
     }
+  }
+
+  /** As the scheduler does at once, with the question that `questionOf` makes of the step. */
+  #beginWaits(taskId: string): void {
+    for (const stepId of STEP_IDS) {
+      const open = this.book.open.get(taskId);
+      if (!open || !needsMet(open, this.book.closed)) return;
+      const kind = open.steps.find(({ spec }) => spec.id === stepId)?.spec.waits;
+      if (kind === undefined) continue;
+      const waiting = questionOf(kind, this.nowMs);
+      this.append(beginWaiting(open, { stepId, waiting, at: this.#at }, this.book.pauses));
+    }
+  }
+
+  /** Time has passed: one thing that is due by now, for each task. */
+  #passTime(): void {
+    this.#looks += 1;
+    for (const open of this.book.open.values())
+      this.append(decideWaiting(open, { at: this.#at, result: made(open.id) }));
+  }
+
+  #answer({
+    task: taskId,
+    step: stepId,
+    choice,
+    stale,
+  }: Extract<TaskAction, { readonly do: 'answer' }>): void {
+    const progress = this.book.open.get(taskId)?.steps.find(({ spec }) => spec.id === stepId)?.progress;
+    const waiting = progress?.status === 'waiting' ? progress : null;
+    const content =
+      waiting?.waiting.kind === 'human_input'
+        ? ({ kind: 'human_input', data: { choice } } as const)
+        : ({ kind: 'approval', choice, text: 'edited' } as const);
+    const answer = { ...content, by: 'ada', comment: null };
+    const waitingSeq = (waiting?.seq ?? 1) - (stale ? 1 : 0);
+    const given = { at: this.#at, result: made(taskId) };
+    this.#decided(answerStep({ taskId, stepId, waitingSeq, answer }, this.book, given));
   }
 
   submit(wanted: Omit<TaskSubmitted, 'type'>): ReturnType<typeof submitTask> {
@@ -167,7 +211,7 @@ export class TaskWorld {
     this.#decided(cancelTask(taskId, 'not needed', this.book, this.#at));
   }
 
-  #decided(decision: Decision): void {
+  #decided(decision: readonly TaskRecord['event'][] | Refused): void {
     if (!isRefused(decision)) this.append(decision);
   }
 
@@ -195,10 +239,9 @@ export class TaskWorld {
   }
 
   #resumeAll(): void {
-    for (const paused of this.book.pauses.keys()) {
-      const decision = resumeScheduling({ scope: paused, by: 'ada' }, this.book.pauses, this.#at);
-      if (!isRefused(decision)) this.append(decision);
-    }
+    for (const paused of this.book.pauses.keys())
+      this.#decided(resumeScheduling({ scope: paused, by: 'ada' }, this.book.pauses, this.#at));
+    for (const taskId of this.book.open.keys()) this.#beginWaits(taskId);
   }
 
   #submitAs(action: Extract<TaskAction, { readonly do: 'submit' }>): void {
@@ -270,6 +313,10 @@ export class TaskWorld {
         if (open) this.append(failTask(open, { code: 'NO_SERVER_FITS', message: 'too large' }, this.#at));
         return;
       }
+      case 'answer':
+        return this.#answer(action);
+      case 'time':
+        return this.#passTime();
       case 'move':
         return this.move(action.task, action.to);
       case 'priority':

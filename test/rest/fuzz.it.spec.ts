@@ -56,6 +56,8 @@ const path = fc.oneof(
     '/api/v1/servers',
     '/api/v1/queue',
     '/api/v1/pauses',
+    '/api/v1/inbox',
+    '/api/v1/answers',
     '/api/v1/schedules',
     '/api/v1/notifications/channels',
     '/api/v1/notifications/deliveries',
@@ -69,6 +71,14 @@ const path = fc.oneof(
   fc
     .tuple(id, fc.constantFrom('events', 'stream', 'explain', 'priority', 'move', 'rerun', 'x'))
     .map(([text, part]) => `/api/v1/tasks/${text}/${part}`),
+  fc
+    .tuple(
+      id,
+      fc.oneof(raw, fc.constantFrom('noop', 'ask')),
+      fc.constantFrom('question', 'answer', 'link', 'x'),
+    )
+    .map(([text, step, part]) => `/api/v1/tasks/${text}/steps/${step}/${part}`),
+  raw.map((text) => `/api/v1/answers/${text}`),
   id.map((text) => `/api/v1/workflows/${text}`),
   fc
     .tuple(id, fc.constantFrom('', '/next', '/pause', '/resume', '/fire', '/x'))
@@ -408,7 +418,10 @@ describe(`${REQUESTS} random requests (FUZZ_SEED=${SEED})`, () => {
         counts.set(status, (counts.get(status) ?? 0) + 1);
         const refusal = status >= 400 && one.method !== 'HEAD';
         const says =
-          !refusal || (type.startsWith('application/problem+json') && 'code' in (JSON.parse(text) as object));
+          !refusal ||
+          (type.startsWith('application/problem+json') && 'code' in (JSON.parse(text) as object)) ||
+          // People are told in a page.
+          (type.startsWith('text/html') && target.startsWith('/api/v1/answers/'));
         if (status >= 500 || status < 200 || !says) wrong.push({ ...one, status, type, text });
       }
     };

@@ -13,8 +13,9 @@ export class RestClient {
     private readonly ajv: Ajv2020,
   ) {}
 
-  static async of(platform: TestPlatform): Promise<RestClient> {
-    const { json } = await send(platform.url, { method: 'GET', path: '/openapi.json' });
+  static async of(platform: TestPlatform, apiKey?: string): Promise<RestClient> {
+    const headers = apiKey === undefined ? {} : { 'x-api-key': apiKey };
+    const { json } = await send(platform.url, { method: 'GET', path: '/openapi.json', headers });
     const ajv = new Ajv2020({ strict: false });
     addFormats.default(ajv);
     ajv.addSchema(json as object, 'openapi');

@@ -8,6 +8,8 @@ import { STEP_TYPES } from '#libs/template/step-types.js';
 import { durationTextOf } from '#libs/domain/duration.js';
 import type { Settings } from '#libs/runtime/settings.js';
 
+const NEEDED = { model: 'a model', cpu: 'a CPU slot', nothing: 'nothing' } as const;
+
 /** The README's tables, made from the code that they describe. `npm run docs` writes them, a test compares them. */
 export type Tables = Readonly<Record<string, string>>;
 
@@ -52,7 +54,7 @@ export const readmeTables = (services: Readonly<Record<string, Settings>>): Tabl
     ['type', 'needs', 'does', 'input (needed in bold)', 'output'],
     [...STEP_TYPES.values()].map(({ name, needs, description, input, output }) => [
       `\`${name}\``,
-      needs === 'model' ? 'a model' : 'a CPU slot',
+      NEEDED[needs],
       cell(description),
       fieldsOf(input).join(', '),
       cell(output),

@@ -1,9 +1,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
+import { ANSWERS_PATH } from '#libs/answer-links/answer-links.js';
 import { ApiError } from './problem.js';
 
 /** Paths that a load balancer may ask without a key; they say nothing but "alive". */
 const OPEN_PATHS = new Set(['/health/live']);
+
+/** What is behind a link has a key of its own in its path. */
+const isOpen = (path: string): boolean => OPEN_PATHS.has(path) || path.startsWith(`${ANSWERS_PATH}/`);
 
 const digest = (key: string): Buffer => createHash('sha256').update(key).digest();
 
@@ -12,7 +16,7 @@ export const apiKeyCheck = (apiKey: string | undefined): ((request: FastifyReque
   if (apiKey === undefined) return () => undefined;
   const expected = digest(apiKey);
   return (request) => {
-    if (OPEN_PATHS.has(request.url.split('?', 1)[0] ?? '')) return;
+    if (isOpen(request.url.split('?', 1)[0] ?? '')) return;
     const given = keyOf(request);
     const how = 'send the key as X-API-Key, or as Authorization: Bearer';
     if (given === undefined)

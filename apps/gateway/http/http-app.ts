@@ -9,6 +9,7 @@ import { nestLogger } from '#libs/runtime/logger.js';
 import { apiKeyCheck } from './api-key.js';
 import { acceptYaml } from './yaml-body.js';
 import { answerClientError, HEADERS_MAX_BYTES } from './client-error.js';
+import { acceptForms } from './form-body.js';
 import { NoQueryGuard } from './no-query.guard.js';
 import { openApiDocument } from './openapi-document.js';
 import { ApiError, shown } from './problem.js';
@@ -60,6 +61,7 @@ export const createHttpApp = async (options: HttpOptions): Promise<NestFastifyAp
   server.server.maxConnections = CONNECTIONS_MAX;
   server.removeContentTypeParser('text/plain');
   acceptYaml(server, bodyMaxBytes);
+  acceptForms(server);
   server.addHook('onRoute', ({ url, method }) => routes.add(url, method));
   installHooks(server, options, filter);
   server.addHook('preClose', (done) => {

@@ -18,6 +18,7 @@ import { notifications } from './notification-schemas.js';
 import { plugins } from './plugin-schemas.js';
 import { schedules } from './schedule-schemas.js';
 import { templates } from './template-schemas.js';
+import { waitings } from './waiting-schemas.js';
 import { workflows } from './workflow-schemas.js';
 
 /** Schemas of what the API answers. A test holds real answers to them, so they say what is there and nothing else. */
@@ -112,13 +113,14 @@ const tasks = {
       needs: texts,
       status: {
         type: 'string',
-        enum: ['pending', 'running', 'completed', 'failed', 'cancelled', 'skipped', 'kept'],
+        enum: ['pending', 'running', 'waiting', 'completed', 'failed', 'cancelled', 'skipped', 'kept'],
         description:
-          '`skipped`: its condition was false. `kept`: as it ended in the task that this one repeats.',
+          '`waiting`: for a time or for people. `skipped`: its condition was false. `kept`: as it ended in the task that this one repeats.',
       },
       waits_for: { ...text, description: 'Only where nobody serves its step type now.' },
       output: { ...anything, description: 'That of a step with items is in its items.' },
       items: orNull(ref('ItemCounts')),
+      waiting: orNull(ref('Waiting')),
     },
     ['waits_for'],
   ),
@@ -246,6 +248,7 @@ export const SCHEMAS = {
   ...tasks,
   ...workflows,
   ...schedules,
+  ...waitings,
   ...notifications,
   ...templates,
   ...explanations,

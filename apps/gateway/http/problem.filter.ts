@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RpcUnavailableError } from '#libs/runtime/rpc-client.js';
 import { LogUnavailableError } from '#libs/event-log/event-log.js';
 import type { Logger } from '#libs/runtime/logger.js';
+import { ANSWERS_PATH } from '#libs/answer-links/answer-links.js';
 import { ApiError, problemOf, shown } from './problem.js';
 import type { RouteTable } from './route-table.js';
 
@@ -125,4 +126,8 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-export const pathOf = (request: FastifyRequest): string => request.url.split('?', 1)[0] ?? request.url;
+/** Without what is a key: it stands in logs. */
+export const pathOf = ({ url }: FastifyRequest): string =>
+  (url.split('?', 1)[0] ?? url).replace(SECRET, `${ANSWERS_PATH}/-`);
+
+const SECRET = new RegExp(`^${ANSWERS_PATH}/[^/]+`);

@@ -1,6 +1,7 @@
 import type { LiveMessage } from '#libs/contracts/reports.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
+import { waitedText, waitingText } from './waiting-text.js';
 import { durationText } from './task-text.js';
 
 type Progress = Extract<LiveMessage, { readonly kind: 'progress' }>;
@@ -57,6 +58,7 @@ const detailOf = (event: TaskEvent | SchedulerEvent): string => {
       return successText(event.step);
     case 'task.completed':
       if (event.step) return successText(event.step);
+      if (event.waited) return waitedText(event.waited);
       if (event.abandoned) return `without ${failureText(event.abandoned)}`;
       return event.skipped === undefined ? `${event.empty}: no items` : `${event.skipped} left out`;
     case 'step.admitted':
@@ -64,6 +66,13 @@ const detailOf = (event: TaskEvent | SchedulerEvent): string => {
       return event.stepId;
     case 'step.expanded':
       return `${event.stepId}: ${event.items} items`;
+    case 'step.waiting':
+    case 'step.reminded':
+    case 'step.escalated':
+    case 'step.answered':
+      return waitingText(event);
+    case 'step.waited':
+      return waitedText(event.waited);
     case 'step.abandoned':
       return `${failureText(event.step)}; the task goes on`;
     case 'step.failed':

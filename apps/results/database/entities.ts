@@ -83,6 +83,7 @@ export const TaskStep = defineEntity({
     status: p.text(),
     output: p.text().nullable(),
     items: p.text().nullable(),
+    waiting: p.text().nullable(),
   },
 });
 

@@ -71,14 +71,17 @@ const TASK_FIELDS = [
   'moved',
   'lastSeq',
 ] as const;
-const STEP_FIELDS = ['taskSeq', 'position', 'stepId', 'status', 'items'] as const;
+const STEP_FIELDS = ['taskSeq', 'position', 'stepId', 'status', 'items', 'waiting'] as const;
 
-const stepOf = (row: Pick<TaskStepRow, 'position' | 'stepId' | 'status' | 'items'>): StepState => ({
+const stepOf = (
+  row: Pick<TaskStepRow, 'position' | 'stepId' | 'status' | 'items' | 'waiting'>,
+): StepState => ({
   position: row.position,
   stepId: row.stepId,
   status: row.status as StepState['status'],
   output: null,
   items: row.items ? (JSON.parse(row.items) as ItemsState) : null,
+  waiting: row.waiting ?? null,
 });
 
 const attemptOf = (row: AttemptRow): AttemptState => ({

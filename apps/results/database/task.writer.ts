@@ -153,11 +153,13 @@ const STEP_KEY = [
 ];
 const STEP_STATUS = text('status', ({ status }: StepRow) => status);
 const STEP_OUTPUT = text('output', ({ output }: StepRow) => output);
+const STEP_WAITING = text('waiting', ({ waiting }: StepRow) => waiting);
 const STEP_ITEMS = text('items', ({ items }: StepRow) => items && JSON.stringify(items));
 const STEP_UPDATE = [
   STEP_STATUS,
   { ...STEP_OUTPUT, set: keepIfNull('output') },
   { ...STEP_ITEMS, set: keepIfNull('items') },
+  STEP_WAITING,
 ];
 const STEP_INSERT: readonly Column<NewStepRow>[] = [
   ...STEP_KEY,
@@ -167,6 +169,7 @@ const STEP_INSERT: readonly Column<NewStepRow>[] = [
   STEP_STATUS,
   STEP_OUTPUT,
   STEP_ITEMS,
+  STEP_WAITING,
 ];
 
 const ITEM: readonly Column<ItemRow>[] = [

@@ -7,6 +7,7 @@ import type {
   StepView,
   TaskStatus,
   TaskView,
+  WaitingView,
 } from '#libs/contracts/queries.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { ModelUsage } from '#libs/domain/usage.js';
@@ -147,6 +148,7 @@ const stepView = (step: TaskStepRow): StepView => ({
   status: step.status as StepView['status'],
   output: parsedOrNull(step.output),
   items: countsOf(parsedOrNull<ItemsState>(step.items)),
+  waiting: parsedOrNull<WaitingView>(step.waiting),
 });
 
 const countsOf = (items: ItemsState | null): StepView['items'] => {

@@ -27,6 +27,8 @@ import {
   submitted,
   success,
 } from '#libs/testing/builders.js';
+import type { WaitingFor } from '#libs/domain/task/waiting-events.js';
+import { questionOf } from '#libs/testing/questions.js';
 import { snapshotWith, UNKNOWN_COSTS } from '#libs/testing/snapshots.js';
 import { bookOf, ledgerOf } from '#libs/testing/spec.js';
 
@@ -383,4 +385,39 @@ describe('a server that may not load the model', () => {
       servers: [{ serverId: 'gpu1', verdict: { may: false, obstacle: want } }],
     }),
   );
+});
+
+describe('a step that waits', () => {
+  const asks = submitted({ steps: [stepSpec('a', { waits: 'approval' }), stepSpec('b', { needs: ['a'] })] });
+  const begins = (waiting: WaitingFor): TaskFact => ({
+    type: 'step.waiting',
+    taskId: 't1',
+    stepId: 'a',
+    waiting,
+    at: NOW,
+  });
+
+  it('is told with whom it has asked, since when and until when, and what is behind it waits for it', () => {
+    expect(explained({ tasks: [asks] })[0]).toMatchObject({ wait: { kind: 'begin', of: 'approval' } });
+    const [a, b] = explained({ tasks: [asks, begins(questionOf('approval', NOW_MS))] });
+    expect(a).toMatchObject({
+      state: 'waiting',
+      wait: {
+        kind: 'answer',
+        asks: 'approval',
+        assignees: ['ada'],
+        sinceMs: NOW_MS,
+        untilMs: NOW_MS + 12_000,
+      },
+    });
+    expect(b).toMatchObject({ wait: { kind: 'steps', stepIds: ['a'] } });
+    // How long people take cannot be told.
+    expect(b).not.toHaveProperty('start');
+  });
+
+  it('for a time is told with its end, by which what is behind it starts', () => {
+    const [a, b] = explained({ tasks: [asks, begins({ kind: 'delay', until: later(60_000) })] });
+    expect(a).toMatchObject({ wait: { kind: 'time', untilMs: NOW_MS + 60_000 } });
+    expect(b).toMatchObject({ start: { kind: 'not-before', atMs: NOW_MS + 60_000 } });
+  });
 });

@@ -8,6 +8,8 @@ import type { TaskBook } from '../task/task-book.js';
 import type { TaskIndex } from '../task/task-index.js';
 import { type OpenTask, type Step } from '../task/task.js';
 import { needsDone } from '../task/steps-over.js';
+import type { WaitingKind } from '../task/waiting-events.js';
+import type { WaitingProgress } from '../task/waiting-state.js';
 import { msOf } from '../time.js';
 import type { Forecast } from './forecast.js';
 import { ProbableStarts, type ProbableStart } from './probable-starts.js';
@@ -66,6 +68,20 @@ export type Wait =
   | { readonly kind: 'retry'; readonly attempt: number; readonly atMs: number }
   /** Nobody serves its type now. */
   | { readonly kind: 'worker'; readonly stepType: string }
+  /** It waits for a time, or has asked people; `untilMs` is when that ends by itself. */
+  | { readonly kind: 'time'; readonly sinceMs: number; readonly untilMs: number }
+  | {
+      readonly kind: 'answer';
+      readonly asks: Exclude<WaitingKind, 'delay'>;
+      readonly message: string;
+      readonly assignees: readonly string[];
+      readonly sinceMs: number;
+      readonly untilMs: number | null;
+      readonly reminders: number;
+      readonly escalated: boolean;
+    }
+  /** It is about to wait, or to ask. */
+  | { readonly kind: 'begin'; readonly of: WaitingKind }
   /** A slot was found and its lease is on its way. */
   | { readonly kind: 'lease' }
   | ReadyWait;
@@ -108,6 +124,12 @@ const explainStep = (task: OpenTask, step: Step, moment: Moment, starts: Probabl
       const { attempt, lease, at } = progress;
       return { ...named, state: 'running', attempt, serverId: lease.serverId, since: at };
     }
+    case 'waiting':
+      return {
+        ...named,
+        state: 'waiting',
+        wait: task.ending ? { kind: 'ending', how: task.ending.kind } : asksOf(progress),
+      };
     case 'pending': {
       const start = starts.of(task, step);
       return {
@@ -158,12 +180,32 @@ const waitOf = (
     return { kind: 'steps', stepIds, ...(spec.conditional ? { conditional: true } : {}) };
   const atMs = notBefore === null ? 0 : msOf(notBefore);
   if (atMs > snapshot.nowMs) return { kind: 'retry', attempt: attempts + 1, atMs };
+  if (spec.waits !== undefined) return { kind: 'begin', of: spec.waits };
   const step = index.ready.find(task.id, spec.id);
   if (step === undefined)
     return index.workers.has(spec.stepType) ? { kind: 'lease' } : { kind: 'worker', stepType: spec.stepType };
   const held = pauseOfServers(spec.requirement, snapshot.ledger, book.pauses);
   return held ? { kind: 'paused', pause: held } : waitsIn(snapshot)(step);
 };
+
+const asksOf = ({ waiting, since, reminders, escalated }: WaitingProgress): Wait => {
+  const sinceMs = msOf(since);
+  if (waiting.kind === 'delay') return { kind: 'time', sinceMs, untilMs: msOf(waiting.until) };
+  const { kind: asks, message, assignees, timeout, escalation } = waiting;
+  return {
+    kind: 'answer',
+    asks,
+    message: message.slice(0, MESSAGE_TOLD_CHARS),
+    assignees: escalated ? [...assignees, ...(escalation?.to ?? [])] : assignees,
+    sinceMs,
+    untilMs: timeout ? msOf(timeout.at) : null,
+    reminders,
+    escalated,
+  };
+};
+
+/** A question may be as long as a book; the task has all of it. */
+const MESSAGE_TOLD_CHARS = 500;
 
 /** One of the pauses where all servers are paused that could run it; none while there is one that could. */
 const pauseOfServers = (requirement: Requirement, ledger: Ledger, pauses: Pauses): Pause | undefined => {

@@ -107,7 +107,13 @@ export class ProbableStarts {
       // How many of its items run at once, and what comes between them, is not played forward.
       case 'each':
         return null;
+      case 'waiting':
+        return step.progress.waiting.kind === 'delay'
+          ? Math.max(nowMs, msOf(step.progress.waiting.until))
+          : null;
       case 'pending': {
+        // How long people take, or a time that is made of what is not there yet, cannot be told.
+        if (step.spec.waits !== undefined) return null;
         const start = this.of(task, step);
         return start && start.atMs + tookMs;
       }

@@ -6,7 +6,8 @@ import type { Requirement } from '../task/requirement.js';
 import type { StartPromise } from '../task/start-promise.js';
 import type { TaskSubmitted } from '../task/events.js';
 import type { TaskBook } from '../task/task-book.js';
-import { isKept, type OpenTask } from '../task/task.js';
+import { type OpenTask } from '../task/task.js';
+import { isKept } from '../task/progress.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { WaitBounds } from './wait-bounds.js';
 
@@ -56,7 +57,7 @@ type Given = { readonly book: TaskBook; readonly bounds: WaitBounds };
 const promiseOf = ({ steps, kept, ...asking }: Asking, { book, bounds }: Given): StartPromise | null => {
   const boundOf = (requirement: Requirement) => bounds.promise({ ...asking, requirement }, book.policy);
   const begins = steps.filter(({ id, needs }) => !kept.has(id) && needs.every((need) => kept.has(need)));
-  if (begins.some(({ conditional, forEach }) => conditional || forEach)) return null;
+  if (begins.some(({ conditional, forEach, waits }) => conditional || forEach || waits)) return null;
   // Whether there is a worker is up to people.
   if (begins.some(({ stepType }) => isPluginType(stepType))) return null;
   const first = begins

@@ -1,7 +1,8 @@
 import type { StepId, TaskId } from '../ids.js';
 import { needOf, type Need, type Requirement } from '../task/requirement.js';
 import { itemsLeft } from '../task/items.js';
-import { isKept, type OpenTask, type Progress } from '../task/task.js';
+import { type OpenTask } from '../task/task.js';
+import { isKept, type Progress } from '../task/progress.js';
 import { msOf } from '../time.js';
 import type { Costs } from './costs.js';
 import { Overtaking } from './overtaking.js';
@@ -53,7 +54,7 @@ export class WaitBounds {
     cpu: { overtaking: new Overtaking(), wanted: new Map() },
     model: { overtaking: new Overtaking(), wanted: new Map() },
   };
-  /** By step of open tasks, in the order of their steps; null for a step that is kept and never runs. */
+  /** By step of open tasks, in the order of their steps; null for a step that is kept, or waits, and never runs. */
   readonly #needs = new Map<TaskId, readonly (Need | null)[]>();
   readonly #bounds = new Map<TaskId, Map<StepId, WaitBound>>();
   /** Of those that gave their place in the line up: the one that they have now. */
@@ -189,7 +190,7 @@ export class WaitBounds {
 
   #learn(task: OpenTask): readonly (Need | null)[] {
     const needs = task.steps.map(({ spec, progress }) =>
-      isKept(progress) ? null : needOf(spec.requirement),
+      isKept(progress) || spec.waits !== undefined ? null : needOf(spec.requirement),
     );
     this.#needs.set(task.id, needs);
     for (const need of needs) {

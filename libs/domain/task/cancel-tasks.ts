@@ -2,7 +2,8 @@ import type { TaskId, WorkspaceId } from '../ids.js';
 import { cancelTask, isRefused } from './decide.js';
 import type { TaskEvent } from './events.js';
 import type { TaskBook } from './task-book.js';
-import { isKept, type OpenTask } from './task.js';
+import { type OpenTask } from './task.js';
+import { isKept } from './progress.js';
 
 /** Which open tasks are meant: all of what is given must fit. */
 export type TaskChoice = {

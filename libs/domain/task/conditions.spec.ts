@@ -240,27 +240,27 @@ describe('what there is to decide', () => {
   const ready = (index: TaskIndex, stepId: string) => index.ready.find('t1', stepId) !== undefined;
 
   it('is told once all that a step needs is over, and the step is ready once it was decided', () => {
-    expect(indexed(NOW_MS, choice, dispatched('a')).takeUndecided()).toEqual([]);
+    expect(indexed(NOW_MS, choice, dispatched('a')).undecided.take()).toEqual([]);
     const index = indexed(NOW_MS, choice, dispatched('a'), aDone);
-    expect([ready(index, 'b'), index.takeUndecided(), index.takeUndecided()]).toEqual([false, ['t1'], []]);
+    expect([ready(index, 'b'), index.undecided.take(), index.undecided.take()]).toEqual([false, ['t1'], []]);
     const after = indexed(NOW_MS, choice, dispatched('a'), aDone, bAdmitted);
-    expect([ready(after, 'b'), after.takeUndecided()]).toEqual([true, []]);
+    expect([ready(after, 'b'), after.undecided.take()]).toEqual([true, []]);
   });
 
   it('waits for the tasks that the task waits for, and for its time', () => {
     const waiting = { ...firstMay, dependsOn: ['t0'] };
-    expect(indexed(NOW_MS, submitted({ taskId: 't0' }), waiting).takeUndecided()).toEqual([]);
+    expect(indexed(NOW_MS, submitted({ taskId: 't0' }), waiting).undecided.take()).toEqual([]);
     const index = indexed(NOW_MS, { ...firstMay, runAt: later(5_000) });
-    expect(index.takeUndecided()).toEqual([]);
+    expect(index.undecided.take()).toEqual([]);
     index.wake(NOW_MS + 5_000);
-    expect(index.takeUndecided()).toEqual(['t1']);
+    expect(index.undecided.take()).toEqual(['t1']);
   });
 
   it('is decided under a pause as well: nothing starts by it', () => {
     const scope = 'workspace:home' as const;
     const paused = { type: 'scheduling.paused', scope, reason: 'repair', by: 'ada', at: NOW } as const;
     const index = indexed(NOW_MS, paused, firstMay);
-    expect([index.takeUndecided(), ready(index, 'a')]).toEqual([['t1'], false]);
+    expect([index.undecided.take(), ready(index, 'a')]).toEqual([['t1'], false]);
     const admitted = { ...bAdmitted, stepId: 'a' } as TaskEvent;
     expect(ready(indexed(NOW_MS, paused, firstMay, admitted), 'a')).toBe(false);
   });
@@ -271,6 +271,6 @@ describe('what there is to decide', () => {
     index.rebuild(NOW_MS);
     book.open.delete('t1');
     index.refresh('t1', NOW_MS);
-    expect(index.takeUndecided()).toEqual([]);
+    expect(index.undecided.take()).toEqual([]);
   });
 });

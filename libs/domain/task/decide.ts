@@ -165,7 +165,7 @@ export const dispatchStep = (
   const step = task?.steps.find(({ spec }) => spec.id === dispatch.stepId);
   if (!task || !step || task.ending || step.progress.status !== 'pending') return [];
   if (step.progress.attempts + 1 !== dispatch.attempt || !needsDone(task, step.spec.needs)) return [];
-  if (isUndecided(step) || isUnexpanded(step)) return [];
+  if (isUndecided(step) || isUnexpanded(step) || step.spec.waits !== undefined) return [];
   if (pauseOfTask(task, pauses) || pauseOfServer(dispatch.lease.serverId, pauses)) return [];
   const { stepType, requirement, timeoutMs, noProgressMs, workerWaitMs } = step.spec;
   const times = {

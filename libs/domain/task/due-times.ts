@@ -13,7 +13,7 @@ export const workLeft = (
   let [leftMs, swapMs] = [0, 0];
   // Steps side by side are done sooner than this says.
   for (const { spec, progress } of steps) {
-    if (progress.status !== 'pending' && progress.status !== 'each') continue;
+    if ((progress.status !== 'pending' && progress.status !== 'each') || spec.waits !== undefined) continue;
     const need = needOf(spec.requirement);
     leftMs += costs.meanMs(need) * (progress.status === 'each' ? progress.total - progress.opened : 1);
     swapMs = Math.max(swapMs, costs.swapMs(need));

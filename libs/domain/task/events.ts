@@ -7,6 +7,7 @@ import type { Requirement } from './requirement.js';
 import type { StepSecrets } from './step-secrets.js';
 import type { StepSpec, StepTimes } from './step-spec.js';
 import type { StartPromise } from './start-promise.js';
+import type { Waited, WaitingEvent } from './waiting-events.js';
 import type { WorkflowPart } from './workflow.js';
 
 /**
@@ -27,6 +28,7 @@ export type TaskEvent =
   | StepSkipped
   | StepExpanded
   | StepAbandoned
+  | WaitingEvent
   | CancelRequested
   | TaskFailing
   | TaskCompleted
@@ -213,6 +215,8 @@ export type TaskFailing = {
   readonly taskId: TaskId;
   readonly failure: Failure;
   readonly step?: StepFailure;
+  /** Where the step that failed had waited. */
+  readonly waited?: Waited;
   readonly at: string;
 };
 
@@ -224,7 +228,7 @@ export type StepStopped = {
   readonly at: string;
 };
 
-/** All steps are over. The last of them is in here: done (`step`), failed without an end of the task (`abandoned`), left out (`skipped`), or without items (`empty`). */
+/** All steps are over. The last of them is in here: done (`step`), failed without an end of the task (`abandoned`), left out (`skipped`), without items (`empty`), or it has waited (`waited`). */
 export type TaskCompleted = {
   readonly type: 'task.completed';
   readonly taskId: TaskId;
@@ -232,19 +236,17 @@ export type TaskCompleted = {
   readonly at: string;
 } & LastStep;
 
-type LastSteps = {
+export type LastStep = OneOf<{
   readonly step: StepSuccess;
   readonly abandoned: StepFailure;
   readonly skipped: StepId;
   readonly empty: StepId;
-};
+  readonly waited: Waited;
+}>;
 
-/** One of them, and none of the others. */
-export type LastStep = {
-  readonly [K in keyof LastSteps]: Pick<LastSteps, K> & {
-    readonly [Other in Exclude<keyof LastSteps, K>]?: never;
-  };
-}[keyof LastSteps];
+type OneOf<All> = {
+  [Name in keyof All]: Pick<All, Name> & { readonly [Other in Exclude<keyof All, Name>]?: never };
+}[keyof All];
 
 export type TaskFailed = {
   readonly type: 'task.failed';
@@ -252,6 +254,8 @@ export type TaskFailed = {
   readonly failure: Failure;
   /** Absent when no attempt was to blame: a dependency failed, or nothing can ever hold the model. */
   readonly step?: StepFailure;
+  /** Where the step to blame had waited. */
+  readonly waited?: Waited;
   /** The last attempt that had to be stopped first; empty when the failed one was alone. */
   readonly stopped: readonly StoppedAttempt[];
   readonly at: string;

@@ -1,5 +1,5 @@
 import type { StepId } from '../ids.js';
-import { FRESH } from './first-progress.js';
+import { FRESH } from './progress.js';
 import {
   itemsLeft,
   itemsOutput,

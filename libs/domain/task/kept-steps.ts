@@ -11,6 +11,7 @@ import {
   type Items,
 } from './items.js';
 import type { StepSpec } from './step-spec.js';
+import type { Waited } from './waiting-events.js';
 
 /** Nothing is promised to what is over. */
 const NO_LINE = { sinceMs: 0, seq: 0 } as const;
@@ -32,6 +33,11 @@ export const stepsOver = (events: readonly TaskEvent[]): ReadonlyMap<StepId, Kep
   };
   const done = ({ stepId, output }: StepSuccess) => end({ stepId, output }, { output });
   const failed = ({ stepId, failure }: StepFailure) => end({ stepId, output: null, failure }, { failure });
+  const waited = ({ stepId, output, failure }: Waited) =>
+    end(
+      failure ? { stepId, output: null, failure } : { stepId, output: output ?? null },
+      failure ? { failure } : { output: output ?? null },
+    );
   const skipped = (stepId: StepId) => over.set(stepId, { stepId, output: null, skipped: true });
   for (const event of events) {
     if (event.type === 'task.submitted') for (const kept of event.kept ?? []) over.set(kept.stepId, kept);
@@ -39,10 +45,12 @@ export const stepsOver = (events: readonly TaskEvent[]): ReadonlyMap<StepId, Kep
     if (event.type === 'step.abandoned') failed(event.step);
     if (event.type === 'step.expanded') expanded(event);
     if (event.type === 'step.completed') done(event.step);
+    if (event.type === 'step.waited') waited(event.waited);
     if (event.type !== 'task.completed') continue;
     if (event.step) done(event.step);
     else if (event.abandoned) failed(event.abandoned);
     else if (event.empty !== undefined) list(event.empty, noItemsYet(0, NO_LINE));
+    else if (event.waited) waited(event.waited);
     else skipped(event.skipped);
   }
   return over;

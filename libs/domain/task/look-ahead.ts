@@ -4,7 +4,8 @@ import { msOf } from '../time.js';
 import { unmetNeeds } from './needs.js';
 import { needOf } from './requirement.js';
 import type { TaskBook } from './task-book.js';
-import { activeSteps, isOver, type OpenTask, type Step } from './task.js';
+import { activeSteps, type OpenTask, type Step } from './task.js';
+import { isOver } from './progress.js';
 import { isUndecided, isUnexpanded } from './steps-over.js';
 import { RELATED_MAX, type TaskLinks } from './task-links.js';
 

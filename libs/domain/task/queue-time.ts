@@ -1,7 +1,8 @@
 import type { Place } from '../policy/place.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { TaskEvent } from './events.js';
-import type { OpenTask, Progress } from './task.js';
+import type { OpenTask } from './task.js';
+import type { Progress } from './progress.js';
 
 /** From when on a task may run and its waiting counts: its submission, or `runAt` where that is later. */
 export const waitsFromMs = ({ submittedAt, runAt }: Pick<OpenTask, 'submittedAt' | 'runAt'>): number =>
@@ -28,6 +29,7 @@ export const hasBegun = (task: OpenTask): boolean =>
 const attemptsOf = (progress: Progress): number => {
   if (progress.status === 'skipped') return 0;
   if (progress.status === 'each') return progress.completed + progress.failed;
+  if (progress.status === 'waiting') return 1;
   return progress.status === 'pending' ? progress.attempts : progress.attempt;
 };
 

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../errors.js';
 import type { StepId } from '../ids.js';
 import type { Requirement } from './requirement.js';
+import type { WaitingKind } from './waiting-events.js';
 
 /** A step of a task, as it was planned at the submission. */
 export type StepSpec = {
@@ -19,6 +20,8 @@ export type StepSpec = {
   readonly workerWaitMs?: number;
   /** It runs once for each item of a list, which is known when all that it needs is over; so many at once. */
   readonly forEach?: { readonly concurrency: number };
+  /** It runs nowhere but waits, for a time or for people; what it requires does not matter then. */
+  readonly waits?: WaitingKind;
 } & StepTimes;
 
 /** What an attempt may take; absent: as long as it gets on. */

@@ -1,6 +1,7 @@
 import type { StepId } from '../ids.js';
 import { itemRefOf, itemsLeft } from './items.js';
-import { isOver, type OpenTask, type Progress, type Step } from './task.js';
+import { type OpenTask, type Step } from './task.js';
+import { isOver, type Progress } from './progress.js';
 
 /** Whether it is still to be decided if a step runs at all. */
 export const isUndecided = ({ spec, progress }: Step): boolean =>

@@ -22,6 +22,9 @@ import { isUndecided, isUnexpanded, needsDone } from './steps-over.js';
 import { StepWorkers } from './step-workers.js';
 import { TaskLinks } from './task-links.js';
 import { urgencyOf, type Urgency } from './urgency.js';
+import { ToldOnce } from './told-once.js';
+import { isOfWaitingKind } from './waiting.js';
+import { WaitingIndex } from './waiting-index.js';
 import { Timetable } from './timetable.js';
 
 /**
@@ -36,7 +39,8 @@ export class TaskIndex {
   /** Steps under way to a lease: neither ready nor dispatched yet. */
   readonly #held = new Set<string>();
   /** Tasks with a step of which it is to be decided now whether it runs. */
-  readonly #undecided = new Set<TaskId>();
+  readonly undecided = new ToldOnce();
+  readonly waiting = new WaitingIndex();
   /** Tasks of which a step becomes ready, or urgent, or late, at a time. */
   readonly #turning = new Timetable<TaskId>();
   /** Tasks that fail when nothing of them has started by then. */
@@ -99,6 +103,7 @@ export class TaskIndex {
     this.bounds.track(task, waiting, nowMs, this.#book.policy);
     this.#running.track(task, this.#costs, this.#book.policy);
     this.#ahead.track(task);
+    this.waiting.track(task);
   }
 
   /** A lease is being asked for: not to be planned again until `release`. */
@@ -117,14 +122,6 @@ export class TaskIndex {
     return this.#links.takeDependents(taskId);
   }
 
-  /** Tasks of which a step has all that it needs and a condition to be decided. They are told once, and again while it is not. */
-  takeUndecided(): readonly TaskId[] {
-    if (this.#undecided.size === 0) return [];
-    const taskIds = [...this.#undecided];
-    this.#undecided.clear();
-    return taskIds;
-  }
-
   /** Makes steps ready whose time has come, and those urgent whose deadline is near. */
   wake(nowMs: number): void {
     for (const taskId of this.#turning.takeDue(nowMs)) this.refresh(taskId, nowMs);
@@ -137,7 +134,8 @@ export class TaskIndex {
 
   /** When the next one is due; null when none is. */
   nextWakeMs(): number | null {
-    return this.#turning.nextAtMs();
+    const [turning, waiting] = [this.#turning.nextAtMs(), this.waiting.nextAtMs()];
+    return turning === null || waiting === null ? (turning ?? waiting) : Math.min(turning, waiting);
   }
 
   /** Service of each workspace, what runs now included at what it usually takes. */
@@ -187,7 +185,8 @@ export class TaskIndex {
     for (const stepId of this.#known.of(taskId)) this.#remove(taskId, stepId);
     this.#turning.delete(taskId);
     this.#expiring.delete(taskId);
-    this.#undecided.delete(taskId);
+    this.undecided.delete(taskId);
+    this.waiting.forget(taskId);
     this.bounds.forget(taskId);
     this.#running.forget(taskId);
     this.#ahead.forget(taskId);
@@ -231,8 +230,8 @@ export class TaskIndex {
       this.#remove(task.id, spec.id);
       return { isReady: false, againAtMs: notBeforeMs };
     }
-    if (toDecide) {
-      this.#undecided.add(task.id);
+    if (toDecide || isOfWaitingKind(step)) {
+      (toDecide ? this.undecided : this.waiting.toBegin).add(task.id);
       return { isReady: false, againAtMs: Infinity };
     }
     const { urgentByMs, againAtMs } = this.#urgencyOf(task, nowMs);

@@ -10,6 +10,7 @@ import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/do
 import type { PauseScope } from '#libs/domain/task/pauses.js';
 import { expiresAtMs } from '#libs/domain/task/queue-time.js';
 import { msOf } from '#libs/domain/time.js';
+import { waitingDueMs } from '#libs/domain/task/waiting.js';
 import { activeSteps, type OpenTask } from '#libs/domain/task/task.js';
 import { cancelWorkflow } from '#libs/domain/task/decide-workflow.js';
 import type { WorkflowPart } from '#libs/domain/task/workflow.js';
@@ -58,10 +59,13 @@ const overIn = ({ event }: TaskRecord): readonly (readonly [stepId: string, how:
       return [[event.step.stepId, 'done']];
     case 'step.abandoned':
       return [[event.step.stepId, 'abandoned']];
+    case 'step.waited':
+      return [[event.waited.stepId, 'waited']];
     case 'step.skipped':
       return [[event.stepId, 'skipped']];
     case 'task.completed':
       if (event.step) return [[event.step.stepId, 'done']];
+      if (event.waited) return [[event.waited.stepId, 'waited']];
       if (event.abandoned) return [[event.abandoned.stepId, 'abandoned']];
       return event.empty === undefined ? [[event.skipped, 'skipped']] : [[event.empty, 'done']];
     default:
@@ -105,7 +109,7 @@ const law = (runs: number, check: (world: TaskWorld, extra: number) => void): vo
 
 describe('the histories that are tried here', () => {
   it('contain every fact about a task or a schedule, and tasks that end in each way', () => {
-    const worlds = fc.sample(taskActions, { numRuns: 2_000, seed: 1 }).map(worldAfter);
+    const worlds = fc.sample(taskActions, { numRuns: 3_000, seed: 1 }).map(worldAfter);
     const types = new Set(worlds.flatMap(({ log }) => log.map(({ event }) => event.type)));
     const aboutTasks = [...TASK_STREAM_TYPES].filter(
       (type) => type.startsWith('task.') || type.startsWith('step.') || type.startsWith('schedule.'),
@@ -161,6 +165,31 @@ describe('in any history', () => {
       expect(new Set(submitted).size).toBe(submitted.length);
       expect(book.open.size + book.closed.size).toBe(submitted.length);
     }));
+
+  it('a question is answered once, while it waits, and nothing of it comes before its time', () => {
+    let answered = 0;
+    law(600, ({ log }) => {
+      const book = emptyBook();
+      for (const record of log) {
+        const { event } = record;
+        if (
+          event.type === 'step.answered' ||
+          event.type === 'step.reminded' ||
+          event.type === 'step.escalated'
+        ) {
+          const step = book.open.get(event.taskId)?.steps.find(({ spec }) => spec.id === event.stepId);
+          const progress = step?.progress;
+          if (progress?.status !== 'waiting') throw new Error(`${event.type} of a step that does not wait`);
+          expect([progress.seq, progress.answer]).toEqual([event.waitingSeq, null]);
+          const isByItself = event.type !== 'step.answered' || event.answer.by === null;
+          if (isByItself) expect(waitingDueMs(progress)).toBeLessThanOrEqual(msOf(event.at));
+          if (event.type === 'step.answered') answered += 1;
+        }
+        applyToBook(book, record);
+      }
+    });
+    expect(answered).toBeGreaterThan(0);
+  });
 
   it('at most one attempt of a step is current, and attempts count up without a gap', () =>
     law(600, ({ log }) => {
@@ -418,7 +447,7 @@ describe('a time in the queue', () => {
 });
 
 describe('after any history', () => {
-  it('every open task can be brought to its end by running its steps', () =>
+  it('every open task can be brought to its end by running its steps and answering what they ask', () =>
     law(600, (world) => {
       world.act({ do: 'resume' });
       for (let round = 0; round < 50 && world.book.open.size > 0; round += 1) {
@@ -427,7 +456,10 @@ describe('after any history', () => {
         }
         for (const taskId of world.book.open.keys()) {
           for (const stepId of STEPS_AND_ITEMS) world.dispatch(taskId, stepId);
+          for (const step of STEP_IDS)
+            world.act({ do: 'answer', task: taskId, step, choice: 'approve', stale: false });
         }
+        world.act({ do: 'time' });
       }
       expect([...world.book.open.keys()]).toEqual([]);
     }));

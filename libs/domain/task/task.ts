@@ -1,7 +1,6 @@
 import { isInterruption, type Failure } from '../errors.js';
 import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type {
-  LeaseRef,
   MoveTo,
   StepFailure,
   TaskEvent,
@@ -10,14 +9,16 @@ import type {
   TaskSubmitted,
   TemplateRef,
 } from './events.js';
-import { itemRefOf, noItemsYet, type ItemRef, type Items } from './items.js';
-import { firstProgress, FRESH } from './first-progress.js';
+import { itemRefOf, noItemsYet, type ItemRef } from './items.js';
 import { withItemOver, withItems } from './item-steps.js';
+import { FRESH, firstProgress, type Progress } from './progress.js';
 import type { StepSpec } from './step-spec.js';
 import type { Line, Place } from '../policy/place.js';
 import { msOf } from '../time.js';
 import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { StartPromise } from './start-promise.js';
+import type { Waited } from './waiting-events.js';
+import { waitedProgress, waitingAfter, waitingStepOf, type WaitingProgress } from './waiting-state.js';
 import type { WorkflowPart } from './workflow.js';
 
 /** A task as the scheduler knows it. A closed task keeps only how it ended: that is all that later decisions need. */
@@ -62,40 +63,15 @@ export type ClosedTask = { readonly status: 'completed' | 'failed' | 'cancelled'
 
 export type Ending =
   | { readonly kind: 'cancelled'; readonly reason: string }
-  | { readonly kind: 'failed'; readonly failure: Failure; readonly step?: StepFailure };
+  | {
+      readonly kind: 'failed';
+      readonly failure: Failure;
+      readonly step?: StepFailure;
+      readonly waited?: Waited;
+    };
 
 /** `item`: one that stands for an item of another step, as long as it is not over. Those are behind all that the submission names. */
 export type Step = { readonly spec: StepSpec; readonly progress: Progress; readonly item?: ItemRef };
-
-export type Progress =
-  /**
-   * `attempts` so far, of which `interruptions` were cut short from outside; not to be tried before `notBefore`. `admitted`: its
-   * condition was found true.
-   */
-  | {
-      readonly status: 'pending';
-      readonly attempts: number;
-      readonly interruptions: number;
-      readonly notBefore: string | null;
-      readonly admitted?: true;
-    }
-  | {
-      readonly status: 'active';
-      readonly attempt: number;
-      readonly interruptions: number;
-      readonly lease: LeaseRef;
-      readonly vramShare: number;
-      readonly at: string;
-    }
-  /** Attempt 0: kept from the task that this one repeats. */
-  | { readonly status: 'done'; readonly attempt: number; readonly output: unknown }
-  | { readonly status: 'stopped'; readonly attempt: number }
-  /** Its condition was found false. */
-  | { readonly status: 'skipped' }
-  /** For good, and the task goes on without it. Attempt 0: kept from the task that this one repeats. */
-  | { readonly status: 'failed'; readonly attempt: number; readonly failure: Failure }
-  /** Its items run. */
-  | Items;
 
 /** Copies the fact into the state; never refuses. `seq` is the event's place in the stream. */
 export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number): Task => {
@@ -143,6 +119,14 @@ export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number
     case 'step.abandoned': {
       const { stepId, attempt, failure } = event.step;
       return withProgress(task, stepId, { status: 'failed', attempt, failure });
+    }
+    case 'step.waiting':
+    case 'step.reminded':
+    case 'step.escalated':
+    case 'step.answered':
+    case 'step.waited': {
+      const stepId = waitingStepOf(event);
+      return withProgress(task, stepId, waitingAfter(waitingIn(task, stepId), event, seq));
     }
     case 'task.cancel-requested':
       return { ...task, ending: task.ending ?? { kind: 'cancelled', reason: event.reason } };
@@ -194,14 +178,14 @@ const moved = (task: OpenTask, event: TaskMoved, seq: number): OpenTask => {
   };
 };
 
-const failing = (task: OpenTask, { failure, step }: TaskFailing): OpenTask => ({
-  ...(step ? withProgress(task, step.stepId, { status: 'stopped', attempt: step.attempt }) : task),
-  ending: { kind: 'failed', failure, ...(step ? { step } : {}) },
+const failing = (task: OpenTask, { failure, step, waited }: TaskFailing): OpenTask => ({
+  ...(step
+    ? withProgress(task, step.stepId, { status: 'stopped', attempt: step.attempt })
+    : waited
+      ? withProgress(task, waited.stepId, waitedProgress(waitingIn(task, waited.stepId), waited))
+      : task),
+  ending: { kind: 'failed', failure, ...(step ? { step } : {}), ...(waited ? { waited } : {}) },
 });
-
-/** Whether a step ran in the task that this one repeats, and not here. */
-export const isKept = (progress: Progress): boolean =>
-  (progress.status === 'done' || progress.status === 'failed') && progress.attempt === 0;
 
 /** An item that is over counts in its step, and makes room for the next one. */
 export const withProgress = (task: OpenTask, stepId: StepId, progress: Progress): OpenTask => {
@@ -219,6 +203,12 @@ const interruptionsOf = (task: OpenTask, stepId: string): number => {
   return progress?.status === 'pending' || progress?.status === 'active' ? progress.interruptions : 0;
 };
 
+/** How a step waits; null for one that does not. */
+export const waitingIn = (task: OpenTask, stepId: string): WaitingProgress | null => {
+  const progress = task.steps.find(({ spec }) => spec.id === stepId)?.progress;
+  return progress?.status === 'waiting' ? progress : null;
+};
+
 /** Attempts that hold a lease now. */
 export const activeSteps = (task: OpenTask): readonly ActiveStep[] => {
   const active: ActiveStep[] = [];
@@ -228,7 +218,3 @@ export const activeSteps = (task: OpenTask): readonly ActiveStep[] => {
 };
 
 export type ActiveStep = { readonly spec: StepSpec } & Extract<Progress, { status: 'active' }>;
-
-/** Whether a step holds up nothing of its task any more: it is done, was left out, or the task goes on without it. */
-export const isOver = ({ status }: Progress): boolean =>
-  status === 'done' || status === 'skipped' || status === 'failed';

@@ -8,6 +8,7 @@ import { applyToBook, emptyBook, type TaskRecord } from '#libs/domain/task/task-
 import { OutsideInputs, type Input } from './outside-inputs.js';
 import { SiteHistory, type HistoryStart } from './site-history.js';
 import { SwapRecord } from './swap-record.js';
+import { WaitRecord } from './wait-record.js';
 import { WorkRecord } from './work-record.js';
 
 /** A fact with its place in its log and its time by the clock of its writer: milliseconds since 1970. */
@@ -26,6 +27,7 @@ export type Recording = {
   readonly inputs: readonly Input[];
   readonly work: WorkRecord;
   readonly swaps: SwapRecord;
+  readonly waits: WaitRecord;
   /** How long a task that was asked to stop needed for it. */
   readonly stopMs: ReadonlyMap<TaskId, number>;
   /** Steps whose condition was false. */
@@ -55,6 +57,7 @@ export class LogRecording {
   readonly #history = new SiteHistory();
   readonly #swaps: SwapRecord;
   readonly #inputs: OutsideInputs;
+  readonly #waits = new WaitRecord();
   #start: { readonly book: readonly string[]; readonly history: HistoryStart } | null = null;
   #ledgerAtStart: readonly string[] | null = null;
   #tasksSeq = 0;
@@ -86,6 +89,7 @@ export class LogRecording {
     applyToBook(this.#book, record);
     this.#history.task(event, this.#tasksMs, this.#book);
     this.#inputs.task(event, this.#tasksMs);
+    this.#waits.task(event, this.#tasksMs);
     this.#count();
   }
 
@@ -123,6 +127,7 @@ export class LogRecording {
       inputs: this.#inputs.inOrder(),
       work: new WorkRecord(this.#history.attempts, span, this.#book.paces),
       swaps: this.#swaps,
+      waits: this.#waits,
       stopMs,
       skipped,
       items,

@@ -79,8 +79,9 @@ export class OutsideInputs {
       case 'task.failed':
       case 'task.failing':
         this.#stopped(event.taskId, atMs + 1);
-        if (event.step === undefined) this.#keep(event, atMs);
+        if (event.step === undefined && event.waited === undefined) this.#keep(event, atMs);
         return;
+      case 'step.answered':
       case 'task.cancel-requested':
       case 'task.priority-changed':
       case 'task.moved':

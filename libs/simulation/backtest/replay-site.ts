@@ -66,6 +66,7 @@ export class ReplaySite {
       {
         skips: ({ id }) => recording.skipped.get(id) ?? [],
         items: ({ id }, stepId) => recording.items.get(`${id}/${stepId}`) ?? 0,
+        waits: ({ id }, stepId) => recording.waits.lengthOf(id, stepId),
       },
     );
     const onChange = (): void => this.#wake();
@@ -151,6 +152,8 @@ export class ReplaySite {
         return plane.changePriority(event.taskId, event.priority, nowMs, this.#at);
       case 'task.moved':
         return plane.move(event.taskId, event.to, nowMs, this.#at);
+      case 'step.answered':
+        return plane.answer(event, nowMs);
       case 'task.cancel-requested':
       case 'task.cancelled':
         plane.cancel(event.taskId, nowMs, this.#at);

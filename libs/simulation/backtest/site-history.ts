@@ -9,6 +9,7 @@ import { requirementKey } from '#libs/domain/task/requirement.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import { type OpenTask } from '#libs/domain/task/task.js';
+import { isOfWaitingKind } from '#libs/domain/task/waiting.js';
 import { needsDone } from '#libs/domain/task/steps-over.js';
 import { msOf } from '#libs/domain/time.js';
 
@@ -163,9 +164,11 @@ export class SiteHistory {
       priority,
       deadlineMs: deadlineAt === null ? null : msOf(deadlineAt),
       submittedMs: atMs,
-      // A step with items starts nothing itself; they come later.
+      // One that waits starts nowhere, nor does a step with items: they come later.
       steps: new Map(
-        task.steps.flatMap(({ spec }) => (spec.forEach ? [] : [[spec.id, { readyMs: null, startMs: null }]])),
+        task.steps
+          .filter((step) => !isOfWaitingKind(step) && step.spec.forEach === undefined)
+          .map(({ spec }) => [spec.id, { readyMs: null, startMs: null }]),
       ),
       ended: null,
     });

@@ -59,20 +59,25 @@ export const randomTasks = (random: Random, models: readonly SimModel[]): readon
   const times = Array.from({ length: count }, () => (random() < 0.4 ? 0 : upTo(random, 120_000))).toSorted(
     (a, b) => a - b,
   );
-  return times.map((atMs, place) => ({
+  return times.map((atMs, place) => randomTask(random, models, atMs, place));
+};
+
+const randomTask = (random: Random, models: readonly SimModel[], atMs: number, place: number): RandomTask => {
+  const waitMs = upTo(random, 30_000);
+  return {
     atMs,
     asked: { promptTokens: 20 + upTo(random, 2_000), outputTokens: 1 + upTo(random, 400) },
     submission: {
       taskId: `t${place}`,
       workspace: pick(random, ['home', 'lab']),
-      parameters: { skip: STEP_IDS.filter(() => random() < 0.5), items: upTo(random, 5) },
+      parameters: { skip: STEP_IDS.filter(() => random() < 0.5), items: upTo(random, 5), wait: waitMs },
       priority: 1 + upTo(random, 9),
       dependsOn: dependenciesOf(random, place),
       labels: {},
-      steps: stepsOf(random, models),
+      steps: stepsOf(random, models, waitMs),
       ...(random() < 0.8 ? {} : { deadlineAt: rfc3339Of(EPOCH_MS + atMs + upTo(random, 90_000)) }),
     },
-  }));
+  };
 };
 
 const dependenciesOf = (random: Random, place: number): readonly string[] => {
@@ -81,7 +86,8 @@ const dependenciesOf = (random: Random, place: number): readonly string[] => {
   return [...named];
 };
 
-const stepsOf = (random: Random, models: readonly SimModel[]): readonly StepSpec[] =>
+/** A wait of an odd number of milliseconds is a question that nobody answers. */
+const stepsOf = (random: Random, models: readonly SimModel[], waitMs: number): readonly StepSpec[] =>
   pick(random, SHAPES).map((needs, place) => ({
     id: STEP_IDS[place] ?? 'a',
     stepType: 'ollama_generate',
@@ -91,4 +97,5 @@ const stepsOf = (random: Random, models: readonly SimModel[]): readonly StepSpec
     ...(random() < 0.85 ? {} : { forEach: { concurrency: 1 + upTo(random, 3) } }),
     ...(random() < 0.8 ? {} : { conditional: true }),
     ...(random() < 0.8 ? {} : { onFailure: 'continue' }),
+    ...(random() < 0.95 ? {} : { waits: waitMs % 2 === 1 ? 'approval' : 'delay' }),
   }));

@@ -37,9 +37,12 @@ import { expireTask } from '#libs/domain/task/queue-time.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import type { OpenTask } from '#libs/domain/task/task.js';
 import type { StepId } from '#libs/domain/ids.js';
+import { answered, waitingSteps } from '#libs/domain/task/waiting.js';
+import type { StepAnswered } from '#libs/domain/task/waiting-events.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
 import { rfc3339Of } from '#libs/domain/time.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
+import { beginWaits, endWaits, type WaitingParts, type WaitLengthOf } from './waiting-steps.js';
 
 /** An attempt that was granted a slot and dispatched. */
 export type Dispatched = Placement & UnderWay;
@@ -76,9 +79,24 @@ type ItemCount = (task: OpenTask, stepId: StepId) => number;
 const itemsByParameter: ItemCount = ({ parameters }) =>
   (parameters as { readonly items?: number }).items ?? 0;
 
+/** What templates, clocks and people decide in production. */
+export type Elsewhere = {
+  /** Conditions that are false. */
+  readonly skips?: SkippedSteps;
+  /** How long lists are. */
+  readonly items?: ItemCount;
+  readonly waits?: WaitLengthOf;
+};
+
 /** A simulated template leaves out the steps that the parameter `skip` names. */
 const skippedByParameter: SkippedSteps = ({ parameters }) =>
   (parameters as { readonly skip?: readonly StepId[] }).skip ?? [];
+
+/** Steps that wait do so for the milliseconds that the parameter `wait` says; those of an odd number fail then. */
+const waitByParameter: WaitLengthOf = ({ parameters }) => {
+  const { wait: forMs = 0 } = parameters as { readonly wait?: number };
+  return { forMs, fails: forMs % 2 === 1 };
+};
 
 /**
  * Scheduler and allocator without their shells: the folds, the deciders and the policy that run in production, in one process. Whoever
@@ -92,18 +110,19 @@ export class ControlPlane {
   readonly #onLease: (record: GpuRecord) => void;
   readonly #skips: SkippedSteps;
   readonly #items: ItemCount;
+  readonly #waiting: WaitingParts;
   #leases: number;
   #residencies: number;
 
-  /** `folded`: where it takes up; the start of both logs without it. `skips`: conditions that are false; `items`: how long lists are. */
+  /** `folded`: where it takes up; the start of both logs without it. */
   constructor(
     private readonly knownBytes: ReadonlyMap<string, number>,
     heard: Heard = {},
     folded: Folds = { book: emptyBook(), ledger: emptyLedger() },
-    decided: { readonly skips?: SkippedSteps; readonly items?: ItemCount } = {},
+    elsewhere: Elsewhere = {},
   ) {
-    this.#skips = decided.skips ?? skippedByParameter;
-    this.#items = decided.items ?? itemsByParameter;
+    this.#skips = elsewhere.skips ?? skippedByParameter;
+    this.#items = elsewhere.items ?? itemsByParameter;
     this.#onTask = heard.task ?? (() => {});
     this.#onLease = heard.lease ?? (() => {});
     this.book = folded.book;
@@ -112,6 +131,9 @@ export class ControlPlane {
     this.#leases = this.ledger.seq;
     this.#residencies = this.ledger.seq;
     this.index = new TaskIndex(this.book, costsOf(this.book.paces, this.ledger));
+    const { book, index } = this;
+    const tell: WaitingParts['tell'] = (events, nowMs) => this.tell(events, nowMs);
+    this.#waiting = { book, index, tell, lengthOf: elsewhere.waits ?? waitByParameter, result: NO_RESULT };
   }
 
   /** The first facts of a log. */
@@ -133,6 +155,7 @@ export class ControlPlane {
       else if ('scope' in event && isOfGroup(event.scope)) this.index.rebuild(nowMs);
       this.#onTask(record);
       this.#decideConditions(nowMs);
+      beginWaits(this.#waiting, nowMs);
       if (event.type === 'task.failed' || event.type === 'task.cancelled')
         this.#endDependents(event.taskId, event.at, nowMs);
     }
@@ -140,7 +163,7 @@ export class ControlPlane {
 
   /** Leaves out the steps that `skips` names, and opens the items of those that have some. */
   #decideConditions(nowMs: number): void {
-    for (const taskId of this.index.takeUndecided()) {
+    for (const taskId of this.index.undecided.take()) {
       for (const { spec } of this.book.open.get(taskId)?.steps ?? []) {
         const task = this.book.open.get(taskId);
         const given = { at: rfc3339Of(Math.floor(nowMs)), result: NO_RESULT };
@@ -163,6 +186,7 @@ export class ControlPlane {
       else {
         this.index.refresh(dependent, nowMs);
         this.#decideConditions(nowMs);
+        beginWaits(this.#waiting, nowMs);
       }
     }
   }
@@ -211,7 +235,9 @@ export class ControlPlane {
   /** `busy`: servers whose load or unload does not show in the ledger yet. */
   decide(nowMs: number, busy: ReadonlySet<string>): Plan {
     this.index.wake(nowMs);
+    endWaits(this.#waiting, nowMs);
     this.#decideConditions(nowMs);
+    beginWaits(this.#waiting, nowMs);
     const asked = { asked: new Map<string, number>(), loadsAsked: busy, knownBytes: this.knownBytes };
     return plan(snapshotOf(this, asked, nowMs));
   }
@@ -305,6 +331,15 @@ export class ControlPlane {
       promiseAgain: (task) => promiseAgain(task, nowMs, book, index.bounds),
     });
     this.#tellUnlessRefused(decision, nowMs);
+  }
+
+  /** An answer that came; to a question that was not asked here it is none. */
+  answer({ taskId, stepId, waitingSeq, answer }: StepAnswered, nowMs: number): void {
+    const task = this.book.open.get(taskId);
+    const step = task && waitingSteps(task).find(({ spec }) => spec.id === stepId);
+    if (!task || step?.progress.seq !== waitingSeq || step.progress.answer !== null || task.ending) return;
+    const given = { at: rfc3339Of(Math.floor(nowMs)), result: NO_RESULT };
+    this.tell(answered(task, step, answer, given), nowMs);
   }
 
   #tellUnlessRefused(decision: Decision, nowMs: number): void {

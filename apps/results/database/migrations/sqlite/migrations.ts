@@ -1,3 +1,4 @@
+import { StepWaiting } from '../step-waiting.js';
 import { TaskItems } from '../task-items.js';
 import { TaskMoved } from '../task-moved.js';
 import { TaskRerun } from '../task-rerun.js';
@@ -13,4 +14,5 @@ export const MIGRATIONS = [
   { name: 'task-rerun', class: TaskRerun },
   { name: 'task-moved', class: TaskMoved },
   { name: 'task-items', class: TaskItems },
+  { name: 'step-waiting', class: StepWaiting },
 ] as const;

@@ -1,0 +1,61 @@
+import type { StepId } from '#libs/domain/ids.js';
+import type { ResultMaker } from '#libs/domain/task/outcome.js';
+import type { TaskBook, TaskRecord } from '#libs/domain/task/task-book.js';
+import type { TaskIndex } from '#libs/domain/task/task-index.js';
+import type { OpenTask } from '#libs/domain/task/task.js';
+import { beginWaiting, decideWaiting } from '#libs/domain/task/waiting.js';
+import type { WaitingFor } from '#libs/domain/task/waiting-events.js';
+import { rfc3339Of } from '#libs/domain/time.js';
+
+/** For how long a step waits in a simulation, and whether it has failed then. */
+export type WaitLength = { readonly forMs: number; readonly fails: boolean };
+export type WaitLengthOf = (task: OpenTask, stepId: StepId) => WaitLength;
+
+export type WaitingParts = {
+  readonly book: TaskBook;
+  readonly index: TaskIndex;
+  readonly tell: (events: readonly TaskRecord['event'][], nowMs: number) => void;
+  readonly lengthOf: WaitLengthOf;
+  readonly result: ResultMaker;
+};
+
+/** Steps whose turn it is begin to wait. */
+export const beginWaits = ({ book, index, tell, lengthOf }: WaitingParts, nowMs: number): void => {
+  if (book.pauses.has('queue')) return;
+  for (const taskId of index.waiting.toBegin.take()) {
+    for (const { spec } of book.open.get(taskId)?.steps ?? []) {
+      const task = book.open.get(taskId);
+      if (task === undefined || spec.waits === undefined) continue;
+      const begin = { stepId: spec.id, waiting: waitingFor(lengthOf(task, spec.id), nowMs), at: atOf(nowMs) };
+      tell(beginWaiting(task, begin, book.pauses), nowMs);
+    }
+  }
+};
+
+/** Ends those whose time has come. */
+export const endWaits = ({ book, index, tell, result }: WaitingParts, nowMs: number): void => {
+  for (const taskId of index.waiting.takeDue(nowMs)) {
+    for (let task = book.open.get(taskId); task !== undefined; task = book.open.get(taskId)) {
+      const events = decideWaiting(task, { at: atOf(nowMs), result });
+      if (events.length === 0) break;
+      tell(events, nowMs);
+    }
+  }
+};
+
+/** Nobody is there to ask: what fails is a question that nobody answers. */
+const waitingFor = ({ forMs, fails }: WaitLength, nowMs: number): WaitingFor => {
+  const until = atOf(nowMs + forMs);
+  if (!fails) return { kind: 'delay', until };
+  const asked = { message: 'simulated', assignees: [], timeout: { at: until, outcome: 'fail' } };
+  return {
+    kind: 'approval',
+    ...asked,
+    text: null,
+    edit: false,
+    choices: ['approve', 'reject'],
+    onReject: 'fail',
+  };
+};
+
+const atOf = (ms: number): string => rfc3339Of(Math.floor(ms));
