@@ -124,6 +124,7 @@ export class InputChecks {
     );
     const places = expressionsOf(tree);
     for (const { path, expression } of places) {
+      if (this.source.isFull) break;
       for (const [n, reference] of expression.references.entries()) {
         const wrong = this.#reference(reference, readable);
         if (wrong === null) continue;

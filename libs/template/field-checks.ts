@@ -27,6 +27,7 @@ export class FieldChecks {
 
   knownKeys(path: Path, value: Mapping, known: readonly string[]): void {
     for (const name of Object.keys(value)) {
+      if (this.source.isFull) return;
       if (known.includes(name)) continue;
       this.source.problem(
         [...path, name],

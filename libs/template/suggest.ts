@@ -45,8 +45,9 @@ export const nearest = (word: string, known: readonly string[]): string | null =
   const most = Math.max(1, Math.floor(plain.length / 3));
   let best: { readonly name: string; readonly distance: number } | null = null;
   for (const name of known.slice(0, WORDS_MAX)) {
-    if (name === word || name.length > WORD_MAX_CHARS) continue;
-    const distance = distanceOf(plain, plainOf(name));
+    const other = plainOf(name.slice(0, WORD_MAX_CHARS));
+    if (name === word || Math.abs(other.length - plain.length) > most) continue;
+    const distance = distanceOf(plain, other);
     if (distance <= most && distance < name.length && (best === null || distance < best.distance))
       best = { name, distance };
   }

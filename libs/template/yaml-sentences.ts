@@ -1,4 +1,5 @@
 import { isCollection, isScalar, visit, type Document, type YAMLError } from 'yaml';
+import { TEMPLATE_LIMITS } from './limits.js';
 
 type Sentence = (text: string, at: number, said: string) => string;
 
@@ -49,6 +50,7 @@ export const yamlSentences = (
       const line = text.lastIndexOf('\n', at - 1);
       return !told.has(line) && told.add(line);
     })
+    .slice(0, TEMPLATE_LIMITS.problems)
     .map(({ code, message, pos: [at] }) => ({
       at: beganAt(text, document, at, message),
       message: SENTENCES[code]?.(text, at, message) ?? `${message}; accepted: YAML 1.2`,

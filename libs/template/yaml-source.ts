@@ -90,6 +90,11 @@ export class YamlSource {
     });
   }
 
+  /** Nothing more is told; whoever looks for further mistakes may stop. */
+  get isFull(): boolean {
+    return this.problems.length >= TEMPLATE_LIMITS.problems;
+  }
+
   /** Says that the value at `path` (or, with `key`, the name in front of it) is wrong. */
   problem(path: Path, message: string, place: Place = 'value'): void {
     this.#say(path, message, place, this.problems);
