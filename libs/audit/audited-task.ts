@@ -93,3 +93,29 @@ export const neededBy = ({ dependsOn, workflow }: TaskSubmitted): AuditedTask['n
     ...(workflow?.uses ?? []).map((used) => ({ taskId: used.taskId, goesOn: true })),
   ];
 };
+
+/** The step of an item that starts for the first time. */
+export const itemStep = ({ needs, isDispensable, isOpen }: AuditedStep): AuditedStep => ({
+  needs,
+  isDispensable,
+  isOpen,
+  attempts: 0,
+  token: 0,
+  current: null,
+  blamed: null,
+  over: null,
+  waits: null,
+  items: null,
+});
+
+/** What speaks against a task repeating another one and keeping so much of it; `past`: how the steps of that one ended. Null for nothing. */
+export const rerunProblem = (
+  { rerunOf }: TaskSubmitted,
+  kept: ReadonlyMap<StepId, StepEnd>,
+  past: ReadonlyMap<StepId, StepEnd> | undefined,
+): string | null => {
+  if (rerunOf === undefined && kept.size === 0) return null;
+  if (past === undefined) return `repeats ${rerunOf ?? 'nothing'}, which was not over`;
+  const missing = [...kept].flatMap(([id, end]) => (past.get(id) === end ? [] : id));
+  return missing.length === 0 ? null : `keeps ${missing.join(', ')}, which did not end so in ${rerunOf}`;
+};

@@ -15,7 +15,9 @@ import { NO_ITEMS } from './audited-items.js';
 import {
   auditedTask,
   endOf,
+  itemStep,
   neededBy,
+  rerunProblem,
   unmetOf,
   whyNotQueued,
   type AuditedStep,
@@ -26,9 +28,9 @@ import type { Findings } from './findings.js';
 import { outcomesOf, type AttemptOutcome } from './outcomes.js';
 import type { RuleName } from './rules.js';
 import { wrongSecrets } from './secret-audit.js';
-import { WaitAudit, waitedIn, type WaitProblem } from './wait-audit.js';
+import { startProblems, type Start } from './start-rules.js';
+import { isAboutWaiting, WaitAudit, waitedIn, type WaitProblem } from './wait-audit.js';
 
-type Start = { readonly what: string; readonly when: string; readonly serverId?: string };
 type Place = { readonly seq: number; readonly taskId: TaskId };
 
 type AuditedEvent = TaskEvent | Extract<SchedulerEvent, { readonly type: `scheduling.${string}` }>;
@@ -109,26 +111,9 @@ export class TaskAudit {
       if (!this.isKnown(id))
         this.#found('NEEDS_NOT_DONE', { seq, taskId }, `task ${taskId} needs ${id}, which never began`);
     const kept = new Map(event.kept?.map((one) => [one.stepId, endOf(one)]));
-    this.#rerun(event, kept, { seq, taskId });
+    const wrong = rerunProblem(event, kept, this.#over.get(event.rerunOf ?? '')?.steps);
+    if (wrong !== null) this.#found('RERUN_WRONGLY', { seq, taskId }, `task ${taskId} ${wrong}`);
     return auditedTask(event, seq);
-  }
-
-  #rerun({ rerunOf }: TaskSubmitted, kept: ReadonlyMap<StepId, StepEnd>, at: Place): void {
-    if (rerunOf === undefined && kept.size === 0) return;
-    const past = this.#over.get(rerunOf ?? '');
-    const missing = [...kept].flatMap(([id, end]) => (past?.steps.get(id) === end ? [] : id));
-    if (past === undefined)
-      this.#found(
-        'RERUN_WRONGLY',
-        at,
-        `task ${at.taskId} repeats ${rerunOf ?? 'nothing'}, which was not over`,
-      );
-    else if (missing.length > 0)
-      this.#found(
-        'RERUN_WRONGLY',
-        at,
-        `task ${at.taskId} keeps ${missing.join(', ')}, which did not end so in ${rerunOf}`,
-      );
   }
 
   #started(task: AuditedTask, event: StepDispatched, seq: number): void {
@@ -161,27 +146,14 @@ export class TaskAudit {
 
   /** Whatever starts, with a lease or without. */
   #mayStart(task: AuditedTask, step: AuditedStep, start: Start, at: Place): void {
-    const missing = [
-      ...unmetOf(task, step),
-      ...task.needs.flatMap((need) => (this.#isMet(need) ? [] : need.taskId)),
-    ];
-    if (missing.length > 0)
-      this.#found('NEEDS_NOT_DONE', at, `${start.what} started before ${missing.join(', ')} was done`);
-    if (step.isOpen || step.over === 'skipped')
-      this.#found(
-        'CONDITION_PASSED_OVER',
-        at,
-        `${start.what} started ${step.isOpen ? 'before it was decided whether it runs' : 'though it was left out'}`,
-      );
-    if (Date.parse(start.when) < task.runAtMs)
-      this.#found('STARTED_TOO_EARLY', at, `${start.what} started at ${start.when}, before its time`);
-    const paused = [...task.scopes, `server:${start.serverId ?? ''}`].find((scope) =>
-      this.#paused.has(scope),
-    );
-    if (paused !== undefined)
-      this.#found('STARTED_WHILE_PAUSED', at, `${start.what} started though ${paused} is paused`);
-    if (task.ending)
-      this.#found('STARTED_WHILE_ENDING', at, `${start.what} started though the task is ending`);
+    const around = { missing: this.#missing(task, step), paused: this.#paused };
+    for (const [rule, message] of startProblems(task, step, start, around)) this.#found(rule, at, message);
+  }
+
+  /** What it needs that is not over, of its own task and of others. */
+  #missing(task: AuditedTask, step: AuditedStep | undefined): readonly string[] {
+    const others = task.needs.flatMap((need) => (this.#isMet(need) ? [] : need.taskId));
+    return step ? [...unmetOf(task, step), ...others] : others;
   }
 
   /** A step begins to wait, or what happens of it then. */
@@ -300,29 +272,14 @@ export class TaskAudit {
     const why = parent.items.began(item.index);
     if (why !== null) this.#found('ITEMS_WRONGLY', at, `${what} started, ${why}`);
     parent.attempts = 1;
-    const fresh = {
-      attempts: 0,
-      token: 0,
-      current: null,
-      blamed: null,
-      over: null,
-      waits: null,
-      items: null,
-    };
-    const step = {
-      ...fresh,
-      needs: parent.needs,
-      isDispensable: parent.isDispensable,
-      isOpen: parent.isOpen,
-    };
+    const step = itemStep(parent);
     task.steps.set(stepId, step);
     return step;
   }
 
   #expanded(task: AuditedTask, stepId: StepId, count: number, at: Place): void {
     const step = task.steps.get(stepId);
-    const missing = step ? unmetOf(task, step) : [];
-    missing.push(...task.needs.flatMap((need) => (this.#isMet(need) ? [] : need.taskId)));
+    const missing = this.#missing(task, step);
     const why =
       missing.length > 0
         ? `needs ${missing.join(', ')}`
@@ -336,8 +293,7 @@ export class TaskAudit {
 
   #decided(task: AuditedTask, stepId: StepId, at: Place): void {
     const step = task.steps.get(stepId);
-    const missing = step ? unmetOf(task, step) : [];
-    missing.push(...task.needs.flatMap((need) => (this.#isMet(need) ? [] : need.taskId)));
+    const missing = this.#missing(task, step);
     const why = !step?.isOpen
       ? 'is none to decide about'
       : missing.length > 0
@@ -374,14 +330,5 @@ export class TaskAudit {
     this.findings.add(rule, { stream: this.stream, ...at }, message);
   }
 }
-
-const ABOUT_WAITING: ReadonlySet<string> = new Set<WaitingEvent['type']>([
-  'step.waiting',
-  'step.reminded',
-  'step.escalated',
-  'step.answered',
-]);
-const isAboutWaiting = (event: { readonly type: string }): event is WaitingEvent =>
-  ABOUT_WAITING.has(event.type);
 
 const isOver = (type: string): type is Over => OVER.has(type);

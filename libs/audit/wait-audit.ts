@@ -117,3 +117,12 @@ const timerProblem = (
   const { remindEveryMs = Infinity } = waiting;
   return event.nth !== reminders + 1 || atMs < Date.parse(askedAt) + remindEveryMs ? 'it was not due' : null;
 };
+
+const ABOUT_WAITING: ReadonlySet<string> = new Set<WaitingEvent['type']>([
+  'step.waiting',
+  'step.reminded',
+  'step.escalated',
+  'step.answered',
+]);
+export const isAboutWaiting = (event: { readonly type: string }): event is WaitingEvent =>
+  ABOUT_WAITING.has(event.type);

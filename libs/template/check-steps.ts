@@ -108,8 +108,13 @@ const oneStep = (
   };
 };
 
-/** A step that waits makes no attempts; what limits it stands in its input. */
+/** A step that waits does so once, and makes no attempts; what limits it stands in its input. */
 const noAttempts = (path: Path, fields: Mapping, source: YamlSource): void => {
+  if (fields['foreach'] !== undefined)
+    source.problem(
+      [...path, 'foreach'],
+      `a step of type ${shown(fields['type'])} waits once; accepted: no foreach here`,
+    );
   for (const name of ['retry', 'timeout', 'no_progress'])
     if (fields[name] !== undefined)
       source.problem(

@@ -66,7 +66,7 @@ describe('an item', () => {
     const context = { parameters: { list: ['a', 'b'] }, steps: {} };
     expect(listItems(template, 'x', context)).toEqual({ ok: true, items: ['a', 'b'] });
     const rendered = renderStep(template, 'x[1]', { ...context, item: 'b', index: 1 });
-    expect(rendered).toEqual({ ok: true, input: { echo: '1 b' } });
+    expect(rendered).toEqual({ ok: true, input: { echo: '1 b' }, uses: [] });
   });
 
   it('may come from a list that the template has, with expressions in it', () => {

@@ -1,3 +1,4 @@
+import type { WaitingKind } from '#libs/domain/task/waiting-events.js';
 import { questionOf } from './questions.js';
 import type { GpuEvent } from '#libs/domain/gpu/events.js';
 import type { TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
@@ -166,6 +167,15 @@ const stopped = (teller: Teller, stepId: string) => ({
   leaseId: teller.leaseId(stepId, 1),
 });
 
+const waiting = ({ taskId, at }: Teller, kind: WaitingKind): TaskEvent => ({
+  type: 'step.waiting',
+  taskId,
+  stepId: 'a',
+  waiting: questionOf(kind, NOW_MS),
+  at,
+});
+const ofWaiting = ({ taskId, at }: Teller) => ({ taskId, stepId: 'a', waitingSeq: 7, at });
+
 /** One of each kind. */
 const TELLINGS: readonly ((teller: Teller) => readonly TaskEvent[])[] = [
   (t) => [t.opening(A), t.dispatch('a'), completed(t, 'a')],
@@ -268,43 +278,14 @@ const TELLINGS: readonly ((teller: Teller) => readonly TaskEvent[])[] = [
   ],
   (t) => [
     t.opening(ASKED_THEN_B),
-    {
-      type: 'step.waiting',
-      taskId: t.taskId,
-      stepId: 'a',
-      waiting: questionOf('approval', NOW_MS),
-      at: t.at,
-    },
-    {
-      type: 'step.reminded',
-      taskId: t.taskId,
-      stepId: 'a',
-      waitingSeq: 7,
-      nth: 1,
-      assignees: ['ada'],
-      message: 'Is it right?',
-      at: t.at,
-    },
-    {
-      type: 'step.escalated',
-      taskId: t.taskId,
-      stepId: 'a',
-      waitingSeq: 7,
-      to: ['grace'],
-      message: 'Is it right?',
-      at: t.at,
-    },
+    waiting(t, 'approval'),
+    { type: 'step.reminded', ...ofWaiting(t), nth: 1, assignees: ['ada'], message: 'Is it right?' },
+    { type: 'step.escalated', ...ofWaiting(t), to: ['grace'], message: 'Is it right?' },
   ],
   (t) => [
     t.opening(ASKED_THEN_B),
-    {
-      type: 'step.waiting',
-      taskId: t.taskId,
-      stepId: 'a',
-      waiting: questionOf('approval', NOW_MS),
-      at: t.at,
-    },
-    { type: 'step.answered', taskId: t.taskId, stepId: 'a', waitingSeq: 7, answer: APPROVED, at: t.at },
+    waiting(t, 'approval'),
+    { type: 'step.answered', ...ofWaiting(t), answer: APPROVED },
     {
       type: 'step.waited',
       taskId: t.taskId,
@@ -323,7 +304,7 @@ const TELLINGS: readonly ((teller: Teller) => readonly TaskEvent[])[] = [
   ],
   (t) => [
     t.opening([stepSpec('a', { waits: 'delay' })]),
-    { type: 'step.waiting', taskId: t.taskId, stepId: 'a', waiting: questionOf('delay', NOW_MS), at: t.at },
+    waiting(t, 'delay'),
     {
       type: 'task.completed',
       taskId: t.taskId,

@@ -2,11 +2,15 @@ import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findSandbox } from '#apps/executor/sandbox/find-sandbox.js';
 import type { TaskView } from '#libs/contracts/queries.js';
+import { until } from './api-client.js';
 import { RunningPlatform } from './running-platform.js';
 
 /**
@@ -38,7 +42,11 @@ export const shippedTemplates = (name: string, choice: Choice): void => {
   let server: ServerUnderTest;
   let home: string;
   let repo: string;
+  let receiver: Server;
+  const received: unknown[] = [];
   const ran = new Set<string>();
+
+  const receiverUrl = (): string => `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
 
   const git = async (...args: readonly string[]): Promise<unknown> =>
     await run('git', ['-C', repo, '-c', 'user.name=T', '-c', 'user.email=t@example.org', ...args]);
@@ -61,12 +69,19 @@ export const shippedTemplates = (name: string, choice: Choice): void => {
     await git('add', '.');
     await git('commit', '--quiet', '-m', 'second');
     server = await choice.start();
+    receiver = createServer((request, response) => {
+      void json(request).then((body) => {
+        received.push(body);
+        response.end('{}');
+      });
+    });
+    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
     platform = await RunningPlatform.start({
       servers: `servers:\n${server.entry}`,
       env: {
         ORCHESTRA_GIT_PROTOCOLS: 'https,file',
         ORCHESTRA_READ_ROOTS: home,
-        ORCHESTRA_HTTP_ALLOW: new URL(server.url).host,
+        ORCHESTRA_HTTP_ALLOW: `${new URL(server.url).host},${new URL(receiverUrl()).host}`,
         ORCHESTRA_UNSANDBOXED: sandbox.kind === 'bwrap' ? 'refuse' : 'allow',
       },
     });
@@ -75,15 +90,23 @@ export const shippedTemplates = (name: string, choice: Choice): void => {
   afterAll(async () => {
     await platform?.stop();
     await server?.stop();
+    await new Promise((resolve) => receiver.close(resolve));
     await rm(home, { recursive: true, force: true });
   }, 60_000);
 
-  const ended = async (template: string, parameters: object): Promise<TaskView> => {
+  const submitted = async (template: string, parameters: object): Promise<string> => {
     ran.add(template);
-    const task = await platform.api.ended(await platform.api.submit({ template, parameters }, randomUUID()));
+    return await platform.api.submit({ template, parameters }, randomUUID());
+  };
+
+  const completed = async (id: string): Promise<TaskView> => {
+    const task = await platform.api.ended(id);
     expect({ error: task.error, status: task.status }).toEqual({ error: null, status: 'completed' });
     return task;
   };
+
+  const ended = async (template: string, parameters: object): Promise<TaskView> =>
+    await completed(await submitted(template, parameters));
 
   const LIMIT_MS = 300_000;
   const said = expect.stringMatching(/\S/);
@@ -151,6 +174,37 @@ export const shippedTemplates = (name: string, choice: Choice): void => {
           citations: expect.any(Array),
           passages: [{ number: 1, name: expect.stringContaining(home), text: said }],
         });
+      },
+      LIMIT_MS,
+    );
+  });
+
+  describe(`the shipped templates with several models and with people, ${name}`, () => {
+    it(
+      'summarize-and-judge picks one of three summaries',
+      async () => {
+        const models = { model_a: model, model_b: model, model_c: model, judge: model };
+        const { result } = await ended('summarize-and-judge', { ...models, text: 'Goats graze.', options });
+        const { best, summaries } = result as { best: string; summaries: Record<string, string> };
+        expect(result).toMatchObject({ reason: expect.any(String), summary: summaries[best] });
+        expect(Object.keys(summaries)).toEqual(['a', 'b', 'c']);
+      },
+      LIMIT_MS,
+    );
+
+    it(
+      'human-reviewed-report sends what a person has made of the draft',
+      async () => {
+        const parameters = { model, options, topic: 'goats', webhook: receiverUrl(), reviewers: ['ada'] };
+        const id = await submitted('human-reviewed-report', parameters);
+        await until(async () => ((await platform.api.task(id))?.status === 'waiting' ? true : undefined));
+        const answer = { decision: 'approve', by: 'ada', text: 'Goats, and nothing else.' };
+        await platform.api.call('POST', `/api/v1/tasks/${id}/steps/review/answer`, answer);
+        const { result } = await completed(id);
+        expect(result).toMatchObject({ decision: 'approved', by: 'ada', published: 'completed' });
+        expect(received).toEqual([
+          { topic: 'goats', report: 'Goats, and nothing else.', approved_by: 'ada' },
+        ]);
       },
       LIMIT_MS,
     );

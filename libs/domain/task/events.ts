@@ -3,6 +3,7 @@ import type { LeaseId, ServerId, StepId, TaskId, WorkspaceId } from '../ids.js';
 import type { Place } from '../policy/place.js';
 import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { ModelUsage } from '../usage.js';
+import type { LastStep } from './last-step.js';
 import type { Requirement } from './requirement.js';
 import type { StepSecrets } from './step-secrets.js';
 import type { StepSpec, StepTimes } from './step-spec.js';
@@ -235,18 +236,6 @@ export type TaskCompleted = {
   readonly result: unknown;
   readonly at: string;
 } & LastStep;
-
-export type LastStep = OneOf<{
-  readonly step: StepSuccess;
-  readonly abandoned: StepFailure;
-  readonly skipped: StepId;
-  readonly empty: StepId;
-  readonly waited: Waited;
-}>;
-
-type OneOf<All> = {
-  [Name in keyof All]: Pick<All, Name> & { readonly [Other in Exclude<keyof All, Name>]?: never };
-}[keyof All];
 
 export type TaskFailed = {
   readonly type: 'task.failed';

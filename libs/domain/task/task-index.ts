@@ -86,9 +86,7 @@ export class TaskIndex {
       this.workers.forgetStep(taskId, stepId);
     }
     for (const changed of this.#inherited.handOn(task, this.#book.open)) this.refresh(changed, nowMs);
-    const expiryMs = expiresAtMs(task);
-    if (expiryMs === null) this.#expiring.delete(taskId);
-    else this.#expiring.set(taskId, expiryMs);
+    this.#expiring.put(taskId, expiresAtMs(task));
     const waits = task.ending !== null || !needsMet(task, this.#book.closed);
     const isPaused = pauseOfGroup(task, this.#book.pauses) !== undefined;
     const waiting = new Set<StepId>();
@@ -98,8 +96,7 @@ export class TaskIndex {
       if (isReady) waiting.add(step.spec.id);
       nextMs = Math.min(nextMs, againAtMs);
     }
-    if (nextMs === Infinity) this.#turning.delete(taskId);
-    else this.#turning.set(taskId, nextMs);
+    this.#turning.put(taskId, nextMs === Infinity ? null : nextMs);
     this.bounds.track(task, waiting, nowMs, this.#book.policy);
     this.#running.track(task, this.#costs, this.#book.policy);
     this.#ahead.track(task);

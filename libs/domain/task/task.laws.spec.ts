@@ -264,7 +264,7 @@ describe('in any history', () => {
 
   it('a step with a condition starts once it was admitted, is decided about once, and never when it was left out', () => {
     const seen = { admitted: 0, skipped: 0 };
-    law(600, ({ log }) => {
+    law(1_000, ({ log }) => {
       const decided = new Map<string, string>();
       const conditional = new Set<string>();
       const decide = (key: string, how: 'admitted' | 'skipped'): void => {

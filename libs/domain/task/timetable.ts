@@ -23,6 +23,12 @@ export class Timetable<Key> {
     if (this.#heap.length > SWEEP_MIN && this.#heap.length > 2 * this.#times.size) this.#sweep();
   }
 
+  /** Null: at no time. */
+  put(key: Key, atMs: number | null): void {
+    if (atMs === null) this.delete(key);
+    else this.set(key, atMs);
+  }
+
   delete(key: Key): void {
     this.#times.delete(key);
   }

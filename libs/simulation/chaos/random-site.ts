@@ -94,8 +94,13 @@ const stepsOf = (random: Random, models: readonly SimModel[], waitMs: number): r
     needs,
     requirement: { kind: 'model', profile: profileOf(pick(random, models)) },
     retry: { attemptsMax: 1 + upTo(random, 2), backoffMs: 500 },
-    ...(random() < 0.85 ? {} : { forEach: { concurrency: 1 + upTo(random, 3) } }),
     ...(random() < 0.8 ? {} : { conditional: true }),
     ...(random() < 0.8 ? {} : { onFailure: 'continue' }),
-    ...(random() < 0.95 ? {} : { waits: waitMs % 2 === 1 ? 'approval' : 'delay' }),
+    ...kindOf(random, waitMs),
   }));
+
+/** Most run once; some run for each of a list, and some wait. */
+const kindOf = (random: Random, waitMs: number): Pick<StepSpec, 'forEach' | 'waits'> => {
+  if (random() < 0.15) return { forEach: { concurrency: 1 + upTo(random, 3) } };
+  return random() < 0.95 ? {} : { waits: waitMs % 2 === 1 ? 'approval' : 'delay' };
+};

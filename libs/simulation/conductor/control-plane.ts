@@ -42,7 +42,15 @@ import type { StepAnswered } from '#libs/domain/task/waiting-events.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
 import { rfc3339Of } from '#libs/domain/time.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
-import { beginWaits, endWaits, type WaitingParts, type WaitLengthOf } from './waiting-steps.js';
+import {
+  itemsByParameter,
+  skippedByParameter,
+  waitByParameter,
+  type Elsewhere,
+  type ItemCount,
+  type SkippedSteps,
+} from './elsewhere.js';
+import { beginWaits, endWaits, type WaitingParts } from './waiting-steps.js';
 
 /** An attempt that was granted a slot and dispatched. */
 export type Dispatched = Placement & UnderWay;
@@ -71,32 +79,6 @@ const NO_RESULT: ResultMaker = () => ({ ok: true, result: null });
 
 /** Nobody reads it. */
 const BEGIN = rfc3339Of(0);
-
-type SkippedSteps = (task: OpenTask) => readonly StepId[];
-type ItemCount = (task: OpenTask, stepId: StepId) => number;
-
-/** A simulated list has as many items as the parameter `items` says. */
-const itemsByParameter: ItemCount = ({ parameters }) =>
-  (parameters as { readonly items?: number }).items ?? 0;
-
-/** What templates, clocks and people decide in production. */
-export type Elsewhere = {
-  /** Conditions that are false. */
-  readonly skips?: SkippedSteps;
-  /** How long lists are. */
-  readonly items?: ItemCount;
-  readonly waits?: WaitLengthOf;
-};
-
-/** A simulated template leaves out the steps that the parameter `skip` names. */
-const skippedByParameter: SkippedSteps = ({ parameters }) =>
-  (parameters as { readonly skip?: readonly StepId[] }).skip ?? [];
-
-/** Steps that wait do so for the milliseconds that the parameter `wait` says; those of an odd number fail then. */
-const waitByParameter: WaitLengthOf = ({ parameters }) => {
-  const { wait: forMs = 0 } = parameters as { readonly wait?: number };
-  return { forMs, fails: forMs % 2 === 1 };
-};
 
 /**
  * Scheduler and allocator without their shells: the folds, the deciders and the policy that run in production, in one process. Whoever
