@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { answerKey } from '#libs/answer-links/answer-key.js';
+import { AnswerLinks } from '#libs/answer-links/answer-links.js';
 import { BUCKETS, STREAMS } from '#libs/contracts/streams.js';
 import { SUBJECTS } from '#libs/contracts/subjects.js';
 import { jetStreamCandidacy } from '#libs/event-log/jetstream.candidacy.js';
@@ -14,6 +16,7 @@ import type { RunningService, ServiceContext } from '#libs/runtime/run-service.j
 import type { Database } from './database/database.js';
 import { PostgresDatabase } from './database/postgres.database.js';
 import { SqliteDatabase } from './database/sqlite.database.js';
+import type { LinkToAnswer } from './notify/message-link.js';
 import { NotificationWatch } from './notify/notification-watch.js';
 import { Notifier } from './notify/notifier.js';
 import { PastExplainer } from './past/past-explainer.js';
@@ -46,7 +49,8 @@ export const startResults = async (
     logger,
   });
   const watch = new NotificationWatch(config.notificationsFile, logger);
-  const notifier = notifierOf(context, logs.tasks, watch);
+  const linkToAnswer = answersBy(await answerKey(config.dataDir));
+  const notifier = notifierOf(context, logs.tasks, watch, linkToAnswer);
   const unwatch = await watch.start();
   health.add('projection', readModel.health);
   health.add('notifications', notifier.health);
@@ -72,8 +76,10 @@ const notifierOf = (
   { connection, instance, logger }: ServiceContext,
   log: EventLog,
   watch: NotificationWatch,
+  linkToAnswer: LinkToAnswer,
 ): Notifier =>
   new Notifier({
+    linkToAnswer,
     log,
     store: jetStreamRecordStore(connection, STREAMS.notifications.name, SUBJECTS.notifications),
     candidacy: jetStreamCandidacy(connection, {
@@ -89,6 +95,12 @@ const notifierOf = (
     newId: randomUUID,
     logger,
   });
+
+/** Signed with the key of the gateway, to whose page it leads. */
+const answersBy =
+  (key: Buffer): LinkToAnswer =>
+  (to, { publicUrl, until }) =>
+    new AnswerLinks(key, () => publicUrl).linkFor(to, { nowMs: systemClock.nowMs(), until }).url;
 
 const databaseOf = ({ databaseUrl, dataDir }: ResultsConfig, logger: Logger): Database =>
   databaseUrl === undefined ? new SqliteDatabase(dataDir, logger) : new PostgresDatabase(databaseUrl);

@@ -4,12 +4,12 @@ import type { MovedView, TaskStatus } from '#libs/contracts/queries.js';
 import type {
   StepFailure,
   StepSuccess,
-  StoppedAttempt,
   TaskCompleted,
   TaskEvent,
   TaskMoved,
   TaskSubmitted,
 } from '#libs/domain/task/events.js';
+import type { StoppedAttempt } from '#libs/domain/task/stopped-attempt.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
 import { itemRefOf } from '#libs/domain/task/items.js';

@@ -1,5 +1,6 @@
 import type { LeaseId, StepId } from '#libs/domain/ids.js';
-import type { StepFailure, StoppedAttempt, TaskEvent } from '#libs/domain/task/events.js';
+import type { StepFailure, TaskEvent } from '#libs/domain/task/events.js';
+import type { StoppedAttempt } from '#libs/domain/task/stopped-attempt.js';
 
 /** How an event says that an attempt ended. */
 export type AttemptOutcome = {

@@ -9,13 +9,8 @@ import type {
 import type { ModelProfile } from '#libs/domain/gpu/profile.js';
 import type { ReadyStep } from '#libs/domain/policy/ready-step.js';
 import type { Circumstances, Outcome, Report } from '#libs/domain/task/outcome.js';
-import type {
-  StepDispatched,
-  StepFailure,
-  StepSuccess,
-  StoppedAttempt,
-  TaskSubmitted,
-} from '#libs/domain/task/events.js';
+import type { StepDispatched, StepFailure, StepSuccess, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { StoppedAttempt } from '#libs/domain/task/stopped-attempt.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import type {
   TemplateRegistered,

@@ -57,10 +57,7 @@ const detailOf = (event: TaskEvent | SchedulerEvent): string => {
     case 'step.completed':
       return successText(event.step);
     case 'task.completed':
-      if (event.step) return successText(event.step);
-      if (event.waited) return waitedText(event.waited);
-      if (event.abandoned) return `without ${failureText(event.abandoned)}`;
-      return event.skipped === undefined ? `${event.empty}: no items` : `${event.skipped} left out`;
+      return lastStepText(event);
     case 'step.admitted':
     case 'step.skipped':
       return event.stepId;
@@ -91,6 +88,13 @@ const detailOf = (event: TaskEvent | SchedulerEvent): string => {
     default:
       return '';
   }
+};
+
+const lastStepText = (event: Extract<TaskEvent, { readonly type: 'task.completed' }>): string => {
+  if (event.step) return successText(event.step);
+  if (event.waited) return waitedText(event.waited);
+  if (event.abandoned) return `without ${failureText(event.abandoned)}`;
+  return event.skipped === undefined ? `${event.empty}: no items` : `${event.skipped} left out`;
 };
 
 const timesText = ({ runAt, deadlineAt }: Extract<TaskEvent, { readonly type: 'task.submitted' }>): string =>

@@ -4,6 +4,7 @@ import type { EventLog, LogPosition, StoredEvent } from '#libs/event-log/event-l
 import { pause } from '#libs/event-log/pause.js';
 import type { Clock } from '#libs/runtime/clock.js';
 import type { DeliveryBook } from './delivery-book.js';
+import type { LinkToAnswer } from './message-link.js';
 import { messageOfEvent } from './message-of-event.js';
 import type { NotificationWatch } from './notification-watch.js';
 import type { TaskFacts } from './task-facts.js';
@@ -22,6 +23,7 @@ export type EventIntakeOptions = {
   readonly watch: NotificationWatch;
   readonly facts: TaskFacts;
   readonly clock: Clock;
+  readonly linkToAnswer: LinkToAnswer;
   readonly onMade: () => void;
 };
 
@@ -85,7 +87,7 @@ export class EventIntake {
 
   /** How many deliveries it makes. */
   async #take(event: StoredEvent): Promise<number> {
-    const { book, facts, watch } = this.options;
+    const { book, facts, watch, linkToAnswer } = this.options;
     if (event.type === 'task.submitted') facts.learn(event);
     const { rules, publicUrl } = watch.settings;
     const fitting = rules.filter((rule) => fitsType(rule, event.type));
@@ -93,7 +95,7 @@ export class EventIntake {
     const task = event.taskId === undefined ? null : ((await facts.of(event.taskId))?.task ?? null);
     const chosen = ruleOfEachChannel(fitting, task);
     for (const [channel, rule] of chosen) {
-      const message = messageOfEvent(event, task, rule, publicUrl);
+      const message = messageOfEvent(event, task, rule, { publicUrl, linkToAnswer });
       const cause = { kind: 'event', type: event.type, seq: event.seq } as const;
       await book.make({ id: deliveryIdOf(event.hash, channel), channel, cause, task, message });
     }

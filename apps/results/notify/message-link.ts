@@ -1,19 +1,43 @@
+import type { AnswerLinkTo } from '#libs/answer-links/answer-links.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
+import type { WaitingFor } from '#libs/domain/task/waiting-events.js';
+
+type Told = Pick<StoredEvent, 'type' | 'data' | 'taskId' | 'seq'>;
+
+/** Makes a link by which a question can be answered. `until`: when the question ends by itself, RFC 3339; null where that is not known. */
+export type LinkToAnswer = (
+  to: AnswerLinkTo,
+  given: { readonly publicUrl: string; readonly until: string | null },
+) => string;
 
 /**
- * Where a message leads: the one place that knows it. A message about a step that waits for somebody gets its link to answer
- * by from here, ahead of the link to the task.
+ * Where a message leads: the one place that knows it. A message about a step that asks somebody leads to where it is answered, any other one
+ * to its task.
  */
 export const messageLink = (
-  event: Pick<StoredEvent, 'type' | 'data' | 'taskId'>,
+  event: Told,
   publicUrl: string | null,
+  linkToAnswer: LinkToAnswer,
 ): string | null => {
   if (publicUrl === null || event.taskId === undefined) return null;
-  return answerLink(event, publicUrl) ?? `${publicUrl}/api/v1/tasks/${event.taskId}`;
+  const asked = askedBy(event, event.taskId);
+  return asked === null
+    ? `${publicUrl}/api/v1/tasks/${event.taskId}`
+    : linkToAnswer(asked.to, { publicUrl, until: asked.until });
 };
 
-/** A waiting step names the path at which it is answered, if it has one (`answerPath`), such as `/answer/abc`. */
-const answerLink = ({ data }: Pick<StoredEvent, 'data'>, publicUrl: string): string | null => {
-  const { answerPath } = data as { readonly answerPath?: unknown };
-  return typeof answerPath === 'string' && /^\/(?!\/)/.test(answerPath) ? `${publicUrl}${answerPath}` : null;
+const askedBy = (
+  { type, data, seq }: Told,
+  taskId: string,
+): { readonly to: AnswerLinkTo; readonly until: string | null } | null => {
+  const { stepId, waiting, waitingSeq } = data as {
+    readonly stepId: string;
+    readonly waiting?: WaitingFor;
+    readonly waitingSeq?: number;
+  };
+  if (type === 'step.waiting' && waiting !== undefined && waiting.kind !== 'delay')
+    return { to: { taskId, stepId, waitingSeq: seq }, until: waiting.timeout?.at ?? null };
+  if ((type === 'step.reminded' || type === 'step.escalated') && waitingSeq !== undefined)
+    return { to: { taskId, stepId, waitingSeq }, until: null };
+  return null;
 };

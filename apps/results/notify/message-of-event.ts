@@ -4,7 +4,7 @@ import type { NotificationRule, NotifiedTask } from '#libs/domain/notify/notific
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import { ExpressionError } from '#libs/template/expression-error.js';
 import { parseText } from '#libs/template/expression.js';
-import { messageLink } from './message-link.js';
+import { messageLink, type LinkToAnswer } from './message-link.js';
 
 /** Longer facts are left out of the message: they are in the log, and a receiver can ask for them. */
 const FACTS_MAX_BYTES = 64 * 1024;
@@ -16,9 +16,9 @@ export const messageOfEvent = (
   event: StoredEvent,
   task: NotifiedTask | null,
   rule: NotificationRule,
-  publicUrl: string | null,
+  leads: { readonly publicUrl: string | null; readonly linkToAnswer: LinkToAnswer },
 ): Message => {
-  const link = messageLink(event, publicUrl);
+  const link = messageLink(event, leads.publicUrl, leads.linkToAnswer);
   const names = {
     event: { type: event.type, at: event.time, seq: event.seq, data: event.data },
     task: task ?? { id: '', workspace: '', template: '', labels: {} },
@@ -63,14 +63,17 @@ const titleOf = ({ type, data }: StoredEvent, task: NotifiedTask | null): string
   return `${of} ${task.id}: ${what.replaceAll('-', ' ')}`;
 };
 
-/** What went wrong, or what somebody said about it. */
+/** What went wrong, what is asked, or what somebody said about it. */
 const textOf = ({ data }: StoredEvent): string => {
-  const { failure, reason } = data as {
+  const { failure, reason, message, waiting } = data as {
     readonly failure?: Failure;
     readonly reason?: unknown;
+    readonly message?: unknown;
+    readonly waiting?: { readonly message?: unknown };
   };
   if (failure !== undefined) return `${failure.code}: ${failure.message}`;
-  return typeof reason === 'string' ? reason : '';
+  const said = [waiting?.message, message, reason].find((text) => typeof text === 'string');
+  return typeof said === 'string' ? said : '';
 };
 
 const factsOf = (data: unknown): unknown => {

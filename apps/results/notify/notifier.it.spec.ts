@@ -95,6 +95,7 @@ const started = async (
     clock,
     random: Math.random,
     newId: randomUUID,
+    linkToAnswer: () => 'unused',
     logger,
     limits,
   });

@@ -19,6 +19,7 @@ import { Deliverer } from './deliverer.js';
 import { DeliveryBook, type BookLimits } from './delivery-book.js';
 import { deliveryPage } from './delivery-page.js';
 import { deliveryIdOf, EventIntake } from './event-intake.js';
+import type { LinkToAnswer } from './message-link.js';
 import type { NotificationWatch } from './notification-watch.js';
 import { TaskFacts } from './task-facts.js';
 
@@ -30,6 +31,7 @@ export type NotifierOptions = {
   readonly clock: Clock;
   readonly random: () => number;
   readonly newId: () => string;
+  readonly linkToAnswer: LinkToAnswer;
   readonly limits?: BookLimits;
   readonly logger: Logger;
 };
@@ -191,7 +193,9 @@ export class Notifier {
     const book = await DeliveryBook.open(store, clock, limits);
     const facts = new TaskFacts(log);
     const deliverer = new Deliverer({ book, settings: () => watch.settings, clock, random, logger });
-    const intake = new EventIntake({ log, book, watch, facts, clock, onMade: () => deliverer.look() });
+    const { linkToAnswer } = this.options;
+    const onMade = (): void => deliverer.look();
+    const intake = new EventIntake({ log, book, watch, facts, clock, linkToAnswer, onMade });
     const forget = watch.onChange(() => deliverer.look());
     this.#term = { book, deliverer, facts, end: (reason) => ending.abort(reason) };
     this.#problem = null;

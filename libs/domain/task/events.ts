@@ -1,10 +1,11 @@
 import type { Failure } from '../errors.js';
 import type { LeaseId, ServerId, StepId, TaskId, WorkspaceId } from '../ids.js';
+import type { OneOf } from '../one-of.js';
 import type { Place } from '../policy/place.js';
 import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { ModelUsage } from '../usage.js';
-import type { LastStep } from './last-step.js';
 import type { Requirement } from './requirement.js';
+import type { StoppedAttempt } from './stopped-attempt.js';
 import type { StepSecrets } from './step-secrets.js';
 import type { StepSpec, StepTimes } from './step-spec.js';
 import type { StartPromise } from './start-promise.js';
@@ -237,6 +238,14 @@ export type TaskCompleted = {
   readonly at: string;
 } & LastStep;
 
+export type LastStep = OneOf<{
+  readonly step: StepSuccess;
+  readonly abandoned: StepFailure;
+  readonly skipped: StepId;
+  readonly empty: StepId;
+  readonly waited: Waited;
+}>;
+
 export type TaskFailed = {
   readonly type: 'task.failed';
   readonly taskId: TaskId;
@@ -259,15 +268,4 @@ export type TaskCancelled = {
   /** The attempt that was running last, and how it ended; empty when none was running. */
   readonly stopped: readonly StoppedAttempt[];
   readonly at: string;
-};
-
-export type StoppedAttempt = {
-  readonly stepId: StepId;
-  readonly attempt: number;
-  readonly leaseId: LeaseId;
-  /**
-   * `confirmed`: the server was seen free. `unconfirmed`: the connection was closed, the server did not say more.
-   * `lease-expired`: the executor died, its connection with it. `ended-first`: it was done before it could be stopped.
-   */
-  readonly how: 'confirmed' | 'unconfirmed' | 'lease-expired' | 'ended-first';
 };

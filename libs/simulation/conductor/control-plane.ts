@@ -35,8 +35,6 @@ import {
 import { isOfGroup } from '#libs/domain/task/pauses.js';
 import { expireTask } from '#libs/domain/task/queue-time.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
-import type { OpenTask } from '#libs/domain/task/task.js';
-import type { StepId } from '#libs/domain/ids.js';
 import { answered, waitingSteps } from '#libs/domain/task/waiting.js';
 import type { StepAnswered } from '#libs/domain/task/waiting-events.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
