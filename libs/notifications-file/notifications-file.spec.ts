@@ -83,7 +83,7 @@ describe('the notifications file', () => {
     ['[]', /n\.yaml:1:1: the file: .*object/],
     [
       'chanels: {}',
-      /n\.yaml:1:1: chanels: there is no field 'chanels' here; accepted: only these fields: public_url/,
+      /n\.yaml:1:1: chanels: there is no field 'chanels' here \(did you mean 'channels'\?\); accepted: only these fields: public_url/,
     ],
     ['channels: { ops: { type: pager } }', /channels\.ops\.type: .*webhook/],
     ['channels: { ops: { type: webhook, secret_env: A } }', /channels\.ops\.url: is missing/],

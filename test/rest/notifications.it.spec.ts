@@ -46,11 +46,18 @@ ${rules}`;
 
 const RULES = `
   - { events: ['*.*'], templates: [noop], labels: { told: 'yes' }, channels: [ops] }
+  - { events: [step.waiting], templates: [sign], channels: [ops] }
   - events: [task.failed]
     workspaces: [team-a]
     channels: [hurried]
     title: '{{ task.template }} broke: {{ event.data.failure.code }}'
     text: '{{ event.data.failure.nothing.there }}'
+`;
+
+const ASKING = `
+name: sign
+steps:
+  - { id: ask, type: approval, with: { message: 'Is it right?' } }
 `;
 
 beforeAll(async () => {
@@ -61,6 +68,8 @@ beforeAll(async () => {
   await writeFile(file, fileText(RULES));
   platform = await TestPlatform.start({ ORCHESTRA_NOTIFICATIONS_FILE: file });
   client = await RestClient.of(platform);
+  await writeFile(join(platform.folder, 'templates', 'sign.yaml'), ASKING);
+  await until(async () => ((await client.call('GET', '/templates/sign')).status === 200 ? true : undefined));
   await until(async () =>
     (await client.call('GET', '/notifications/channels')).status === 200 ? true : undefined,
   );
@@ -93,6 +102,23 @@ const over = async (taskId: string, count: number): Promise<readonly Listed[]> =
     const items = await listed(`task_id=${taskId}`);
     return items.length >= count && items.every(({ status }) => status !== 'pending') ? items : undefined;
   }, `${count} notifications of ${taskId} to be over`);
+
+describe('a message about a step that asks somebody', () => {
+  it('says what is asked, and leads to a page at which that is answered', async () => {
+    const submitted = await client.call('POST', '/tasks', { template: 'sign' });
+    const { id } = submitted.json as { id: string };
+    const [item] = await over(id, 1);
+    expect(item).toMatchObject({ status: 'delivered', cause: { event_type: 'step.waiting' } });
+    const { data } = sentAbout(id)[0] as unknown as { data: { link: string; text: string } };
+    expect(data.text).toBe('Is it right?');
+    const [, path] = /^https:\/\/orchestra\.example\.org\/api\/v1(\/answers\/.+)$/.exec(data.link) ?? [];
+    const page = await client.call('GET', path ?? 'none');
+    expect([page.status, page.text.includes('Is it right?')]).toEqual([200, true]);
+    await client.call('POST', `/tasks/${id}/steps/ask/answer`, { decision: 'approve', by: 'ada' });
+    expect(await client.ended(id)).toMatchObject({ status: 'completed' });
+    expect((await client.call('GET', path ?? 'none')).text).toContain('ada');
+  });
+});
 
 describe('a receiver that fails five times and then accepts', () => {
   it('gets each event of a task, in order, with a signature that the public library accepts', async () => {
@@ -219,7 +245,7 @@ describe('a channel', () => {
     client.fits(answer, 'ChannelList');
     expect(answer.json).toMatchObject({
       items: [
-        { name: 'ops', type: 'webhook', rules: 1 },
+        { name: 'ops', type: 'webhook', rules: 2 },
         { name: 'hurried', rules: 1 },
         { name: 'closed', rules: 0 },
         { name: 'mute', rules: 0 },
