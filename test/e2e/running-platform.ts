@@ -71,8 +71,7 @@ export class RunningPlatform {
    * done before it dies. Resolves with the time of death.
    */
   async killAndWait(service: ServiceName, frozen?: () => Promise<void>): Promise<number> {
-    const before = (await this.ready()).services[service].instance;
-    const pid = Number(before.slice(service.length + 1));
+    const { before, pid } = await until(async () => await this.#launched(service), `${service} to answer`);
     if (frozen) {
       process.kill(pid, 'SIGSTOP');
       await frozen();
@@ -84,6 +83,15 @@ export class RunningPlatform {
       return instance === before ? undefined : instance;
     }, `${service} to come back`);
     return diedMs;
+  }
+
+  /** The process that the launcher watches; undefined where a second one beside it was the first to answer. */
+  async #launched(
+    service: ServiceName,
+  ): Promise<{ readonly before: string; readonly pid: number } | undefined> {
+    const before = (await this.ready()).services[service].instance;
+    const pid = Number(before.slice(service.length + 1));
+    return Number.isInteger(pid) ? { before, pid } : undefined;
   }
 
   /** SIGKILL of nats-server; the launcher starts it again. Resolves with the time of death. */

@@ -377,7 +377,13 @@ const ROWS: readonly Row[] = [
     /lower-case/,
   ),
   post('a template name with a path in it', { template: '../noop' }, 'VALIDATION_FAILED', /\.\.\/noop/),
-  post('an unknown template', { template: 'nope' }, 'TEMPLATE_UNKNOWN', /'nope'/, /noop, ollama-batch-analysis/),
+  post(
+    'an unknown template',
+    { template: 'nope' },
+    'TEMPLATE_UNKNOWN',
+    /'nope'/,
+    /noop, ollama-batch-analysis/,
+  ),
   post(
     'parameters that are a list',
     noop({ parameters: [] }),
