@@ -59,6 +59,21 @@ describe('records', () => {
     expect(await store.get('gone')).toMatchObject({ value: 2 });
   });
 
+  it('are all read, also those that are written while they are read', async () => {
+    // More than are fetched ahead, so that the late one is still at the server when it is written again, behind all others.
+    const [count, late] = [5_000, 4_000];
+    const keys = Array.from({ length: count }, (_, n) => `many.${n}`);
+    const revisions = await Promise.all(keys.map(async (key) => await store.put(key, 'old', 0)));
+    const read = new Map<string, unknown>();
+    let written: number | undefined;
+    for await (const { key, value } of store.all()) {
+      written ??= await store.put(`many.${late}`, 'new', revisions[late] ?? 0);
+      read.set(key, value);
+    }
+    expect(keys.filter((key) => !read.has(key))).toEqual([]);
+    expect(read.get(`many.${late}`)).toBe('new');
+  });
+
   it('of more than a message holds are refused', async () => {
     await expect(store.put('large', 'x'.repeat(1_000_000), 0)).rejects.toThrow(EventTooLargeError);
   });

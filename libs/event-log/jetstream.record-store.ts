@@ -31,10 +31,15 @@ class JetStreamRecordStore implements RecordStore {
 
   async *all(): AsyncIterable<StoredRecord> {
     const manager = await this.#manager();
-    const { state } = await asked(this.stream, () => manager.streams.info(this.stream));
-    if (state.messages === 0) return;
-    for await (const message of followStream(this.connection, this.stream, 0, { untilSeq: state.last_seq }))
-      yield { key: this.#keyOf(message.subject), value: message.json(), revision: message.seq };
+    // A record that is written meanwhile is gone from where it stood: what was written is read, until nothing was.
+    for (let readSeq = 0; ;) {
+      const { state } = await asked(this.stream, () => manager.streams.info(this.stream));
+      if (state.messages === 0 || state.last_seq <= readSeq) return;
+      const untilSeq = state.last_seq;
+      for await (const message of followStream(this.connection, this.stream, readSeq, { untilSeq }))
+        yield { key: this.#keyOf(message.subject), value: message.json(), revision: message.seq };
+      readSeq = untilSeq;
+    }
   }
 
   async get(key: string): Promise<StoredRecord | null> {

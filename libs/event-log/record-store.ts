@@ -3,7 +3,7 @@
  * platform. Whoever writes names the revision that it knows, so of two writers one finds out.
  */
 export interface RecordStore {
-  /** Every record that was there when the reading began. */
+  /** Every record that was there when the reading began. One that is written meanwhile may come twice: its last value counts. */
   all(): AsyncIterable<StoredRecord>;
   get(key: string): Promise<StoredRecord | null>;
   /**

@@ -50,15 +50,16 @@ export class DeliveryBook {
 
   static async open(store: RecordStore, clock: Clock, limits = BOOK_LIMITS): Promise<DeliveryBook> {
     const book = new DeliveryBook(store, clock, limits);
-    const found: { readonly delivery: Delivery; readonly revision: number }[] = [];
+    const latest = new Map<string, { readonly delivery: Delivery; readonly revision: number }>();
     for await (const { key, value, revision } of store.all()) {
       if (key !== POSITION) {
-        found.push({ delivery: value as Delivery, revision });
+        latest.set(key, { delivery: value as Delivery, revision });
         continue;
       }
       book.#position = value as LogPosition | null;
       book.#positionRevision = revision;
     }
+    const found = [...latest.values()];
     found.sort((a, b) => a.delivery.order - b.delivery.order || (a.delivery.id < b.delivery.id ? -1 : 1));
     for (const { delivery, revision } of found) {
       const summary = book.#keep(delivery, revision);

@@ -122,6 +122,13 @@ const leads = async (notifier: Notifier): Promise<void> => {
   await until(() => isLeading(notifier) || undefined);
 };
 
+/** It leads, and what happens from now on is told: the first rule ever begins at the end of the log, which shows in the store. */
+const reads = async (notifier: Notifier): Promise<void> => {
+  await leads(notifier);
+  while (((await store.get('position'))?.value ?? null) === null)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+};
+
 const happen = async (taskId: string, ...types: readonly string[]): Promise<void> => {
   const events = types.map((type) =>
     fact(
@@ -156,8 +163,7 @@ describe('the first rule ever', () => {
     await leads(notifier);
     await rules(ALL);
     await until(() => (notifier.channels().items[0]?.rules === 1 ? true : undefined));
-    // The file is read; that reading has begun shows in the store.
-    while ((await store.get('position')) === null) await new Promise((resolve) => setTimeout(resolve, 10));
+    await reads(notifier);
     await happen('a', 'task.submitted');
     expect((await allOver(notifier, 1)).map(({ task }) => task?.id)).toEqual(['a']);
     await rules('[]');
@@ -165,8 +171,7 @@ describe('the first rule ever', () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
     await happen('untold', 'task.submitted');
     await rules(ALL);
-    while ((await store.get('position'))?.value === null)
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    await reads(notifier);
     await happen('b', 'task.submitted');
     expect((await allOver(notifier, 2)).map(({ task }) => task?.id)).toEqual(['a', 'b']);
   });
@@ -176,7 +181,7 @@ describe('of two notifiers', () => {
   it('one delivers; the other one is silent, and goes on where the first is no longer heard of', async () => {
     await rules(ALL);
     const [first, second] = [await started(), await started()];
-    await leads(first.notifier);
+    await reads(first.notifier);
     expect(() => second.notifier.channels()).toThrow(NotLeadingError);
     await happen('a', 'task.submitted', 'task.completed');
     await allOver(first.notifier, 2);
@@ -219,7 +224,7 @@ describe('what is kept', () => {
   it('of messages that are over are the newest, in the store too', async () => {
     await rules(ALL);
     const { notifier } = await started(LIMITS);
-    await leads(notifier);
+    await reads(notifier);
     for (const task of ['a', 'b', 'c', 'd', 'e']) {
       await happen(task, 'task.submitted');
       await until(() =>
@@ -245,7 +250,7 @@ describe('what is kept', () => {
     await rules(ALL);
     receiver.answer = () => 500;
     const { notifier } = await started(LIMITS);
-    await leads(notifier);
+    await reads(notifier);
     await happen('a', 'task.submitted', 'task.moved', 'task.completed');
     await until(() => (all(notifier).length === 3 ? true : undefined));
     const [, , third] = all(notifier);
@@ -265,7 +270,7 @@ describe('a broker that dies', () => {
     await rules(ALL);
     receiver.answer = () => 500;
     const { notifier } = await started();
-    await leads(notifier);
+    await reads(notifier);
     await happen('a', 'task.submitted', 'task.completed');
     await until(() => (all(notifier).length === 2 ? true : undefined));
     await server.kill();
