@@ -141,7 +141,16 @@ export default {
       [
         '^libs/(runtime|domain|contracts|event-log)/',
         '^[a-z_/]+$',
-        ...npm('@nestjs', '@nats-io', 'rxjs', 'pino', 'prom-client', 'reflect-metadata', 'fastify'),
+        ...npm(
+          '@nestjs',
+          '@nats-io',
+          'rxjs',
+          'pino',
+          'prom-client',
+          'reflect-metadata',
+          'fastify',
+          'chokidar',
+        ),
       ],
       'Process plumbing, no product words.',
     ),

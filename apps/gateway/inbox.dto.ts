@@ -1,12 +1,11 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { Allow, IsIn, IsInt, Matches, Max, Min } from 'class-validator';
+import { Allow, IsIn, IsInt, Matches, Min } from 'class-validator';
 import { TEXT, TEXT_SAYS } from './http/short-text.js';
+import { HowMany, whole } from './http/page-fields.js';
 import { Optional } from './http/validation.js';
-import { whole } from './list-tasks.dto.js';
 import { ID, ID_SAYS } from './submit-task.dto.js';
 
-const PAGE_SAYS = 'must be a whole number from 1 to 200';
 const SEQ_SAYS = 'must be the `next` of an earlier page';
 const DECISIONS = ['approve', 'reject'] as const;
 
@@ -29,12 +28,7 @@ export class InboxDto {
   @Min(0, { message: SEQ_SAYS })
   after?: number;
 
-  @ApiPropertyOptional({ minimum: 1, maximum: 200, default: 50 })
-  @Optional()
-  @Transform(whole)
-  @IsInt({ message: PAGE_SAYS })
-  @Min(1, { message: PAGE_SAYS })
-  @Max(200, { message: PAGE_SAYS })
+  @HowMany(200, 50)
   page_size?: number;
 }
 

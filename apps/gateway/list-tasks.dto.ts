@@ -1,13 +1,12 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { ArrayMaxSize, IsIn, IsInt, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
+import { ArrayMaxSize, IsIn, IsInt, Matches, Min } from 'class-validator';
+import { Cursor, HowMany, whole } from './http/page-fields.js';
 import { Optional } from './http/validation.js';
 import { TASK_STATUSES, type TaskFilter, type TaskStatus } from '#libs/contracts/queries.js';
 
 export const list = ({ value }: { value: unknown }): unknown =>
   value === undefined ? value : Array.isArray(value) ? value : [value];
-export const whole = ({ value }: { value: unknown }): unknown =>
-  typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value;
 
 const TIME = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,3})?Z$/;
 const TIME_SAYS = 'must be a time in UTC such as 2026-01-31T12:00:00Z';
@@ -59,24 +58,13 @@ export class TaskFilterDto {
 
 /** Query of `GET /tasks`. */
 export class ListTasksDto extends TaskFilterDto {
-  @ApiPropertyOptional({ minimum: 1, maximum: 200, default: 50 })
-  @Optional()
-  @Transform(whole)
-  @IsInt({ message: 'must be a whole number from 1 to 200' })
-  @Min(1, { message: 'must be a whole number from 1 to 200' })
-  @Max(200, { message: 'must be a whole number from 1 to 200' })
+  @HowMany(200, 50)
   page_size?: number;
 
-  @ApiPropertyOptional({ description: 'Cursor `next` of an earlier page.' })
-  @Optional()
-  @IsString({ message: 'must be the cursor of an earlier page' })
-  @MaxLength(512, { message: 'must be the cursor of an earlier page' })
+  @Cursor('next')
   after?: string;
 
-  @ApiPropertyOptional({ description: 'Cursor `previous` of an earlier page.' })
-  @Optional()
-  @IsString({ message: 'must be the cursor of an earlier page' })
-  @MaxLength(512, { message: 'must be the cursor of an earlier page' })
+  @Cursor('previous')
   before?: string;
 }
 
@@ -89,28 +77,13 @@ export class EventsDto {
   @Min(0, { message: 'must be a whole number, 0 or more' })
   after_seq?: number;
 
-  @ApiPropertyOptional({ minimum: 1, maximum: 1000, default: 200 })
-  @Optional()
-  @Transform(whole)
-  @IsInt({ message: 'must be a whole number from 1 to 1000' })
-  @Min(1, { message: 'must be a whole number from 1 to 1000' })
-  @Max(1000, { message: 'must be a whole number from 1 to 1000' })
+  @HowMany(1000, 200)
   limit?: number;
 }
 
 /** Query of `GET /queue`. */
 export class QueueDto {
-  @ApiPropertyOptional({
-    minimum: 1,
-    maximum: 1000,
-    default: 50,
-    description: 'Steps that are listed at most.',
-  })
-  @Optional()
-  @Transform(whole)
-  @IsInt({ message: 'must be a whole number from 1 to 1000' })
-  @Min(1, { message: 'must be a whole number from 1 to 1000' })
-  @Max(1000, { message: 'must be a whole number from 1 to 1000' })
+  @HowMany(1000, 50, 'Steps that are listed at most.')
   limit?: number;
 }
 

@@ -1,10 +1,11 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { ArrayMaxSize, IsIn, IsInt, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
+import { ArrayMaxSize, IsIn, Matches } from 'class-validator';
 import type { DeliveryCause } from '#libs/domain/notify/delivery.js';
 import type { Delivery } from '#libs/domain/notify/delivery.js';
+import { Cursor, HowMany } from './http/page-fields.js';
 import { Optional } from './http/validation.js';
-import { list, whole } from './list-tasks.dto.js';
+import { list } from './list-tasks.dto.js';
 
 export const DELIVERY_STATUSES = [
   'pending',
@@ -40,18 +41,10 @@ export class ListDeliveriesDto {
   @IsIn(DELIVERY_CAUSES, { message: `must be one of ${DELIVERY_CAUSES.join(', ')}` })
   cause?: DeliveryCause['kind'];
 
-  @ApiPropertyOptional({ minimum: 1, maximum: 200, default: 50 })
-  @Optional()
-  @Transform(whole)
-  @IsInt({ message: 'must be a whole number from 1 to 200' })
-  @Min(1, { message: 'must be a whole number from 1 to 200' })
-  @Max(200, { message: 'must be a whole number from 1 to 200' })
+  @HowMany(200, 50)
   page_size?: number;
 
-  @ApiPropertyOptional({ description: 'Cursor `next` of an earlier page.' })
-  @Optional()
-  @IsString({ message: 'must be the cursor of an earlier page' })
-  @MaxLength(64, { message: 'must be the cursor of an earlier page' })
+  @Cursor('next', 64)
   after?: string;
 }
 

@@ -1,5 +1,4 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
 import {
   IsIn,
   IsInt,
@@ -19,8 +18,8 @@ import { DurationConstraint } from './http/duration.js';
 import { PointInTimeConstraint } from './http/point-in-time.js';
 import { TEXT, TEXT_SAYS } from './http/short-text.js';
 import { TEMPLATE_REF, TEMPLATE_REF_SAYS } from './template-ref.js';
+import { HowMany } from './http/page-fields.js';
 import { Optional } from './http/validation.js';
-import { whole } from './list-tasks.dto.js';
 import { ID, ID_SAYS, LabelsConstraint, PRIORITY_SAYS } from './submit-task.dto.js';
 
 const FIRINGS_MAX = 1_000_000_000;
@@ -219,8 +218,6 @@ export class ResumeScheduleDto {
   by?: string;
 }
 
-const PAGE_SAYS = 'must be a whole number from 1 to 100';
-
 /** Query of `GET /schedules`. */
 export class ListSchedulesDto {
   @ApiPropertyOptional({ description: 'Those of one workspace.' })
@@ -233,22 +230,12 @@ export class ListSchedulesDto {
   @Matches(ID, { message: ID_SAYS })
   after?: string;
 
-  @ApiPropertyOptional({ minimum: 1, maximum: 100, default: 50 })
-  @Optional()
-  @Transform(whole)
-  @IsInt({ message: PAGE_SAYS })
-  @Min(1, { message: PAGE_SAYS })
-  @Max(100, { message: PAGE_SAYS })
+  @HowMany(100, 50)
   page_size?: number;
 }
 
 /** Query of `GET /schedules/{id}/next`. */
 export class NextTimesDto {
-  @ApiPropertyOptional({ minimum: 1, maximum: 100, default: 10 })
-  @Optional()
-  @Transform(whole)
-  @IsInt({ message: PAGE_SAYS })
-  @Min(1, { message: PAGE_SAYS })
-  @Max(100, { message: PAGE_SAYS })
+  @HowMany(100, 10)
   count?: number;
 }

@@ -1,5 +1,4 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
 import {
   IsInt,
   IsObject,
@@ -7,7 +6,6 @@ import {
   Length,
   Matches,
   Max,
-  MaxLength,
   Min,
   Validate,
   ValidatorConstraint,
@@ -15,8 +13,8 @@ import {
 } from 'class-validator';
 import { ON_FAILURE, type OnFailure } from '#libs/domain/task/workflow.js';
 import { TEMPLATE_REF, TEMPLATE_REF_SAYS } from './template-ref.js';
+import { Cursor, HowMany } from './http/page-fields.js';
 import { Optional } from './http/validation.js';
-import { whole } from './list-tasks.dto.js';
 import { ID, ID_SAYS, LabelsConstraint } from './submit-task.dto.js';
 
 /** Tasks of one workflow: more than a person draws, few enough to be decided in one turn. */
@@ -174,17 +172,9 @@ export class ListWorkflowsDto {
   @Matches(ID, { message: ID_SAYS })
   workspace?: string;
 
-  @ApiPropertyOptional({ minimum: 1, maximum: 50, default: 20 })
-  @Optional()
-  @Transform(whole)
-  @IsInt({ message: 'must be a whole number from 1 to 50' })
-  @Min(1, { message: 'must be a whole number from 1 to 50' })
-  @Max(50, { message: 'must be a whole number from 1 to 50' })
+  @HowMany(50, 20)
   page_size?: number;
 
-  @ApiPropertyOptional({ description: 'Cursor `next` of an earlier page.' })
-  @Optional()
-  @IsString({ message: 'must be the cursor of an earlier page' })
-  @MaxLength(512, { message: 'must be the cursor of an earlier page' })
+  @Cursor('next')
   after?: string;
 }

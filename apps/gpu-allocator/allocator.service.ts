@@ -1,4 +1,3 @@
-import { watch } from 'chokidar';
 import { readFile } from 'node:fs/promises';
 import type { LocalGpu } from '#libs/contracts/server-entry.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
@@ -13,6 +12,7 @@ import { assertKnown, typedEvent } from '#libs/event-log/typed-event.js';
 import { gpusOfThisMachine } from '#libs/runtime/gpu-inventory.js';
 import type { HealthCheck } from '#libs/runtime/health.js';
 import { NotLeadingError } from '#libs/runtime/not-leading-error.js';
+import { watchFile } from '#libs/runtime/watch-file.js';
 import { parseServersFile } from '#libs/servers-file/servers-file.js';
 import { Term, type TermOptions } from './term.js';
 
@@ -101,14 +101,9 @@ export class AllocatorService {
   /** Reads the servers, now and whenever the file changes. A bad file changes nothing and is told in the health report. */
   async watchServers(): Promise<() => Promise<void>> {
     const { serversFile } = this.options.config;
+    if (serversFile !== undefined) return await watchFile(serversFile, async () => await this.#readServers());
     await this.#readServers();
-    if (serversFile === undefined) return () => Promise.resolve();
-    const watcher = watch(serversFile, {
-      ignoreInitial: true,
-      awaitWriteFinish: { stabilityThreshold: 100, pollInterval: 50 },
-    });
-    watcher.on('all', () => void this.#readServers());
-    return () => watcher.close();
+    return () => Promise.resolve();
   }
 
   /** Asked for once: GPUs do not come and go. */

@@ -1,8 +1,8 @@
-import { watch } from 'chokidar';
 import { readFile } from 'node:fs/promises';
 import { DEFAULT_POLICY, type PolicySettings } from '#libs/domain/policy/settings.js';
 import { parsePolicyFile, type PolicyFile } from '#libs/policy-file/policy-file.js';
 import type { Logger } from '#libs/runtime/logger.js';
+import { watchFile } from '#libs/runtime/watch-file.js';
 
 /** The settings of the file, now and whenever it changes. A bad file changes nothing and is told in the health report. */
 export class PolicyWatch {
@@ -25,14 +25,9 @@ export class PolicyWatch {
 
   /** Resolves with a function that ends the watch, once the file has been read. */
   async start(): Promise<() => Promise<void>> {
-    if (this.file === undefined) return () => Promise.resolve();
-    await this.#read(this.file);
-    const watcher = watch(this.file, {
-      ignoreInitial: true,
-      awaitWriteFinish: { stabilityThreshold: 100, pollInterval: 50 },
-    });
-    watcher.on('all', () => void this.#read(this.file ?? ''));
-    return () => watcher.close();
+    const { file } = this;
+    if (file === undefined) return () => Promise.resolve();
+    return await watchFile(file, async () => await this.#read(file));
   }
 
   async #read(file: string): Promise<void> {

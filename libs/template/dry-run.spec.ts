@@ -123,4 +123,22 @@ describe('a dry run', () => {
       failure: { code, message: expect.stringMatching(says) },
     });
   });
+
+  it('shows lists with their length where that is known, and steps that wait without a slot', () => {
+    const text = `
+name: ask
+parameters: { urls: { type: array, required: true } }
+steps:
+  - { id: pages, type: noop, foreach: '{{ parameters.urls }}', concurrency: 2, with: { echo: '{{ item }} of {{ parameters.urls | size }}' } }
+  - { id: again, type: noop, foreach: '{{ steps.pages.output.items }}', with: { echo: '{{ index }}' } }
+  - { id: ask, type: approval, with: { message: 'Is {{ parameters.urls | size }} right?' } }
+`;
+    const outcome = dryRun(compiled(text), { urls: ['a', 'b', 'c'] }, { numCtx: 4096 });
+    const steps = outcome.ok ? outcome.run.steps : [];
+    expect(steps.map(({ id, slot, foreach, input }) => [id, slot, foreach, input])).toEqual([
+      ['pages', { kind: 'cpu' }, { items: 3, concurrency: 2 }, { echo: '{{ item }} of 3' }],
+      ['again', { kind: 'cpu' }, { items: null, concurrency: 8 }, { echo: '{{ index }}' }],
+      ['ask', null, undefined, { message: 'Is 3 right?' }],
+    ]);
+  });
 });

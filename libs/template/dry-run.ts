@@ -2,11 +2,12 @@ import type { Failure } from '#libs/domain/errors.js';
 import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { CompiledTemplate, TemplateStep, ValueProblem } from './compiled-template.js';
 import type { Reference, Scope } from './expression.js';
+import { listItems } from './foreach.js';
 import { planSteps, type PlanDefaults } from './plan-steps.js';
 import { preparedTemplate, type PreparedStep } from './prepared-template.js';
 import { decideCondition, withMissing } from './render.js';
 import { validateParameters, type Parameters } from './validate-parameters.js';
-import { fillKnown, FillError } from './value-tree.js';
+import { expressionsOf, fillKnown, FillError } from './value-tree.js';
 
 /** What a task of a template would be: its graph with all that follows from the parameters filled in. Nothing of it runs. */
 export type DryRun = {
@@ -22,14 +23,17 @@ export type DryRun = {
 
 export type DryStep = Pick<
   TemplateStep,
-  'id' | 'type' | 'needs' | 'retry' | 'on_failure' | 'timeout' | 'no_progress'
+  'id' | 'type' | 'needs' | 'retry' | 'on_failure' | 'timeout' | 'no_progress' | 'plugin_missing'
 > & {
   /** Steps with the same number may run beside each other; from 1. */
   readonly stage: number;
-  readonly slot: Slot;
+  /** Null for a step that waits: it takes none. */
+  readonly slot: Slot | null;
+  /** For a step that runs for each of a list; `items` is null where the list depends on other steps. */
+  readonly foreach?: { readonly items: number | null; readonly concurrency: number };
   /** `holds` is null where it depends on other steps. */
   readonly when?: { readonly expression: string; readonly holds: boolean | null };
-  /** Expressions that wait for other steps stand as they were written. */
+  /** Expressions that wait for other steps, or for the item, stand as they were written. */
   readonly input: unknown;
 };
 
@@ -60,14 +64,15 @@ export const dryRun = (
   const scope = withMissing(prepared.notGiven, { parameters, steps: {} });
   const stages = stagesOf(template.steps);
   try {
-    const steps = planned.steps.flatMap(({ id, requirement }): DryStep[] => {
+    const steps = planned.steps.flatMap(({ id, requirement, waits }): DryStep[] => {
       const step = prepared.steps.get(id);
       if (step === undefined) return [];
       return [
         {
           ...shownStep(step.step),
           stage: stages.get(id) ?? 1,
-          slot: slotOf(requirement),
+          slot: waits === undefined ? slotOf(requirement) : null,
+          ...listPart(template, step, scope),
           ...openParts(template, step, scope),
         },
       ];
@@ -94,9 +99,24 @@ const slotOf = (requirement: Requirement): Slot => {
 };
 
 /** What stands in the template as it is; the rest is filled in. */
-const shownStep = (step: TemplateStep): Omit<TemplateStep, 'with' | 'when'> => {
-  const { with: _input, when: _when, ...shown } = step;
+const shownStep = (
+  step: TemplateStep,
+): Omit<TemplateStep, 'with' | 'when' | 'foreach' | 'concurrency' | 'slot'> => {
+  const { with: _input, when: _when, foreach: _foreach, concurrency: _at, slot: _slot, ...shown } = step;
   return shown;
+};
+
+const listPart = (
+  template: CompiledTemplate,
+  { step, foreach }: PreparedStep,
+  scope: Scope,
+): Pick<DryStep, 'foreach'> => {
+  if (foreach === null || step.concurrency === undefined) return {};
+  const { concurrency } = step;
+  const reads = expressionsOf(foreach).flatMap(({ expression }) => expression.references);
+  if (!reads.every(isKnown)) return { foreach: { items: null, concurrency } };
+  const listed = listItems(template, step.id, scope);
+  return { foreach: { items: listed.ok ? listed.items.length : null, concurrency } };
 };
 
 const openParts = (

@@ -16,15 +16,20 @@ const dryStep = exactly(
     on_failure: { const: 'continue' },
     timeout: text,
     no_progress: text,
+    plugin_missing: text,
     stage: { ...count, minimum: 1, description: 'Steps of one stage may run beside each other.' },
-    slot: { oneOf: [cpuSlot, modelSlot] },
+    slot: { oneOf: [cpuSlot, modelSlot, { type: 'null' }], description: 'Null: it waits, and takes none.' },
+    foreach: exactly({
+      items: { type: ['integer', 'null'], description: 'Null: the list depends on other steps.' },
+      concurrency: count,
+    }),
     when: exactly({
       expression: text,
       holds: { type: ['boolean', 'null'], description: 'Null: it depends on other steps.' },
     }),
     input: { description: 'Expressions that wait for other steps stand as they were written.' },
   },
-  ['on_failure', 'timeout', 'no_progress', 'when'],
+  ['on_failure', 'timeout', 'no_progress', 'plugin_missing', 'when', 'foreach'],
 );
 
 export const templates = {
@@ -60,9 +65,26 @@ export const templates = {
             on_failure: { const: 'continue', description: 'Absent: the task fails with the step.' },
             timeout: { ...text, description: 'Longest that one attempt may take, such as `10m`.' },
             no_progress: { ...text, description: 'Longest that nothing may be heard of an attempt.' },
+            slot: {
+              const: 'model',
+              description: 'Of a step type of others. Absent: a CPU slot, or as its type says.',
+            },
+            plugin_missing: {
+              ...text,
+              description: 'How long it waits for a worker of its type. Absent: as long as it takes.',
+            },
             with: { type: 'object' },
           },
-          ['when', 'foreach', 'concurrency', 'on_failure', 'timeout', 'no_progress'],
+          [
+            'when',
+            'foreach',
+            'concurrency',
+            'on_failure',
+            'timeout',
+            'no_progress',
+            'slot',
+            'plugin_missing',
+          ],
         ),
       },
       output: anything,

@@ -67,6 +67,37 @@ describe('a template for people', () => {
   });
 });
 
+describe('a step for each of a list, and one that waits', () => {
+  const source = `
+name: ask
+parameters: { urls: { type: array, required: true } }
+steps:
+  - { id: pages, type: noop, foreach: '{{ parameters.urls }}', concurrency: 2, with: { echo: '{{ item }}' } }
+  - { id: again, type: noop, foreach: '{{ steps.pages.output.items }}' }
+  - { id: ask, type: delay, with: { for: 10m } }
+`;
+  const asking = compileTemplate(source, 'ask.yaml');
+  if (!asking.ok) throw new Error(JSON.stringify(asking.problems));
+
+  it('say so in the template and in its graph', () => {
+    expect(templateLines(asking.template, out)).toEqual(
+      expect.arrayContaining([
+        '  pages  noop                for each of "{{ parameters.urls }}"',
+        '  ask    delay  after again',
+      ]),
+    );
+    const outcome = dryRun(asking.template, { urls: ['a', 'b'] }, { numCtx: 4096 });
+    if (!outcome.ok) throw new Error(outcome.failure.message);
+    expect(dryRunLines(outcome.run, out)).toEqual(
+      expect.arrayContaining([
+        '  1 ── pages  noop  CPU slot  for each of 2, 2 at once',
+        '  2 ── again  noop  CPU slot  for each of a list, 8 at once  after pages',
+        '  3 ── ask  delay  waits  after again',
+      ]),
+    );
+  });
+});
+
 describe('versions for people', () => {
   it('are a line each, and what differs is a line for before and after', () => {
     const at = '2026-11-26T08:00:00.000Z';

@@ -56,11 +56,14 @@ const declarationRows = (specs: Readonly<Record<string, ParameterSpec>>): readon
     },
   );
 
-const stepRow = ({ id, type, needs, when }: TemplateStep): readonly string[] => [
+const stepRow = ({ id, type, needs, when, foreach }: TemplateStep): readonly string[] => [
   id,
   type,
   needs.length === 0 ? '' : `after ${needs.join(', ')}`,
-  when === undefined ? '' : `when ${when}`,
+  [
+    ...(when === undefined ? [] : [`when ${when}`]),
+    ...(foreach === undefined ? [] : [`for each of ${valueText(foreach)}`]),
+  ].join('  '),
 ];
 
 /** The graph of a dry run: steps by their stages, each with its input as far as it is known. */
@@ -91,14 +94,22 @@ const stageLines = (steps: readonly DryStep[], out: Output): readonly string[] =
     return [`${number} ${branch} ${out.colour('bold', step.id)}  ${stepText(step)}`, ...details];
   });
 
-const stepText = ({ type, slot, needs, on_failure: onFailure, timeout }: DryStep): string =>
+const stepText = ({ type, slot, foreach, needs, on_failure: onFailure, timeout }: DryStep): string =>
   [
     type,
-    slot.kind === 'cpu' ? 'CPU slot' : [slot.model, ...optionTexts(slot.options)].join(' '),
+    slotText(slot),
+    ...(foreach === undefined
+      ? []
+      : [`for each of ${foreach.items ?? 'a list'}, ${foreach.concurrency} at once`]),
     ...(needs.length === 0 ? [] : [`after ${needs.join(', ')}`]),
     ...(timeout === undefined ? [] : [`at most ${timeout}`]),
     ...(onFailure === undefined ? [] : ['may fail']),
   ].join('  ');
+
+const slotText = (slot: DryStep['slot']): string => {
+  if (slot === null) return 'waits';
+  return slot.kind === 'cpu' ? 'CPU slot' : [slot.model, ...optionTexts(slot.options)].join(' ');
+};
 
 const optionTexts = (options: Readonly<Record<string, unknown>>): readonly string[] =>
   Object.entries(options).map(([name, value]) => `${name}=${String(value)}`);

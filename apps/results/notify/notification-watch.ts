@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { watch } from 'chokidar';
 import { NO_NOTIFICATIONS, type NotificationSettings } from '#libs/notifications-file/channel-spec.js';
 import {
   parseNotificationsFile,
   type NotificationsFile,
 } from '#libs/notifications-file/notifications-file.js';
 import type { Logger } from '#libs/runtime/logger.js';
+import { watchFile } from '#libs/runtime/watch-file.js';
 
 /** Channels and rules of the file, now and whenever it changes. A bad file changes nothing and is told in the health report. */
 export class NotificationWatch {
@@ -37,17 +37,10 @@ export class NotificationWatch {
 
   /** Resolves with a function that ends the watch, once the file has been read. */
   async start(): Promise<() => Promise<void>> {
-    if (this.file === undefined) {
-      this.isKnown = true;
-      return () => Promise.resolve();
-    }
-    await this.#read(this.file);
-    const watcher = watch(this.file, {
-      ignoreInitial: true,
-      awaitWriteFinish: { stabilityThreshold: 100, pollInterval: 50 },
-    });
-    watcher.on('all', () => void this.#read(this.file ?? ''));
-    return () => watcher.close();
+    const { file } = this;
+    if (file !== undefined) return await watchFile(file, async () => await this.#read(file));
+    this.isKnown = true;
+    return () => Promise.resolve();
   }
 
   async #read(file: string): Promise<void> {
