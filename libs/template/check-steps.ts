@@ -119,7 +119,7 @@ const noAttempts = (path: Path, fields: Mapping, source: YamlSource): void => {
     if (fields[name] !== undefined)
       source.problem(
         [...path, name],
-        `a step of type ${shown(fields['type'])} waits and makes no attempts; for how long it waits is said under with`,
+        `a step of type ${shown(fields['type'])} waits and makes no attempts; accepted: no ${name} here, and for how long it waits under with`,
       );
 };
 

@@ -53,6 +53,28 @@ describe('named outputs', () => {
     });
   });
 
+  it('fail the task where they read the items of a list that are too large to be kept', () => {
+    const listing = compiled(`
+name: list
+steps:
+  - { id: each, type: noop, foreach: [1, 2], with: { echo: '{{ item }}' } }
+outputs:
+  count: { type: integer, value: '{{ steps.each.output.completed }}' }
+  all: { type: array, value: '{{ steps.each.output.items }}' }
+`);
+    const output = { total: 2, completed: 2, failed: 0, bytes: 300_000 };
+    const steps = { each: { status: 'completed', output, error: null } } as const;
+    expect(renderResult(listing, { parameters: {}, steps })).toMatchObject({
+      ok: false,
+      failure: { code: 'OUTPUT_TOO_LARGE', message: expect.stringContaining('outputs.all') },
+    });
+    const kept = { each: { ...steps.each, output: { ...output, items: [1, 2] } } };
+    expect(renderResult(listing, { parameters: {}, steps: kept })).toEqual({
+      ok: true,
+      result: { count: 2, all: [1, 2] },
+    });
+  });
+
   it('leave the version of a template without them as it was', () => {
     const { outputs, version } = compiled('name: t\nsteps:\n  - { id: a, type: noop }\n');
     expect(outputs).toBeUndefined();

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { canonicalJson } from '#libs/domain/canonical.js';
+import { dispatchStep } from '#libs/domain/task/decide.js';
 import { stepsOver } from '#libs/domain/task/kept-steps.js';
 import { expandStep } from '#libs/domain/task/expand-step.js';
 import { bookLines, bookOf } from '#libs/domain/task/book-state.js';
@@ -18,6 +19,7 @@ import { stepOutcomes } from '#libs/domain/task/step-outcomes.js';
 import { applyToBook, emptyBook, type TaskBook } from '#libs/domain/task/task-book.js';
 import { dispatched, failureOf, later, NOW, stepSpec, submitted, success } from '#libs/testing/builders.js';
 
+const LEASE = { leaseId: 'l1', token: 1, serverId: 'gpu1' };
 const line = { sinceMs: 0, seq: 0 };
 const given = { at: NOW, result: () => ({ ok: true, result: 'made' }) as const };
 
@@ -48,6 +50,18 @@ describe('the id of an item', () => {
     expect(itemStepId({ of: 'x', index: 17 })).toBe('x[17]');
     expect(itemRefOf('x[17]')).toEqual({ of: 'x', index: 17 });
     expect(itemRefOf('x')).toBeNull();
+  });
+});
+
+describe('a step with items', () => {
+  it('is never run itself, and its items are once it is known how many there are', () => {
+    const dispatch = (task: ReturnType<typeof taskAfter>, stepId: string) =>
+      dispatchStep(task, { stepId, attempt: 1, lease: LEASE, input: {}, at: NOW }, new Map());
+    expect(dispatch(taskAfter(begun(1)), 'x')).toEqual([]);
+    const known = taskAfter(begun(1), expanded(2));
+    expect(dispatch(known, 'x')).toEqual([]);
+    expect(dispatch(known, 'x[0]')).toMatchObject([{ type: 'step.dispatched', stepId: 'x[0]' }]);
+    expect(dispatch(known, 'x[1]')).toEqual([]);
   });
 });
 

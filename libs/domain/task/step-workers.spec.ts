@@ -1,6 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import type { StepSpec } from './step-spec.js';
 import { StepWorkers } from './step-workers.js';
+import { TaskIndex } from './task-index.js';
+import { NOW_MS, stepSpec, submitted } from '#libs/testing/builders.js';
+import { bookOf } from '#libs/testing/spec.js';
+
+const COSTS = { meanMs: () => 0, longestMs: () => 0, workMs: () => 0, swapMs: () => 0 };
 
 const spec = (stepType: string, workerWaitMs?: number): StepSpec => ({
   id: 'only',
@@ -43,5 +48,16 @@ describe('steps whose type has no worker', () => {
     expect(workers.heldUntilMs('t1', spec('acme.a', 1_000), 1_000)).toBe(0);
     workers.change(NONE);
     expect(workers.heldUntilMs('t1', spec('acme.a', 1_000), 2_000)).toBe(3_000);
+  });
+
+  it('become ready at that time, however often their task is looked at meanwhile', () => {
+    const steps = [stepSpec('only', { stepType: 'acme.a', workerWaitMs: 1_000 })];
+    const index = new TaskIndex(bookOf([submitted({ taskId: 't1', steps })]), COSTS);
+    index.workers.change(NONE);
+    index.rebuild(NOW_MS + 500);
+    for (const ms of [700, 900]) index.refresh('t1', NOW_MS + ms);
+    expect([index.ready.size, index.nextWakeMs()]).toEqual([0, NOW_MS + 1_500]);
+    index.wake(NOW_MS + 1_500);
+    expect(index.ready.find('t1', 'only')).toBeDefined();
   });
 });
