@@ -171,6 +171,8 @@ const obstacleText = (obstacle: Obstacle): string => {
       return `is too small: it needs ${gib(obstacle.needBytes)} of ${gib(obstacle.vramBytes)}`;
     case 'in-use':
       return `keeps ${obstacle.model}, whose work goes first or whose turn lasts until ${clockTime(obstacle.turnUntilMs)}`;
+    case 'gathering':
+      return `keeps ${obstacle.model}, which has no work now but may have again soon, until ${clockTime(obstacle.untilMs)} or until more waits for this one`;
     case 'foreign':
       return `has no room beside ${obstacle.models.map(({ model }) => model).join(', ')}, which others have loaded`;
   }

@@ -160,6 +160,10 @@ describe('an explanation', () => {
       'keeps phi4:14b, whose work goes first or whose turn lasts until 03:04:05 UTC',
     ],
     [
+      { may: false, obstacle: { kind: 'gathering', model: 'phi4:14b', untilMs: AT_MS } },
+      'keeps phi4:14b, which has no work now but may have again soon, until 03:04:05 UTC or until more waits for this one',
+    ],
+    [
       { may: false, obstacle: { kind: 'foreign', models: [{ model: 'mine:70b', bytes: 1 }] } },
       'has no room beside mine:70b, which others have loaded',
     ],

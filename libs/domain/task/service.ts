@@ -57,14 +57,16 @@ export const countEnded = (
   const still = after.status === 'open' ? activeSteps(after) : [];
   for (const { spec, attempt, at, vramShare, lease } of running) {
     if (still.some((other) => other.spec.id === spec.id && other.attempt === attempt)) continue;
-    const tookMs = Math.max(0, msOf(endOf(event)) - msOf(at));
+    const endedAtMs = msOf(endOf(event));
+    const tookMs = Math.max(0, endedAtMs - msOf(at));
     charge(book, before.workspace, (tookMs * vramShare) / weightOf(book.policy, before.workspace));
     const key = requirementKey(spec.requirement);
     const together = Math.max(1, book.atWork.get(lease.serverId)?.size ?? 1);
     countAttempt(book.atWork, lease.serverId, key, -1);
     const isSuccess = event.type === 'step.completed' || event.type === 'task.completed';
     if (!isSuccess || event.step?.stepId !== spec.id) continue;
-    setLatest(book.paces, key, paceAfter(book.paces.get(key), tookMs, together), PROFILES_MAX);
+    const pace = paceAfter(book.paces.get(key), { tookMs, together, endedAtMs });
+    setLatest(book.paces, key, pace, PROFILES_MAX);
   }
 };
 

@@ -31,7 +31,9 @@ export const randomModels = (random: Random, { servers }: Hardware): readonly Si
 export const randomPolicy = (random: Random): PolicySettings => ({
   ...DEFAULT_POLICY,
   ...(random() < 0.5 ? {} : { agingMs: pick(random, [0, 1_000, 600_000]) }),
-  ...(random() < 0.5 ? {} : { swapLeadMs: pick(random, [0, 5_000, 600_000]) }),
+  ...(random() < 0.5
+    ? { swapAfterLoads: 0 }
+    : { swapLeadMs: pick(random, [0, 5_000, 600_000]), swapAfterLoads: 50 }),
   ...(random() < 0.5 ? {} : { swapShareMax: pick(random, [0.05, 0.9]) }),
   ...(random() < 0.5 ? {} : { overtakenMaxMs: pick(random, [1_000, 10_000]) }),
   ...(random() < 0.5 ? {} : { fairQuantumMs: pick(random, [1_000, 10_000]) }),
