@@ -4,7 +4,7 @@ import { AnswerLinks } from '#libs/answer-links/answer-links.js';
 import { STREAMS } from '#libs/contracts/streams.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
-import { hearWorkers } from '#libs/plugins/hear-workers.js';
+import { allHeard, hearWorkers } from '#libs/plugins/hear-workers.js';
 import { systemClock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
@@ -59,7 +59,7 @@ export const startGateway = async (
     shelf,
     templates,
     rendering: new TemplateRendering(templates, config.numCtx),
-    plugins: new PluginShelf(hearWorkers(connection, systemClock.nowMs)),
+    plugins: new PluginShelf(hearWorkers(connection, systemClock.nowMs, { unusable: true }), allHeard()),
     results: new ResultsClient(connection, position),
     notifications: new NotificationsClient(connection),
     late,

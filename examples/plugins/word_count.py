@@ -37,9 +37,8 @@ async def main():
         message = {"worker": WORKER, "run": run, "kind": kind, **more}
         await broker.publish(f"plugin.from.{TYPE}", json.dumps(message).encode())
 
-    async def hello(**more):
-        message = {"worker": WORKER, "manifest": MANIFEST, "slots": 4, "runs": list(runs), **more}
-        await broker.publish(f"plugin.hello.{TYPE}", json.dumps(message).encode())
+    def hello(**more):
+        return json.dumps({"worker": WORKER, "manifest": MANIFEST, "slots": 4, "runs": list(runs), **more}).encode()
 
     async def work(run, data):
         try:
@@ -61,9 +60,13 @@ async def main():
             runs.pop(run).cancel()
 
     await broker.subscribe(f"plugin.to.{TYPE}.{WORKER}", cb=told)
+    # As a request the first time: a hello that is refused is answered with what is wrong with it.
+    answer = json.loads((await broker.request(f"plugin.hello.{TYPE}", hello(), timeout=10)).data)
+    if not answer["ok"]:
+        raise SystemExit(answer["error"])
     while True:
-        await hello()
-        await asyncio.sleep(2)
+        await asyncio.sleep(answer["hello_every_ms"] / 1000)
+        await broker.publish(f"plugin.hello.{TYPE}", hello())
 
 
 asyncio.run(main())

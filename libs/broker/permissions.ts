@@ -61,7 +61,13 @@ const PLUGIN_REPLIES = '_R_.>';
 const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
   gateway: {
     publish: ['cmd.>', 'rpc.>', ...answersTo('gateway'), ...reads(tasks, leases)],
-    subscribe: ['rpl.gateway.>', 'live.>', PLUGIN_SUBJECTS.allHellos, RPC.health('gateway')],
+    subscribe: [
+      'rpl.gateway.>',
+      'live.>',
+      PLUGIN_SUBJECTS.allHellos,
+      PLUGIN_SUBJECTS.unusable,
+      RPC.health('gateway'),
+    ],
   },
   scheduler: {
     publish: [
@@ -94,6 +100,7 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
       'live.>',
       PLUGIN_SUBJECTS.allHellos,
       PLUGIN_SUBJECTS.allTo,
+      PLUGIN_SUBJECTS.unusable,
       PLUGIN_REPLIES,
       RPC.presentLeases,
       RPC.listServers,

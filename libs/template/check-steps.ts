@@ -157,12 +157,12 @@ const pluginFields = (
       source.problem([...path, key], `only a step type of others has '${key}'; accepted: no ${key} here`);
   if (slot !== undefined && slot !== 'cpu' && slot !== 'model')
     source.problem([...path, 'slot'], `${shown(slot)} is not accepted; expected cpu or model`);
-  const { minMs, maxMs } = STEP_TIME_LIMITS;
+  const { workerMinMs, maxMs } = STEP_TIME_LIMITS;
   const waits = missing === undefined || missing === 'wait';
   const limit =
     waits || missing === 'fail'
       ? missing
-      : check.duration([...path, 'plugin_missing'], missing, minMs, maxMs);
+      : check.duration([...path, 'plugin_missing'], missing, workerMinMs, maxMs);
   return {
     ...(slot === 'model' ? { slot } : {}),
     ...(waits || typeof limit !== 'string' ? {} : { plugin_missing: limit }),

@@ -31,5 +31,10 @@ export const RETRY_DEFAULT = { attempts_max: 3, backoff_ms: 1000 } as const;
 /** Steps with `foreach`: more items than this are a data set, and more at once than slots of one machine only wait. */
 export const FOREACH_LIMITS = { items: 10_000, concurrency: 100, concurrencyDefault: 8 } as const;
 /** Shorter ones are mistakes; a week is longer than anything that is waited for. */
-export const STEP_TIME_LIMITS = { minMs: 100, maxMs: 7 * 86_400_000 } as const;
+export const STEP_TIME_LIMITS = {
+  minMs: 100,
+  maxMs: 7 * 86_400_000,
+  /** A worker that was not heard for so long is gone; before, it cannot be said that there is none. */
+  workerMinMs: 10_000,
+} as const;
 export const RETRY_LIMITS = { attemptsMax: 20, backoffMs: 60_000 } as const;

@@ -8,7 +8,7 @@ import { WAITING_KINDS, type WaitingKind } from '#libs/domain/task/waiting-event
 import { isOfItem } from './check-inputs.js';
 import type { CompiledTemplate } from './compiled-template.js';
 import { listItems, type ListedItems } from './foreach.js';
-import { FOREACH_LIMITS } from './limits.js';
+import { FOREACH_LIMITS, STEP_TIME_LIMITS } from './limits.js';
 import { preparedTemplate, type PreparedStep } from './prepared-template.js';
 import { readsOneOf } from './late-parameters.js';
 import { renderPrepared, type RenderedStep } from './render.js';
@@ -78,11 +78,9 @@ export const planSteps = (
   return { ok: true, steps };
 };
 
-/** A worker that was not heard for so long is gone; before, it cannot be said that there is none. */
-const WORKER_LOOK_MS = 10_000;
-
+/** `fail` is as soon as it can be known. */
 const workerWaitMsOf = (missing: string): number =>
-  Math.max(WORKER_LOOK_MS, Math.round(durationMsOf(missing) ?? 0));
+  Math.max(STEP_TIME_LIMITS.workerMinMs, Math.round(durationMsOf(missing) ?? 0));
 
 /** A list that is known now is judged now, unless it may never be needed. */
 const earlyItems = (

@@ -71,7 +71,8 @@ export const templates = {
             },
             plugin_missing: {
               ...text,
-              description: 'How long it waits for a worker of its type. Absent: as long as it takes.',
+              description:
+                'How long it waits for a worker of its type, from 10s; fail: ten seconds. Absent: as long as it takes.',
             },
             with: { type: 'object' },
           },

@@ -18,7 +18,7 @@ export const eventText = (type: string, item: unknown): string => {
 const progressText = ({ message, completed, total }: Progress): string =>
   completed === undefined || total === undefined || total === 0
     ? message
-    : `${message} ${Math.floor((completed / total) * 100)} %`;
+    : `${message} ${Math.min(100, Math.max(0, Math.floor((completed / total) * 100)))} %`;
 
 /** What the fact is about, in a few words; events of types that are not known here are named only. */
 const detailOf = (event: TaskEvent | SchedulerEvent): string => {
@@ -71,9 +71,9 @@ const detailOf = (event: TaskEvent | SchedulerEvent): string => {
     case 'step.waited':
       return waitedText(event.waited);
     case 'step.abandoned':
-      return `${failureText(event.step)}; the task goes on`;
+      return `${clauseOf(event.step)}; the task goes on`;
     case 'step.failed':
-      return `${failureText(event.step)}, next attempt at ${event.retryAt.slice(11, 23)}`;
+      return `${clauseOf(event.step)}, next attempt at ${event.retryAt.slice(11, 23)}`;
     case 'task.failing':
     case 'task.failed':
       return event.step === undefined
@@ -114,3 +114,6 @@ type Failed = Extract<TaskEvent, { readonly type: 'step.failed' }>['step'];
 
 const failureText = ({ stepId, attempt, failure }: Failed): string =>
   `${stepId} #${attempt}: ${failure.code}: ${failure.message}`;
+
+/** What is wrong, with more behind it. */
+const clauseOf = (step: Failed): string => failureText(step).replace(/\.$/, '');

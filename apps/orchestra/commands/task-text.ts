@@ -36,6 +36,8 @@ export const taskLines = (task: TaskView, out: Output): readonly string[] => {
   if (task.started_at) lines.push(`  started    ${task.started_at}`);
   if (task.ended_at) lines.push(`  ended      ${task.ended_at}`);
   if (task.depends_on.length > 0) lines.push(`  after      ${task.depends_on.join(', ')}`);
+  for (const { id, waits_for: waitsFor } of task.steps)
+    if (waitsFor !== undefined) lines.push(`  ${id}  waits for ${waitsFor}`);
   for (const attempt of task.attempts) {
     lines.push(
       `  ${attempt.step_id} #${attempt.attempt}  ${attempt.outcome} on ${attempt.server_id}${attempt.error ? ` — ${attempt.error.code}: ${attempt.error.message}` : ''}`,
