@@ -74,8 +74,9 @@ export class WireRun {
     }
   }
 
-  /** The worker as it is now; undefined when it is gone. */
+  /** The worker as it is now; undefined when it is gone. A run that it never took goes to another one, and is not lost with it. */
   look(worker: PluginWorker | undefined): void {
+    if (worker === undefined && !this.#isAccepted) return this.#giveUp();
     if (worker === undefined)
       return this.#lose(`The worker '${this.worker}' of step type '${this.type}' is not heard any more.`);
     if (!this.#isAccepted || worker.heardMs === this.#lookedAtMs) return;
