@@ -544,6 +544,50 @@ export const readModelConformance = (
       expect(await again.everything()).toBe(want);
     });
 
+    it('whatever the batches, on an item that is tried again', async () => {
+      const streams = await newStreams();
+      const failure = { code: 'LEASE_LOST', message: 'its executor is gone' } as const;
+      await streams.tasks.append(
+        submitted({ steps: [stepSpec('a', { forEach: { concurrency: 1 } })] }),
+        { type: 'step.expanded', taskId: 't1', stepId: 'a', items: 2, at: NOW } as Fact,
+        dispatched('a[0]', 1, { at: later(1) }),
+        { type: 'step.failed', taskId: 't1', step: failureOf('a[0]', 1, failure), retryAt: NOW } as Fact,
+        dispatched('a[0]', 2, { at: later(5) }),
+        { type: 'step.completed', taskId: 't1', step: success('a[0]', 2, 'zero') } as Fact,
+      );
+      const events = await eventsOf(streams.tasks.log);
+      for (const size of events.keys()) {
+        await database.discardNext();
+        const orm = await database.openWriter('next');
+        const fold = new TaskFold(SILENT);
+        let included = await readCheckpoint(orm.em.fork(), 'TASKS');
+        for (let at = 0; at < events.length; at += size + 1)
+          included = await applyBatch(orm, 'TASKS', fold, included, events.slice(at, at + size + 1));
+        await orm.close();
+        await database.promote();
+        const results = run(streams);
+        await results.caughtUp();
+        const items = { kind: 'items', taskId: 't1', stepId: 'a', page: { size: 5 } } as const;
+        expect([size + 1, await results.value(items)]).toEqual([
+          size + 1,
+          expect.objectContaining({
+            items: [
+              {
+                index: 0,
+                status: 'completed',
+                attempts: 2,
+                output: 'zero',
+                error: null,
+                started_at: later(1),
+                ended_at: NOW,
+              },
+            ],
+          }),
+        ]);
+        await stop(results);
+      }
+    });
+
     it('when a batch comes twice', async () => {
       const { streams, results } = await told(30);
       const want = await results.everything();

@@ -1,11 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { PLUGIN_SUBJECTS } from '#libs/contracts/plugin-wire.js';
 import type { TaskView } from '#libs/contracts/queries.js';
-import { WorkerProcess } from '../plugins/worker-process.js';
+import { isThere, PYTHON, WorkerProcess } from '../plugins/worker-process.js';
 import { TestPlatform } from './platform.js';
 import { RestClient } from './rest-client.js';
 
@@ -22,7 +21,7 @@ const SAID = Object.fromEntries(
 const TEMPLATES = {
   reverse: { type: 'acme.reverse', with: { text: '{{ parameters.text }}' } },
   waits: { type: 'acme.waits', with: { wait_ms: 0 } },
-  slow: { type: 'acme.slow', with: { wait_ms: 600_000 } },
+  slow: { type: 'acme.slow', with: { wait_ms: 600_000, again_ms: 100 } },
   says: { type: 'acme.says', with: SAID },
   missing: { type: 'acme.missing', plugin_missing: 'fail', with: {} },
   counts: { type: 'acme.word_count', with: { text: '{{ parameters.text }}' } },
@@ -165,11 +164,17 @@ describe('a step type over the wire', () => {
     await first.kill();
     const second = working('acme.slow', 'w2');
     await second.said('begun');
-    await until(async () => (await client.view(id)).attempts.length === 2);
-    expect(codesOf(await client.view(id))).toEqual(['PLUGIN_LOST', null]);
-    // Nobody wants its result any more.
+    const view = await client.ended(id);
+    expect([view.status, codesOf(view)]).toEqual(['completed', ['PLUGIN_LOST', null]]);
+    expect(view.result).toEqual({ worker: 'w2', attempt: 2 });
+  });
+
+  it('is stopped at its worker when nobody wants its result any more', async () => {
+    const worker = working('acme.slow', 'w3');
+    const id = await client.submit({ template: 'slow' });
+    await worker.said('begun');
     expect((await client.call('DELETE', `/tasks/${id}`)).status).toBeLessThan(300);
-    await second.said('cancelled');
+    await worker.said('cancelled');
     expect((await client.ended(id)).status).toBe('cancelled');
   });
 
@@ -242,24 +247,14 @@ describe('a step type over the wire', () => {
   });
 });
 
-const isThere = (program: string, args: readonly string[]): boolean => {
-  try {
-    execFileSync(program, args, { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-};
-
 describe('the examples', () => {
-  const python = process.env['ORCHESTRA_TEST_PYTHON'] ?? 'python3';
-  const hasNats = isThere(python, ['-c', 'import nats']);
+  const which = PYTHON.hasNats ? PYTHON.program : `${PYTHON.program} without nats-py`;
   const hasJq = isThere('jq', ['--version']);
 
-  (hasNats ? it : it.skip)(
-    `in Python counts words (${hasNats ? python : 'skipped: there is no nats-py'})`,
+  (PYTHON.isThere ? it : it.skip)(
+    `in Python counts words (${PYTHON.isThere ? which : 'skipped: there is no Python'})`,
     async () => {
-      workers.push(WorkerProcess.start(python, ['examples/plugins/word_count.py'], platform.server.url));
+      workers.push(WorkerProcess.python(platform.server.url));
       const view = await client.ended(
         await client.submit({ template: 'counts', parameters: { text: 'a b  c' } }),
       );

@@ -74,8 +74,9 @@ export class WireRun {
     }
   }
 
-  /** The worker as it is now; undefined when it is gone, and whether it has said so. */
+  /** The worker as it is now; undefined when it is gone, and whether it has said so. A run that it never took goes to another one. */
   look(worker: PluginWorker | undefined, hasLeft: boolean): void {
+    if (worker === undefined && !this.#isAccepted) return this.#giveUp();
     if (worker === undefined)
       return this.#lose(
         `The worker '${this.worker}' of step type '${this.type}' ${hasLeft ? 'has left' : 'is not heard any more'}.`,
