@@ -246,7 +246,15 @@ describe('a task that completes', () => {
     }));
   it('has its step done, with the output', () =>
     expect(task.steps).toEqual([
-      { position: 0, stepId: 'a', status: 'completed', output: '"a done"', items: null, waiting: null },
+      {
+        position: 0,
+        stepId: 'a',
+        status: 'completed',
+        output: '"a done"',
+        items: null,
+        waiting: null,
+        atEnd: null,
+      },
     ]));
   it('has its attempt ended', () =>
     expect(task.attempts).toMatchObject([
