@@ -61,6 +61,8 @@ export const waitText = (wait: Wait, model: string | null): string => {
       return `is not to run before ${dateTime(wait.atMs)}`;
     case 'tasks':
       return `waits for ${tasksText(wait.taskIds, wait.names)}`;
+    case 'end':
+      return `runs at the end of the task, when ${wait.stepIds.map((id) => `'${id}'`).join(', ')} ${wait.stepIds.length === 1 ? 'has' : 'have'} ended`;
     case 'steps':
       return `waits for ${wait.stepIds.map((id) => `'${id}'`).join(', ')}${wait.conditional ? '; then its condition says whether it runs' : ''}`;
     case 'retry':

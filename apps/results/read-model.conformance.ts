@@ -179,6 +179,7 @@ export const readModelConformance = (
           ended_at: later(4),
           cancel_requested_at: null,
           moved: null,
+          finishing: null,
           result: { text: 'ho' },
           error: null,
           last_error: null,
@@ -191,6 +192,8 @@ export const readModelConformance = (
               output: { text: 'ho' },
               items: null,
               waiting: null,
+              finally: false,
+              error: null,
             },
           ],
           attempts: [

@@ -1,26 +1,20 @@
 // The reader's tour: previous: apps/executor/run-attempt.ts, whose report became the facts that arrive here; next: the
 // answer. The client reads what this file made of them, by way of query/task.reader.ts and the gateway.
 import type { MovedView, TaskStatus } from '#libs/contracts/queries.js';
-import type {
-  StepFailure,
-  StepSuccess,
-  TaskCompleted,
-  TaskEvent,
-  TaskMoved,
-  TaskSubmitted,
-} from '#libs/domain/task/events.js';
-import type { StoppedAttempt } from '#libs/domain/task/stopped-attempt.js';
+import type { TaskCompleted, TaskEvent, TaskMoved, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
 import { itemRefOf } from '#libs/domain/task/items.js';
-import type { ModelUsage } from '#libs/domain/usage.js';
-import { itemAttemptOver, itemBegun, itemsOf } from './item-view.projection.js';
+import { toldApart } from '#libs/domain/task/told-apart.js';
+import { blamed, failed, stopped, succeeded } from './attempt-view.projection.js';
+import { closed, finishing, impossible } from './end-view.projection.js';
+import { itemBegun, itemsOf } from './item-view.projection.js';
 import { afterWaiting, waitingChanged, waitingView } from './waiting-view.js';
 import {
   isOver,
   json,
-  type ItemState,
   type Json,
+  withState,
   withStep,
   type AttemptState,
   type NewTask,
@@ -127,6 +121,7 @@ const handlers: Handlers = {
   'step.admitted': (doc) => doc,
   'step.skipped': (doc, { stepId }) => withStep(doc, stepId, { status: 'skipped' }),
   'step.abandoned': (doc, { step }) => failed(doc, step),
+  'step.impossible': (doc, event) => impossible(doc, event),
   'step.waiting': (doc, event, seq) =>
     withState(withStep(doc, event.stepId, { status: 'waiting', waiting: json(waitingView(event, seq)) }), {
       startedAt: doc.state.startedAt ?? event.at,
@@ -144,14 +139,21 @@ const handlers: Handlers = {
     withState(doc, { cancelRequestedAt: doc.state.cancelRequestedAt ?? at }),
   'task.failing': (doc, { step, waited, failure }) =>
     withState(step ? blamed(doc, step) : afterWaiting(doc, waited), { error: json(failure) }),
+  'task.finishing': (doc, event, seq) => finishing(each(doc, toldApart(event).slice(0, -1), seq), event),
   'task.completed': (doc, event) =>
     ended(lastStepOver(doc, event), 'completed', event.at, { result: json(event.result ?? null) }),
-  'task.failed': (doc, { step, waited, stopped: last, failure, at }) =>
-    ended(stopped(step ? blamed(doc, step) : afterWaiting(doc, waited), last, at), 'failed', at, {
-      error: json(failure),
-    }),
-  'task.cancelled': (doc, { stopped: last, skipped, at }) =>
-    ended(stopped(doc, last, at), 'cancelled', at, skipped ? { error: json(skipped) } : {}),
+  'task.failed': (doc, event, seq) => {
+    if (event.last) return each(doc, toldApart(event), seq);
+    const { step, waited, failure, at } = event;
+    const after = stopped(step ? blamed(doc, step) : afterWaiting(doc, waited), event.stopped, at);
+    return ended(after, 'failed', at, { error: json(failure) });
+  },
+  'task.cancelled': (doc, event, seq) => {
+    if (event.last) return each(doc, toldApart(event), seq);
+    const { skipped, at } = event;
+    const after = stopped(doc, event.stopped, at);
+    return ended(after, 'cancelled', at, skipped ? { error: json(skipped) } : {});
+  },
 };
 
 /** Facts of the stream that no task view shows. */
@@ -179,15 +181,23 @@ const isTaskEvent = (event: StoredEvent): boolean =>
   (event.type === 'task.submitted' || Object.hasOwn(handlers, event.type)) &&
   event.version <= DATA_VERSION_MAX;
 
+const handled = (doc: TaskDoc, event: TaskEvent, seq: number): TaskDoc => {
+  const handle = handlers[(event as Later).type] as (doc: TaskDoc, event: TaskEvent, seq: number) => TaskDoc;
+  return handle(doc, event, seq);
+};
+
+const each = (doc: TaskDoc, events: readonly TaskEvent[], seq: number): TaskDoc =>
+  events.reduce((before, event) => handled(before, event, seq), doc);
+
 const advanced = (doc: TaskDoc, event: Later, seq: number): TaskDoc => {
-  const handle = handlers[event.type] as (doc: TaskDoc, event: Later, seq: number) => TaskDoc;
-  const next = handle(doc, event, seq);
-  const status = isOver(next.state.status) ? next.state.status : statusOf(next.steps);
+  const next = handled(doc, event, seq);
+  const status = isOver(next.state.status) ? next.state.status : statusOf(next);
   return withState(next, { status, lastSeq: seq });
 };
 
 /** `running` once a step has run to its end or while one runs, `waiting` while none runs and one waits; a first step that waits for another try is queued again. */
-const statusOf = (steps: readonly StepState[]): TaskStatus => {
+const statusOf = ({ steps, state }: TaskDoc): TaskStatus => {
+  if (state.finishing !== null) return 'running';
   const has = (...any: readonly StepState['status'][]): boolean =>
     steps.some(({ status }) => any.includes(status));
   if (!has('running') && has('waiting')) return 'waiting';
@@ -203,6 +213,7 @@ const openedBy = (event: TaskSubmitted, seq: number): TaskDoc => ({
     status: 'queued',
     priority: event.priority,
     moved: null,
+    finishing: null,
     startedAt: null,
     endedAt: null,
     cancelRequestedAt: null,
@@ -210,9 +221,15 @@ const openedBy = (event: TaskSubmitted, seq: number): TaskDoc => ({
     error: null,
     lastSeq: seq,
   },
-  steps: event.steps.map(({ id }, position): StepState => {
+  steps: event.steps.map(({ id, atEnd }, position): StepState => {
     const kept = event.kept?.find(({ stepId }) => stepId === id);
-    const fresh = { position, stepId: id, items: null, waiting: null };
+    const fresh = {
+      position,
+      stepId: id,
+      items: null,
+      waiting: null,
+      atEnd: atEnd ? json({ error: null }) : null,
+    };
     if (kept === undefined) return { ...fresh, status: 'pending', output: null };
     const status = kept.skipped ? 'skipped' : 'kept';
     return { ...fresh, status, output: json(kept.output ?? null) };
@@ -245,84 +262,17 @@ const movedView = ({ to, reason, by, at }: TaskMoved): MovedView => ({
   at,
 });
 
-const withState = (doc: TaskDoc, change: Partial<TaskDoc['state']>): TaskDoc => ({
-  ...doc,
-  state: { ...doc.state, ...change },
-});
-
-/** Changes an attempt that runs; one that has ended stays as it ended. */
-const withAttempt = (
+const lastStepOver = (
   doc: TaskDoc,
-  which: { readonly stepId: string; readonly attempt: number },
-  change: Partial<AttemptState>,
-): TaskDoc => ({
-  ...doc,
-  attempts: doc.attempts.map((attempt) => (isRunning(attempt, which) ? { ...attempt, ...change } : attempt)),
-});
-
-const isRunning = (
-  { stepId, attempt, outcome }: AttemptState,
-  which: { readonly stepId: string; readonly attempt: number },
-): boolean => stepId === which.stepId && attempt === which.attempt && outcome === 'running';
-
-/** An attempt is over: its step is as it says, or the item that it was made for. What does not run was over before. */
-const over = (
-  doc: TaskDoc,
-  which: { readonly stepId: string; readonly attempt: number },
-  attempt: Partial<AttemptState>,
-  change: Pick<ItemState, 'status'> & Partial<Pick<ItemState, 'output' | 'error' | 'endedAt'>>,
-  usage?: ModelUsage,
+  { step, abandoned, waited, skipped, empty, impossible: early }: TaskCompleted,
 ): TaskDoc => {
-  const item = itemRefOf(which.stepId);
-  if (item && !doc.attempts.some((one) => isRunning(one, which))) return doc;
-  const after = withAttempt(doc, which, attempt);
-  if (item) return itemAttemptOver(after, item, change, usage);
-  const { status, output } = change;
-  return withStep(after, which.stepId, { status, ...(output === undefined ? {} : { output }) });
-};
-
-const succeeded = (doc: TaskDoc, step: StepSuccess): TaskDoc => {
-  const { startedAt, endedAt, usage } = step;
-  return over(
-    doc,
-    step,
-    { outcome: 'completed', startedAt, endedAt, usage: usage ? json(usage) : null },
-    { status: 'completed', output: json(step.output ?? null), endedAt },
-    usage,
-  );
-};
-
-const lastStepOver = (doc: TaskDoc, { step, abandoned, waited, skipped, empty }: TaskCompleted): TaskDoc => {
   if (step) return succeeded(doc, step);
   if (waited) return afterWaiting(doc, waited);
   if (abandoned) return failed(doc, abandoned);
+  if (early) return impossible(doc, early);
   if (empty !== undefined) return withStep(doc, empty, { status: 'completed', items: itemsOf(0) });
   return withStep(doc, skipped, { status: 'skipped' });
 };
-
-const failed = (doc: TaskDoc, step: StepFailure, status: 'failed' | 'pending' = 'failed'): TaskDoc => {
-  const { endedAt } = step;
-  const error = json(step.failure);
-  return over(
-    doc,
-    step,
-    { outcome: 'failed', startedAt: step.startedAt ?? null, endedAt, error },
-    { status, error, ...(status === 'failed' ? { endedAt } : {}) },
-  );
-};
-
-/** With an item its step has failed. */
-const blamed = (doc: TaskDoc, step: StepFailure): TaskDoc => {
-  const item = itemRefOf(step.stepId);
-  return item ? withStep(failed(doc, step), item.of, { status: 'failed' }) : failed(doc, step);
-};
-
-const stopped = (doc: TaskDoc, attempts: readonly StoppedAttempt[], at: string): TaskDoc =>
-  attempts.reduce(
-    (before, attempt) =>
-      over(before, attempt, { outcome: 'cancelled', endedAt: at }, { status: 'cancelled', endedAt: at }),
-    doc,
-  );
 
 /** A task that is over leaves no step open: what had not run will not run. */
 const ended = (
@@ -331,10 +281,6 @@ const ended = (
   at: string,
   outcome: { readonly result?: Json; readonly error?: Json },
 ): TaskDoc => ({
-  ...withState(doc, { ...outcome, status, endedAt: at }),
-  steps: doc.steps.map((step) =>
-    step.status === 'pending' || step.status === 'running' || step.status === 'waiting'
-      ? { ...step, status: 'cancelled' }
-      : step,
-  ),
+  ...withState(doc, { ...outcome, status, endedAt: at, finishing: null }),
+  steps: doc.steps.map(closed),
 });

@@ -10,6 +10,7 @@ import {
 import { promiseAgain, promiseFor } from '#libs/domain/policy/promise.js';
 import { cancelTasks, type TasksCancelled } from '#libs/domain/task/cancel-tasks.js';
 import { cancelWorkflow, submitWorkflow, type WorkflowOutcome } from '#libs/domain/task/decide-workflow.js';
+import { forceCancel } from '#libs/domain/task/force-cancel.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
 import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
 import { recordReport } from '#libs/domain/task/outcome.js';
@@ -106,7 +107,7 @@ export class Intake {
         return submitTask(promised, recorder.book, { openTasksMax });
       }
       case 'cancel':
-        return cancelTask(command.taskId, command.reason, recorder.book, at);
+        return (command.force ? forceCancel : cancelTask)(command.taskId, command.reason, recorder.book, at);
       case 'cancel-many': {
         const { choice, reason, tasksMax } = command;
         return cancelTasks(choice, reason, recorder.book, { at, tasksMax });

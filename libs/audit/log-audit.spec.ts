@@ -146,6 +146,14 @@ const decided = (type: string): AuditRecord => {
   return { ...begun, type, data: { taskId: begun.taskId, stepId: step?.id, at: begun.time } };
 };
 
+const AT_END = { limitMs: 60_000 };
+
+/** The end of that task but for steps that run then. */
+const finishing = (end: object): AuditRecord => {
+  const { data: said, ...record } = decided('task.finishing');
+  return { ...record, data: { taskId: said['taskId'], end, until: record.time, at: record.time } };
+};
+
 /** The same, as one that waits. */
 const asked = (type: string): AuditRecord => {
   const record = decided(type);
@@ -407,6 +415,57 @@ const PLANTS: readonly Plant[] = [
       changed('tasks', 11, (record) =>
         data({ step: undefined, abandoned: failed(BROKEN)(record).data['step'] })(record),
       ),
+  ],
+  [
+    'FINALLY_WRONGLY',
+    'a task that is complete without the step at its end',
+    () =>
+      changed('tasks', 9, (record) =>
+        data({ steps: [...stepsWith(record, {}), ...stepsWith(record, { id: 'report', atEnd: AT_END })] })(
+          record,
+        ),
+      ),
+  ],
+  [
+    'FINALLY_WRONGLY',
+    'a step at the end of its task that starts before that has come',
+    () => changed('tasks', 9, (record) => data({ steps: stepsWith(record, { atEnd: AT_END }) })(record)),
+  ],
+  [
+    'FINALLY_WRONGLY',
+    'an end that comes for a task without steps that run then',
+    () => changed('tasks', 8, () => finishing({ status: 'cancelled', reason: 'x', stopped: [] })),
+  ],
+  [
+    'FINALLY_WRONGLY',
+    'a task that ends otherwise than it had come to its end, because of a time that was not over',
+    () => {
+      const found = changed('tasks', 9, (record) =>
+        data({ steps: [...stepsWith(record, {}), ...stepsWith(record, { id: 'report', atEnd: AT_END })] })(
+          record,
+        ),
+      );
+      const [ended, next] = [at(found.tasks, 11), at(found.tasks, 12)];
+      const {
+        taskId,
+        type: _,
+        result,
+        ...last
+      } = { type: '', ...ended.data, result: null } as Record<string, unknown>;
+      const end = { status: 'completed', result, last };
+      const told = {
+        ...ended,
+        type: 'task.finishing',
+        data: { taskId, end, until: next.time, at: ended.time },
+      };
+      const cut = {
+        ...ended,
+        type: 'task.failed',
+        data: { taskId, failure: BROKEN, stopped: [], cut: 'time', at: '2026-01-01T00:00:00.000Z' },
+      };
+      found.tasks = written([...found.tasks.slice(0, 10), told, cut, ...found.tasks.slice(11)]);
+      return found;
+    },
   ],
   ['STILL_OPEN', 'a task without an end, in a log at rest', () => without('tasks', 33), { settled: true }],
   [

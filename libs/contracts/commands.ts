@@ -52,6 +52,8 @@ export type CancelTask = {
   readonly commandId: string;
   readonly taskId: TaskId;
   readonly reason: string;
+  /** The steps at its end, too. */
+  readonly force?: true;
 };
 
 /** Ends every open task that fits, at most so many of them. */

@@ -24,6 +24,7 @@ export type TaskView = {
   readonly cancel_requested_at: string | null;
   /** Where somebody has put it in the queue; null where priority and age say its place. */
   readonly moved: MovedView | null;
+  readonly finishing: FinishingView | null;
   readonly result: unknown;
   readonly error: Failure | null;
   readonly last_error: LastError | null;
@@ -55,6 +56,13 @@ export type LastError = Pick<Failure, 'code' | 'message'> & {
 export const TASK_STATUSES = ['queued', 'running', 'waiting', 'completed', 'failed', 'cancelled'] as const;
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 
+/** How all steps of a task have ended but those at its end, which run now: since when, and until when they may. */
+export type FinishingView = {
+  readonly status: 'completed' | 'failed' | 'cancelled';
+  readonly since: string;
+  readonly until: string;
+};
+
 export type StepView = {
   readonly id: string;
   readonly type: string;
@@ -77,6 +85,10 @@ export type StepView = {
   readonly items: ItemCounts | null;
   /** For a step that waits or has waited: for what, since when, and who has answered. */
   readonly waiting: WaitingView | null;
+  /** It runs at the end of its task, however that came. */
+  readonly finally: boolean;
+  /** Why such a step could not begin. Those of attempts stand there. */
+  readonly error: Failure | null;
 };
 
 /** Items that are none of these wait. */

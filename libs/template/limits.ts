@@ -37,4 +37,9 @@ export const STEP_TIME_LIMITS = {
   /** A worker that was not heard for so long is gone; before, it cannot be said that there is none. */
   workerMinMs: 10_000,
 } as const;
+/**
+ * What the steps under `finally` may take together, from when all others have ended; waiting for a slot counts. An hour is long enough for
+ * a report by a model that has to be loaded, and short enough for who waits for a cancelled task.
+ */
+export const FINALLY_LIMITS = { minMs: 1_000, maxMs: 86_400_000, default: '1h' } as const;
 export const RETRY_LIMITS = { attemptsMax: 20, backoffMs: 60_000 } as const;

@@ -5,10 +5,10 @@ import { retryCodesOf } from '#libs/domain/retry-classes.js';
 import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import { WAITING_KINDS, type WaitingKind } from '#libs/domain/task/waiting-events.js';
-import { isOfItem } from './check-inputs.js';
+import { isLate } from './check-inputs.js';
 import type { CompiledTemplate } from './compiled-template.js';
 import { listItems, type ListedItems } from './foreach.js';
-import { FOREACH_LIMITS, STEP_TIME_LIMITS } from './limits.js';
+import { FINALLY_LIMITS, FOREACH_LIMITS, STEP_TIME_LIMITS } from './limits.js';
 import { preparedTemplate, type PreparedStep } from './prepared-template.js';
 import { readsOneOf } from './late-parameters.js';
 import { renderPrepared, type RenderedStep } from './render.js';
@@ -71,6 +71,7 @@ export const planSteps = (
       ...(foreach === undefined ? {} : { forEach: { concurrency } }),
       ...(onFailure === undefined ? {} : { onFailure }),
       ...(isWaitingKind(type) ? { waits: type } : {}),
+      ...(prepared.atEnd ? { atEnd: { limitMs: atEndLimitMs(template) } } : {}),
       ...timesOf({ timeoutMs: timeout, noProgressMs: silence }),
       ...(missing === undefined ? {} : { workerWaitMs: workerWaitMsOf(missing) }),
     });
@@ -93,6 +94,10 @@ const earlyItems = (
     : listItems(template, step.id, { parameters, steps: {} });
 
 const NO_ITEMS: ListedItems = { ok: true, items: [] };
+
+/** It was checked when the template was compiled. */
+const atEndLimitMs = ({ finally_timeout: limit = FINALLY_LIMITS.default }: CompiledTemplate): number =>
+  Math.round(durationMsOf(limit) ?? 0);
 
 const isWaitingKind = (type: string): type is WaitingKind => WAITING_KINDS.some((kind) => kind === type);
 
@@ -172,11 +177,9 @@ const withoutLate = (tree: ValueTree, late: ReadonlySet<string>): ValueTree =>
       }
     : tree;
 
-/** Whether it reads what is not known before the step is to run: other steps, or its items. */
+/** Whether anything of it is known only when the step is to run. */
 const readsSteps = (tree: ValueTree): boolean =>
-  expressionsOf(tree).some(({ expression }) =>
-    expression.references.some((reference) => reference[0] === 'steps' || isOfItem(reference)),
-  );
+  expressionsOf(tree).some(({ expression }) => expression.references.some(isLate));
 
 const readsLate = (tree: ValueTree, late: ReadonlySet<string>): boolean =>
   late.size > 0 &&

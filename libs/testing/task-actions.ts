@@ -6,7 +6,10 @@ import { ON_FAILURE } from '#libs/domain/task/workflow.js';
 import { stepSpec } from './builders.js';
 import { scheduleAction } from './schedule-actions.js';
 
-/** Every way in which steps can hang together: alone, in a row, side by side, and a diamond; with conditions, and such as may fail. */
+/** Facts are a second apart in the world of these: some steps at the end run out of their time. */
+const AT_END = { limitMs: 12_000 };
+
+/** Every way in which steps can hang together: alone, in a row, side by side, and a diamond; with conditions, such as may fail, and such as run at the end. */
 export const SHAPES: readonly (readonly StepSpec[])[] = [
   [stepSpec('a')],
   [stepSpec('a', { retry: { attemptsMax: 3, backoffMs: 100 } }), stepSpec('b', { needs: ['a'] })],
@@ -43,6 +46,18 @@ export const SHAPES: readonly (readonly StepSpec[])[] = [
     stepSpec('a'),
     stepSpec('b', { needs: ['a'], forEach: { concurrency: 2 }, conditional: true, onFailure: 'continue' }),
     stepSpec('c', { needs: ['b'] }),
+  ],
+  [stepSpec('a'), stepSpec('b', { atEnd: AT_END })],
+  [
+    stepSpec('a', { retry: { attemptsMax: 2, backoffMs: 100 } }),
+    stepSpec('b'),
+    stepSpec('c', { atEnd: AT_END, conditional: true, onFailure: 'continue' }),
+    stepSpec('d', { atEnd: AT_END, needs: ['c'], retry: { attemptsMax: 2, backoffMs: 100 } }),
+  ],
+  [
+    stepSpec('a', { conditional: true }),
+    stepSpec('b', { atEnd: AT_END, forEach: { concurrency: 2 } }),
+    stepSpec('c', { atEnd: AT_END }),
   ],
 ];
 export const OUTCOMES: readonly Outcome[] = [
@@ -133,7 +148,14 @@ const anything = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('work' as const), task, outcome: fc.constantFrom(...OUTCOMES) }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), back: fc.nat(5) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel' as const), task }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('cancel' as const),
+      task,
+      force: fc.constantFrom(false, false, true),
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -157,7 +179,14 @@ const anything = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('time' as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('impossible' as const), task }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('impossible' as const),
+      task,
+      step: fc.constantFrom(...STEP_IDS),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('schedule' as const), act: scheduleAction }) },
   {
     weight: 1,

@@ -2,7 +2,6 @@ import {
   cancelTask,
   changePriority,
   dispatchStep,
-  failTask,
   isRefused,
   submitTask,
   type Refused,
@@ -13,8 +12,8 @@ import {
   recordReport,
   type Outcome,
   type Report,
-  type ResultMaker,
 } from '#libs/domain/task/outcome.js';
+import type { ResultMaker } from '#libs/domain/task/step-outcomes.js';
 import { neededOutside, needsMet } from '#libs/domain/task/needs.js';
 import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
 import type { PauseScope } from '#libs/domain/task/pauses.js';
@@ -22,6 +21,8 @@ import { answerStep } from '#libs/domain/task/answer-step.js';
 import { decideStep } from '#libs/domain/task/conditions.js';
 import { expandStep } from '#libs/domain/task/expand-step.js';
 import { stepsOver, stepsToKeep } from '#libs/domain/task/kept-steps.js';
+import { failStep } from '#libs/domain/task/fail-step.js';
+import { forceCancel } from '#libs/domain/task/force-cancel.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
 import { expireTask, plainPlaceOf } from '#libs/domain/task/queue-time.js';
 import { msOf, rfc3339Of } from '#libs/domain/time.js';
@@ -207,8 +208,8 @@ export class TaskWorld {
     return events;
   }
 
-  cancel(taskId: string): void {
-    this.#decided(cancelTask(taskId, 'not needed', this.book, this.#at));
+  cancel(taskId: string, force = false): void {
+    this.#decided((force ? forceCancel : cancelTask)(taskId, 'not needed', this.book, this.#at));
   }
 
   #decided(decision: readonly TaskRecord['event'][] | Refused): void {
@@ -298,7 +299,7 @@ export class TaskWorld {
         return;
       }
       case 'cancel':
-        return this.cancel(action.task);
+        return this.cancel(action.task, action.force);
       case 'pause':
         return this.#pause(action.scope);
       case 'resume':
@@ -310,7 +311,8 @@ export class TaskWorld {
         return actOnSchedules(this, action.act, OPEN_MAX);
       case 'impossible': {
         const open = this.book.open.get(action.task);
-        if (open) this.append(failTask(open, { code: 'NO_SERVER_FITS', message: 'too large' }, this.#at));
+        const failure = { code: 'NO_SERVER_FITS', message: 'too large' } as const;
+        if (open) this.append(failStep(open, { stepId: action.step, failure }, this.#at));
         return;
       }
       case 'answer':

@@ -146,6 +146,7 @@ export class StepBench {
         at: NOW,
       },
       abort: new AbortController(),
+      seq: 1,
       ending: null,
       taken: true,
       deadlineMs: 0,

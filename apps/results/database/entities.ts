@@ -31,6 +31,7 @@ export const Task = defineEntity({
     endedAt: p.text().nullable(),
     cancelRequestedAt: p.text().nullable(),
     moved: p.text().nullable(),
+    finishing: p.text().nullable(),
     result: p.text().nullable(),
     error: p.text().nullable(),
     workflowId: p.text().nullable(),
@@ -84,6 +85,7 @@ export const TaskStep = defineEntity({
     output: p.text().nullable(),
     items: p.text().nullable(),
     waiting: p.text().nullable(),
+    atEnd: p.text().nullable(),
   },
 });
 

@@ -7,7 +7,8 @@ import type { Requirement } from '../task/requirement.js';
 import type { TaskBook } from '../task/task-book.js';
 import type { TaskIndex } from '../task/task-index.js';
 import { type OpenTask, type Step } from '../task/task.js';
-import { needsDone } from '../task/steps-over.js';
+import { hasTurn, needsDone } from '../task/steps-over.js';
+import { isOver } from '../task/progress.js';
 import type { WaitingKind } from '../task/waiting-events.js';
 import type { WaitingProgress } from '../task/waiting-state.js';
 import { msOf } from '../time.js';
@@ -62,6 +63,8 @@ export type Wait =
   | { readonly kind: 'run-at'; readonly atMs: number }
   /** `names` are those that the tasks have in the workflow, in the same order; empty for plain dependencies. */
   | { readonly kind: 'tasks'; readonly taskIds: readonly TaskId[]; readonly names: readonly string[] }
+  /** It runs at the end of its task, and these have not ended. */
+  | { readonly kind: 'end'; readonly stepIds: readonly StepId[] }
   /** `conditional`: whether it runs at all is decided then. */
   | { readonly kind: 'steps'; readonly stepIds: readonly StepId[]; readonly conditional?: true }
   /** The pause before the next attempt. */
@@ -175,6 +178,7 @@ const waitOf = (
     const names = needed.flatMap(({ name }) => name ?? []);
     return { kind: 'tasks', taskIds: needed.map(({ taskId }) => taskId), names };
   }
+  if (!hasTurn(task, { spec })) return { kind: 'end', stepIds: stepsBeforeEnd(task) };
   const stepIds = spec.needs.filter((id) => !needsDone(task, [id]));
   if (stepIds.length > 0)
     return { kind: 'steps', stepIds, ...(spec.conditional ? { conditional: true } : {}) };
@@ -187,6 +191,10 @@ const waitOf = (
   const held = pauseOfServers(spec.requirement, snapshot.ledger, book.pauses);
   return held ? { kind: 'paused', pause: held } : waitsIn(snapshot)(step);
 };
+
+/** What has not ended of the task, but for the steps at its end and items. */
+const stepsBeforeEnd = ({ steps }: OpenTask): readonly StepId[] =>
+  steps.flatMap(({ spec, item, progress }) => (spec.atEnd || item || isOver(progress) ? [] : [spec.id]));
 
 const asksOf = ({ waiting, since, reminders, escalated }: WaitingProgress): Wait => {
   const sinceMs = msOf(since);

@@ -1,8 +1,8 @@
-import { isInterruption, type Failure } from '../errors.js';
+import { isInterruption } from '../errors.js';
 import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type {
+  CancelRequested,
   MoveTo,
-  StepFailure,
   TaskEvent,
   TaskFailing,
   TaskMoved,
@@ -10,6 +10,7 @@ import type {
   TemplateRef,
 } from './events.js';
 import { itemRefOf, noItemsYet, type ItemRef } from './items.js';
+import { finishing, type Ending, type Finishing } from './finishing-state.js';
 import { withItemOver, withItems } from './item-steps.js';
 import { FRESH, firstProgress, type Progress } from './progress.js';
 import type { StepSpec } from './step-spec.js';
@@ -17,7 +18,7 @@ import type { Line, Place } from '../policy/place.js';
 import { msOf } from '../time.js';
 import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { StartPromise } from './start-promise.js';
-import type { Waited } from './waiting-events.js';
+import { toldApart } from './told-apart.js';
 import { waitedProgress, waitingAfter, waitingStepOf, type WaitingProgress } from './waiting-state.js';
 import type { WorkflowPart } from './workflow.js';
 
@@ -49,6 +50,8 @@ export type OpenTask = {
   readonly steps: readonly Step[];
   /** Set once the task is to end as soon as its running attempts have stopped. */
   readonly ending: Ending | null;
+  /** Set once all steps have ended but those that run at its end. `ending` is about these then. */
+  readonly finishing?: Finishing;
 };
 
 export type Moved = {
@@ -60,15 +63,6 @@ export type Moved = {
 };
 
 export type ClosedTask = { readonly status: 'completed' | 'failed' | 'cancelled' };
-
-export type Ending =
-  | { readonly kind: 'cancelled'; readonly reason: string }
-  | {
-      readonly kind: 'failed';
-      readonly failure: Failure;
-      readonly step?: StepFailure;
-      readonly waited?: Waited;
-    };
 
 /** `item`: one that stands for an item of another step, as long as it is not over. Those are behind all that the submission names. */
 export type Step = { readonly spec: StepSpec; readonly progress: Progress; readonly item?: ItemRef };
@@ -120,6 +114,8 @@ export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number
       const { stepId, attempt, failure } = event.step;
       return withProgress(task, stepId, { status: 'failed', attempt, failure });
     }
+    case 'step.impossible':
+      return withProgress(task, event.stepId, { status: 'failed', attempt: 1, failure: event.failure });
     case 'step.waiting':
     case 'step.reminded':
     case 'step.escalated':
@@ -129,9 +125,11 @@ export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number
       return withProgress(task, stepId, waitingAfter(waitingIn(task, stepId), event, seq));
     }
     case 'task.cancel-requested':
-      return { ...task, ending: task.ending ?? { kind: 'cancelled', reason: event.reason } };
+      return cancelling(task, event);
     case 'task.failing':
       return failing(task, event);
+    case 'task.finishing':
+      return finishing(afterAll(task, toldApart(event).slice(0, -1), seq), event);
     case 'task.completed':
       return COMPLETED;
     case 'task.failed':
@@ -176,6 +174,15 @@ const moved = (task: OpenTask, event: TaskMoved, seq: number): OpenTask => {
     moved: { to, place: { ...beside, fromMs: msOf(from) }, reason, by, at },
     ...(promise === undefined ? {} : { promise, line: { sinceMs: msOf(at), seq } }),
   };
+};
+
+/** None of the events ends the task. */
+const afterAll = (task: OpenTask, events: readonly TaskEvent[], seq: number): OpenTask =>
+  events.reduce((before, event) => evolve(before, event, seq) as OpenTask, task);
+
+const cancelling = (task: OpenTask, { reason, force }: CancelRequested): OpenTask => {
+  const ending = task.ending ?? { kind: 'cancelled', reason };
+  return { ...task, ending: force ? { ...ending, force } : ending };
 };
 
 const failing = (task: OpenTask, { failure, step, waited }: TaskFailing): OpenTask => ({

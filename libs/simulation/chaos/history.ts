@@ -20,20 +20,25 @@ export type Remains = {
 };
 
 /** What may befall a site, and how often at most. */
-export type Chaos = { readonly kinds: readonly Misfortune[]; readonly timesMax: number };
+export type Chaos = {
+  readonly kinds: readonly Misfortune[];
+  readonly timesMax: number;
+  /** What the steps at the end of a task may take, one of these; enough where nothing is said. */
+  readonly endLimitsMs?: readonly number[];
+};
 
 /** A random site, random work and random misfortune: all of it from the seed. */
 export const playHistory = (
   seed: number,
   heard: Heard,
-  { kinds, timesMax }: Chaos = EVERYTHING,
+  { kinds, timesMax, endLimitsMs = [600_000] }: Chaos = EVERYTHING,
 ): { readonly remains: Remains; readonly book: TaskBook } => {
   const random = seededRandom(seed);
   const clock = new VirtualClock(EVENTS_MAX);
   const hardware = randomHardware(random);
   const models = randomModels(random, hardware);
   const site = new Site({ clock, random, hardware, models, policy: randomPolicy(random), heard });
-  const tasks = randomTasks(random, models);
+  const tasks = randomTasks(random, models, endLimitsMs);
   for (const { atMs, submission, asked } of tasks)
     clock.at(atMs, () => site.submit({ ...submission, submittedAt: site.at }, asked));
   for (let n = Math.floor(random() * timesMax); n > 0; n -= 1)
@@ -109,7 +114,7 @@ const befall = (kind: Misfortune, site: Site, clock: VirtualClock, random: Rando
       return;
     }
     case 'cancel':
-      if (open.length > 0) site.cancel(pick(random, open), random() * 3_000);
+      if (open.length > 0) site.cancel(pick(random, open), random() * 3_000, random() < 0.3);
       return;
     case 'priority':
       if (open.length > 0) site.changePriority(pick(random, open), 1 + Math.floor(random() * 10));
@@ -137,5 +142,9 @@ export const MISFORTUNES = [
   'move',
 ] as const;
 type Misfortune = (typeof MISFORTUNES)[number];
-const EVERYTHING: Chaos = { kinds: MISFORTUNES, timesMax: 12 };
+const EVERYTHING: Chaos = {
+  kinds: MISFORTUNES,
+  timesMax: 12,
+  endLimitsMs: [2_000, 600_000, 600_000],
+};
 const FAILURES: readonly ErrorCode[] = ['MODEL_ERROR', 'STEP_INPUT_INVALID', 'SERVER_UNREACHABLE'];

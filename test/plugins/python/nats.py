@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
@@ -11,9 +12,20 @@ class Client:
         self._reader, self._writer = reader, writer
         self._callbacks = {}
 
-    async def publish(self, subject, payload=b""):
-        self._send(f"PUB {subject} {len(payload)}", payload)
+    async def publish(self, subject, payload=b"", reply=""):
+        self._send(f"PUB {subject} {reply} {len(payload)}", payload)
         await self._writer.drain()
+
+    async def request(self, subject, payload=b"", timeout=0.5):
+        inbox, answer = f"_INBOX.{uuid.uuid4().hex}", asyncio.get_running_loop().create_future()
+
+        async def answered(message):
+            if not answer.done():
+                answer.set_result(message)
+
+        await self.subscribe(inbox, cb=answered)
+        await self.publish(subject, payload, inbox)
+        return await asyncio.wait_for(answer, timeout)
 
     async def subscribe(self, subject, cb):
         sid = str(len(self._callbacks) + 1)
