@@ -12,11 +12,11 @@ export const stepText = (step: StepExplanation): string => {
     case 'done':
       return 'is done';
     case 'stopped':
-      return 'was stopped';
+      return step.begun ? 'was stopped' : 'did not begin before the task came to its end';
     case 'skipped':
       return 'was left out: its condition is false';
     case 'failed':
-      return `has failed, and the task goes on without it (${step.failure.code}: ${step.failure.message})`;
+      return `has failed, and the task ${step.ends ? 'has come to its end by it' : 'goes on without it'} (${step.failure.code}: ${step.failure.message})`;
     case 'each': {
       const { total, completed, failed, open } = step.items;
       const text = failed === 0 ? '' : `, ${failed} have failed`;

@@ -22,9 +22,11 @@ export type StepExplanation = {
   readonly stepId: StepId;
   readonly model: string | null;
 } & (
-  | { readonly state: 'done' | 'stopped' | 'skipped' }
-  /** For good, and the task goes on without it. */
-  | { readonly state: 'failed'; readonly failure: Failure }
+  | { readonly state: 'done' | 'skipped' }
+  /** `begun`: false where its task came to its end before. */
+  | { readonly state: 'stopped'; readonly begun: boolean }
+  /** For good: the task goes on without it, or has come to its end by it (`ends`). */
+  | { readonly state: 'failed'; readonly failure: Failure; readonly ends: boolean }
   /** Its items run; those that are open are steps of their own. */
   | {
       readonly state: 'each';
@@ -110,11 +112,12 @@ const explainStep = (task: OpenTask, step: Step, moment: Moment, starts: Probabl
   };
   switch (progress.status) {
     case 'done':
-    case 'stopped':
     case 'skipped':
       return { ...named, state: progress.status };
+    case 'stopped':
+      return { ...named, state: 'stopped', begun: progress.attempt > 0 };
     case 'failed':
-      return { ...named, state: 'failed', failure: progress.failure };
+      return { ...named, state: 'failed', failure: progress.failure, ends: hasEnded(task, spec.id) };
     case 'each': {
       const { total, completed, failed, opened } = progress;
       return {
@@ -145,6 +148,9 @@ const explainStep = (task: OpenTask, step: Step, moment: Moment, starts: Probabl
     }
   }
 };
+
+const hasEnded = ({ finishing }: OpenTask, stepId: StepId): boolean =>
+  finishing?.end.status === 'failed' && finishing.end.stepId === stepId;
 
 const boundOf = (
   { id }: OpenTask,
