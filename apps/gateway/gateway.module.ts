@@ -2,6 +2,8 @@ import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { AnswerLinks } from '#libs/answer-links/answer-links.js';
 import { Answering } from './answering.js';
 import { AnswersController } from './answers.controller.js';
+import { ArtifactDownload } from './artifact-download.js';
+import { ArtifactsController } from './artifacts.controller.js';
 import { CancelTasksController } from './cancel-tasks.controller.js';
 import { HealthController } from './health.controller.js';
 import { InboxController } from './inbox.controller.js';
@@ -52,6 +54,7 @@ export type GatewayParts = {
   readonly rendering: TemplateRendering;
   readonly metrics: Metrics;
   readonly plugins: PluginShelf;
+  readonly downloads: ArtifactDownload;
 };
 
 @Module({})
@@ -72,6 +75,7 @@ export class GatewayModule {
       { provide: TemplateRendering, useValue: parts.rendering },
       { provide: Metrics, useValue: parts.metrics },
       { provide: PluginShelf, useValue: parts.plugins },
+      { provide: ArtifactDownload, useValue: parts.downloads },
       { provide: LateDecisions, useValue: parts.late },
       { provide: AnswerLinks, useValue: parts.links },
     ]);
@@ -94,6 +98,7 @@ export class GatewayModule {
       TemplateRendering,
       Metrics,
       PluginShelf,
+      ArtifactDownload,
       LateDecisions,
       AnswerLinks,
     ];
@@ -107,6 +112,7 @@ const wired = (providers: Provider[]): DynamicModule => ({
     CancelTasksController,
     RerunController,
     ItemsController,
+    ArtifactsController,
     MoveController,
     InboxController,
     AnswersController,

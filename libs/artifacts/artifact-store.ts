@@ -6,8 +6,8 @@ export interface ArtifactStore {
    */
   put(object: string, content: AsyncIterable<Uint8Array>, options: PutOptions): Promise<PutResult>;
   /**
-   * Gives the bytes as they are read, and ends well only if all of them were those that the digest is of: who has read to the end knows
-   * that they are whole. Throws `ArtifactError`.
+   * Gives the bytes as they are read, the last of them only when all are known to be those that the digest is of: who has got them all
+   * knows that they are whole. Throws `ArtifactError`.
    */
   get(object: string, expected: PutResult, signal?: AbortSignal): AsyncIterable<Uint8Array>;
 }

@@ -123,20 +123,25 @@ async function* get(
     bufferMax: AHEAD_MAX,
     ...(signal ? { signal } : {}),
   });
+  // The last one is handed on when all of them are known to be right, so nobody gets to the end of what is damaged.
+  let held: Uint8Array | null = null;
   try {
     for await (const { data } of chunks) {
       sizeBytes += data.length;
-      // More than was stored is not handed on: whoever was told a length would be given other bytes.
       if (sizeBytes > expected.sizeBytes) break;
       hash.update(data);
-      yield data;
+      if (held) yield held;
+      held = data;
     }
   } catch (error) {
     throw isTransient(error) ? away(error) : error;
   }
   signal?.throwIfAborted();
   const digest = `sha256:${hash.digest('hex')}`;
-  if (sizeBytes === expected.sizeBytes && digest === expected.digest) return;
+  if (sizeBytes === expected.sizeBytes && digest === expected.digest) {
+    if (held) yield held;
+    return;
+  }
   throw new ArtifactError(
     'ARTIFACT_DAMAGED',
     `'${object}' has ${sizeBytes} bytes with the digest ${digest}; stored were ${expected.sizeBytes} bytes with ${expected.digest}.`,

@@ -49,6 +49,8 @@ describe('the OpenAPI document', () => {
       'GET /api/v1/tasks',
       'GET /api/v1/tasks/status',
       'GET /api/v1/tasks/{id}',
+      'GET /api/v1/tasks/{id}/artifacts',
+      'GET /api/v1/tasks/{id}/artifacts/{name}',
       'GET /api/v1/tasks/{id}/events',
       'GET /api/v1/tasks/{id}/explain',
       'GET /api/v1/tasks/{id}/steps/{stepId}/question',

@@ -1,4 +1,5 @@
 import { StepWaiting } from '../step-waiting.js';
+import { TaskArtifacts } from '../task-artifacts.js';
 import { TaskItems } from '../task-items.js';
 import { TaskMoved } from '../task-moved.js';
 import { TaskRerun } from '../task-rerun.js';
@@ -15,4 +16,5 @@ export const MIGRATIONS = [
   { name: 'task-moved', class: TaskMoved },
   { name: 'task-items', class: TaskItems },
   { name: 'step-waiting', class: StepWaiting },
+  { name: 'task-artifacts', class: TaskArtifacts },
 ] as const;

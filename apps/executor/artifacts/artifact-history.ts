@@ -1,0 +1,25 @@
+import type { StoredArtifact } from '#libs/domain/task/artifact.js';
+import type { StepCompleted, TaskCompleted } from '#libs/domain/task/events.js';
+import type { StoredEvent } from '#libs/event-log/event-log.js';
+import { typedEvent } from '#libs/event-log/typed-event.js';
+
+/** What the log says of a task, as far as its artifacts need that. */
+export type TaskHistory = {
+  /** Null for a task that was never submitted. */
+  readonly workspace: string | null;
+  readonly artifacts: Map<string, StoredArtifact>;
+};
+
+export const EMPTY: TaskHistory = { workspace: null, artifacts: new Map() };
+
+export const artifactsIn = (before: TaskHistory, stored: StoredEvent): TaskHistory => {
+  if (stored.type === 'task.submitted')
+    return { ...before, workspace: stored.workspace ?? workspaceIn(stored.data) };
+  const { step } = typedEvent<StepCompleted | TaskCompleted>(stored);
+  if (step?.artifacts === undefined) return before;
+  const artifacts = new Map(before.artifacts);
+  for (const artifact of step.artifacts) artifacts.set(artifact.name, artifact);
+  return { ...before, artifacts };
+};
+
+const workspaceIn = (data: unknown): string => (data as { readonly workspace: string }).workspace;

@@ -1,0 +1,39 @@
+import type { StoredArtifact } from '#libs/domain/task/artifact.js';
+import type { StepCompleted, StepSuccess, TaskCompleted } from '#libs/domain/task/events.js';
+import type { StoredEvent } from '#libs/event-log/event-log.js';
+import { typedEvent } from '#libs/event-log/typed-event.js';
+
+/** One artifact of a task, as it was stored last under its name. */
+export type ArtifactState = StoredArtifact & {
+  /** The task. */
+  readonly owner: string;
+  /** Sequence of the fact. */
+  readonly seq: number;
+  readonly stepId: string | null;
+  readonly storedAt: string;
+};
+
+/** Highest version of the events' data that is understood here. */
+const DATA_VERSION_MAX = 1;
+
+/** What a batch stores: of several under one name the last. */
+export const artifactsStoredIn = (events: readonly StoredEvent[]): readonly ArtifactState[] => {
+  const stored = new Map<string, ArtifactState>();
+  for (const event of events)
+    for (const artifact of storedBy(event)) stored.set(`${artifact.owner}/${artifact.name}`, artifact);
+  return [...stored.values()];
+};
+
+const storedBy = (event: StoredEvent): readonly ArtifactState[] => {
+  if (event.version > DATA_VERSION_MAX) return [];
+  if (event.type !== 'step.completed' && event.type !== 'task.completed') return [];
+  const { taskId, step } = typedEvent<StepCompleted | TaskCompleted>(event);
+  return step === undefined ? [] : ofStep(step, taskId, event.seq);
+};
+
+const ofStep = (
+  { artifacts = [], stepId, endedAt }: StepSuccess,
+  owner: string,
+  seq: number,
+): readonly ArtifactState[] =>
+  artifacts.map((artifact) => ({ ...artifact, owner, seq, stepId, storedAt: endedAt }));
