@@ -48,7 +48,12 @@ export default {
     only(
       'artifacts',
       'libs/artifacts',
-      ['^libs/(domain|contracts|event-log|artifacts)/', '^(crypto|buffer)$', ...npm('@nats-io')],
+      [
+        '^libs/(domain|contracts|event-log|artifacts)/',
+        '^libs/runtime/settings',
+        '^(crypto|buffer)$',
+        ...npm('@nats-io'),
+      ],
       'Large data in the object store of the broker.',
     ),
     only(

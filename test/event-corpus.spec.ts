@@ -119,6 +119,11 @@ describe('frozen task events', () => {
     });
   });
 
+  it('fold where artifacts were removed last', () => {
+    const types = ['step.dispatched', 'task.completed', 'artifact.removed'] as const;
+    expect(foldTasks(...BEGIN, ...types).artifactsRemovedSeq).toBe(BEGIN.length + 3);
+  });
+
   it('fold a pause that is lifted', () => {
     expect(foldTasks(...BEGIN, 'scheduling.paused').pauses.get('workspace:default')).toEqual({
       scope: 'workspace:default',

@@ -1,4 +1,5 @@
 import type { StoredArtifact } from '#libs/domain/task/artifact.js';
+import type { ArtifactRemoved } from '#libs/domain/task/artifact-events.js';
 import type { StepCompleted, StepSuccess, TaskCompleted } from '#libs/domain/task/events.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
@@ -23,6 +24,23 @@ export const artifactsStoredIn = (events: readonly StoredEvent[]): readonly Arti
     for (const artifact of storedBy(event)) stored.set(`${artifact.owner}/${artifact.name}`, artifact);
   return [...stored.values()];
 };
+
+/** One that can be read no more. */
+export type RemovedState = {
+  readonly owner: string;
+  readonly name: string;
+  readonly object: string;
+  readonly removedAt: string;
+  readonly reason: string;
+};
+
+export const artifactsRemovedIn = (events: readonly StoredEvent[]): readonly RemovedState[] =>
+  events
+    .filter(({ type, version }) => type === 'artifact.removed' && version <= DATA_VERSION_MAX)
+    .map((stored) => {
+      const { taskId, artifact, reason, at } = typedEvent<ArtifactRemoved>(stored);
+      return { owner: taskId, name: artifact.name, object: artifact.object, removedAt: at, reason };
+    });
 
 const storedBy = (event: StoredEvent): readonly ArtifactState[] => {
   if (event.version > DATA_VERSION_MAX) return [];

@@ -171,6 +171,7 @@ const OF_NO_TASK: ReadonlySet<string> = new Set([
   'schedule.queued',
   'schedule.skipped',
   'schedule.failed',
+  'artifact.removed',
   'leader.elected',
   'log.started',
 ]);

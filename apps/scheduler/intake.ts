@@ -12,6 +12,7 @@ import { cancelTasks, type TasksCancelled } from '#libs/domain/task/cancel-tasks
 import { cancelWorkflow, submitWorkflow, type WorkflowOutcome } from '#libs/domain/task/decide-workflow.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
 import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
+import { removeArtifacts } from '#libs/domain/task/remove-artifacts.js';
 import { recordReport } from '#libs/domain/task/outcome.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
@@ -133,6 +134,8 @@ export class Intake {
       }
       case 'cancel-workflow':
         return cancelWorkflow(command.workflowId, command.reason, recorder.book, at);
+      case 'remove-artifacts':
+        return removeArtifacts(command, recorder.book, at);
       case 'template':
         return [];
       default:

@@ -12,6 +12,7 @@ export const PROMISES = {
   12: 'A schedule fires once for each of its times, in its time and with its task.',
   13: 'A step waits once, ends by its time or by one answer, and nothing of it happens before its time.',
   14: 'A secret stands in the log by its name alone.',
+  15: 'An artifact is there until the log says that it was removed, once, after its task.',
   8: 'A loss or a change of the log is found.',
 } as const satisfies Readonly<Record<number, string>>;
 
@@ -118,6 +119,10 @@ export const RULES = {
   SECRET_WRONGLY: {
     promise: 14,
     says: 'An attempt was given secrets for another template or workspace than its own, or at a place where its input does not name them.',
+  },
+  ARTIFACT_WRONGLY: {
+    promise: 15,
+    says: 'An artifact was removed that was not there, or before its task was over, or two lie at one place.',
   },
   EVENTS_MISSING: { promise: 8, says: 'A sequence is missing, or comes twice.' },
   HASH_BROKEN: { promise: 8, says: 'An event does not carry the hash of the one before it.' },

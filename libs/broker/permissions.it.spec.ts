@@ -92,6 +92,7 @@ const WRITERS: readonly (readonly [subject: string, ...users: BrokerUser[]])[] =
   [SUBJECTS.server('s1', 'configured'), 'gpu-allocator'],
   [SUBJECTS.allocator('leader-elected'), 'gpu-allocator'],
   [SUBJECTS.command('submit', 'c1'), 'gateway'],
+  [SUBJECTS.command('remove-artifacts', 'c1'), 'gateway', 'results'],
   [SUBJECTS.report('t1'), 'executor'],
   [SUBJECTS.live('t1'), 'executor'],
   [SUBJECTS.answers('g1'), 'scheduler'],

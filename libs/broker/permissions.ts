@@ -58,6 +58,7 @@ const storesArtifacts = (): readonly string[] => [...reads(ARTIFACTS), `$O.${BUC
 const collectsArtifacts = (): readonly string[] => [
   ...reads(ARTIFACTS),
   `$JS.API.STREAM.PURGE.${ARTIFACTS.name}`,
+  SUBJECTS.command('remove-artifacts', '*'),
 ];
 
 /** Answers go to the asker's inbox: each user has an inbox prefix of its own, so nobody reads another's. */

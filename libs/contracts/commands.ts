@@ -5,6 +5,7 @@ import type { TaskChoice, TasksCancelled } from '#libs/domain/task/cancel-tasks.
 import type { KeptStep, TemplateRef } from '#libs/domain/task/events.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import type { AnswerGiven } from '#libs/domain/task/answer-step.js';
+import type { Removals } from '#libs/domain/task/remove-artifacts.js';
 import type { Move } from '#libs/domain/task/move-task.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
@@ -25,6 +26,7 @@ export type Command =
   | RegisterTemplate
   | SubmitWorkflow
   | CancelWorkflow
+  | RemoveArtifacts
   | ScheduleCommand;
 
 export type SubmitTask = {
@@ -75,6 +77,9 @@ export type MoveTask = Move & { readonly kind: 'move'; readonly commandId: strin
 
 /** Answers what a step has asked. */
 export type AnswerStep = AnswerGiven & { readonly kind: 'answer'; readonly commandId: string };
+
+/** Takes artifacts away. Sent by results, which knows which there are; nobody waits for an answer. */
+export type RemoveArtifacts = Removals & { readonly kind: 'remove-artifacts'; readonly commandId: string };
 
 /** Starts nothing new in a scope until it is resumed. */
 export type PauseScheduling = {

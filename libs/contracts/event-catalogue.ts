@@ -75,6 +75,10 @@ export const EVENT_CATALOGUE: readonly EventEntry[] = [
     'task.cancelled',
     'The task is over because someone asked, and how its attempts were stopped; or it was left out (`skipped`).',
   ),
+  task(
+    'artifact.removed',
+    'An artifact of a task that is over can be read no more; which one, and why: `age` or `space`.',
+  ),
   scheduler('workflow.submitted', 'A workflow was accepted with all of its tasks, which follow one by one.'),
   scheduler('template.registered', 'A template version is known from now on.'),
   scheduler('commands.refused', 'Commands that were refused, with the reasons.'),

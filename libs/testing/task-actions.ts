@@ -157,6 +157,15 @@ const anything = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('time' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('remove' as const),
+      task,
+      /** By somebody who knows nothing of earlier removals. */
+      stale: fc.constantFrom(false, false, true),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('impossible' as const), task }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('schedule' as const), act: scheduleAction }) },
   {

@@ -1,4 +1,5 @@
 import type { StoredArtifact } from '#libs/domain/task/artifact.js';
+import type { ArtifactRemoved } from '#libs/domain/task/artifact-events.js';
 import type { StepCompleted, TaskCompleted } from '#libs/domain/task/events.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
@@ -7,14 +8,20 @@ import { typedEvent } from '#libs/event-log/typed-event.js';
 export type TaskHistory = {
   /** Null for a task that was never submitted. */
   readonly workspace: string | null;
-  readonly artifacts: Map<string, StoredArtifact>;
+  readonly artifacts: ReadonlyMap<string, StoredArtifact>;
+  /** By name, those that can be read no more. */
+  readonly removed: ReadonlyMap<string, ArtifactRemoved>;
 };
 
-export const EMPTY: TaskHistory = { workspace: null, artifacts: new Map() };
+export const EMPTY: TaskHistory = { workspace: null, artifacts: new Map(), removed: new Map() };
 
 export const artifactsIn = (before: TaskHistory, stored: StoredEvent): TaskHistory => {
   if (stored.type === 'task.submitted')
     return { ...before, workspace: stored.workspace ?? workspaceIn(stored.data) };
+  if (stored.type === 'artifact.removed') {
+    const event = typedEvent<ArtifactRemoved>(stored);
+    return { ...before, removed: new Map(before.removed).set(event.artifact.name, event) };
+  }
   const { step } = typedEvent<StepCompleted | TaskCompleted>(stored);
   if (step?.artifacts === undefined) return before;
   const artifacts = new Map(before.artifacts);

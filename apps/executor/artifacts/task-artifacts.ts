@@ -34,7 +34,7 @@ export type ToStore = {
 export type FoundArtifact = { readonly reference: string; readonly artifact: StoredArtifact };
 
 /** Facts that say which artifacts a task has, and of which workspace it is. */
-const FACTS = ['submitted', 'step-completed', 'completed'] as const;
+const FACTS = ['submitted', 'step-completed', 'completed', 'artifact-removed'] as const;
 
 /**
  * Artifacts as steps see them. Which there are says the log alone, so a step reads what the steps before it have stored, whatever the
@@ -66,14 +66,21 @@ export class TaskArtifacts {
         `${quoted(reference)} names no artifact; accepted: ${ARTIFACT_REFERENCE_ACCEPTED}.`,
       );
     const owner = parsed.taskId ?? reader;
-    const { workspace, artifacts } = await this.#historyOf(owner);
+    const { workspace, artifacts, removed } = await this.#historyOf(owner);
     const artifact = artifacts.get(parsed.name);
     if (artifact === undefined || !(owner === reader || (await this.#isOfWorkspace(reader, workspace))))
       throw new StepError('ARTIFACT_UNKNOWN', unknownText(owner, parsed.name, workspace, artifacts), {
         taskId: owner,
         name: parsed.name,
       });
-    return { reference: referenceText(owner, parsed.name), artifact };
+    const found = { reference: referenceText(owner, parsed.name), artifact };
+    const gone = removed.get(parsed.name);
+    if (gone === undefined) return found;
+    throw new StepError(
+      'ARTIFACT_GONE',
+      `Artifact ${found.reference} was removed at ${gone.at} (${gone.reason}).`,
+      { removedAt: gone.at, reason: gone.reason },
+    );
   }
 
   /** The bytes, which are whole when all of them were read; throws `ArtifactError` otherwise. */

@@ -46,6 +46,8 @@ const detailOf = (event: TaskEvent | SchedulerEvent): string => {
       return `${event.scheduleId}, ${event.more ? 'at least ' : ''}${event.count} until ${event.lastDueAt}: ${event.reason}`;
     case 'schedule.failed':
       return `${event.scheduleId}, due at ${event.dueAt}: ${event.failure.code}: ${event.failure.message}`;
+    case 'artifact.removed':
+      return `${event.artifact.name}: ${event.reason}`;
     case 'task.priority-changed':
       return `to ${event.priority}`;
     case 'task.moved': {

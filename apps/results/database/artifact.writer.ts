@@ -1,16 +1,18 @@
 import type { SqlEntityManager } from '@mikro-orm/sqlite';
-import type { ArtifactState } from '../artifact-view.projection.js';
-import { insertRows, type Column } from './rows.js';
+import type { ArtifactState, RemovedState } from '../artifact-view.projection.js';
+import { insertRows, updateRows, type Column } from './rows.js';
 
-/** Writes what a batch stored. Runs inside the transaction that moves the checkpoint. */
-export const writeArtifacts = async (em: SqlEntityManager, rows: readonly ArtifactState[]): Promise<void> =>
-  await insertRows(em, 'task_artifact', ARTIFACT, CONFLICT, rows);
+/** Writes what a batch stored, and removed then. Runs inside the transaction that moves the checkpoint. */
+export const writeArtifacts = async (
+  em: SqlEntityManager,
+  stored: readonly ArtifactState[],
+  removed: readonly RemovedState[],
+): Promise<void> => {
+  await insertRows(em, 'task_artifact', ARTIFACT, CONFLICT, stored);
+  await updateRows(em, 'task_artifact', REMOVED_KEY, REMOVED, removed);
+};
 
-const text = (name: string, of: Column<ArtifactState>['of']): Column<ArtifactState> => ({
-  name,
-  type: 'text',
-  of,
-});
+const text = <Row>(name: string, of: Column<Row>['of']): Column<Row> => ({ name, type: 'text', of });
 const number = (name: string, of: Column<ArtifactState>['of']): Column<ArtifactState> => ({
   name,
   type: 'bigint',
@@ -27,6 +29,16 @@ const ARTIFACT: readonly Column<ArtifactState>[] = [
   text('digest', ({ digest }) => digest),
   text('content_type', ({ contentType }) => contentType),
   text('stored_at', ({ storedAt }) => storedAt),
+];
+
+const REMOVED_KEY: readonly Column<RemovedState>[] = [
+  text('owner', ({ owner }) => owner),
+  text('name', ({ name }) => name),
+  text('object', ({ object }) => object),
+];
+const REMOVED: readonly Column<RemovedState>[] = [
+  text('removed_at', ({ removedAt }) => removedAt),
+  text('removed_reason', ({ reason }) => reason),
 ];
 
 /** What is stored again takes the place of what was there. */

@@ -46,3 +46,9 @@ export const parseReference = (text: string): ArtifactReference | null => {
  * never meets.
  */
 export const objectOf = (taskId: TaskId, unique: string): string => `${taskId}/${unique}`;
+/** The task of an object; null for a name of another kind. */
+export const taskOfObject = (object: string): TaskId | null => {
+  const slash = object.indexOf('/');
+  const taskId = object.slice(0, Math.max(0, slash));
+  return isId(taskId) ? taskId : null;
+};

@@ -37,7 +37,9 @@ const folded = (records: readonly TaskRecord[], from: TaskBook = emptyBook()): T
   return from;
 };
 
-const taskIdOf = ({ event }: TaskRecord): string | null => ('taskId' in event ? event.taskId : null);
+/** What becomes of its artifacts changes no task. */
+const taskIdOf = ({ event }: TaskRecord): string | null =>
+  'taskId' in event && event.type !== 'artifact.removed' ? event.taskId : null;
 const ends = ({ event: { type } }: TaskRecord): boolean =>
   type === 'task.completed' || type === 'task.failed' || type === 'task.cancelled';
 

@@ -7,6 +7,6 @@ export class TaskArtifacts extends Migration {
       owner text not null, name text not null, seq bigint not null, step_id text null, object text not null,
       size_bytes bigint not null, digest text not null, content_type text not null, stored_at text not null,
       removed_at text null, removed_reason text null, primary key (owner, name))`);
-    this.addSql('create index task_artifact_stored_at on task_artifact (stored_at)');
+    this.addSql('create index task_artifact_object on task_artifact (object)');
   }
 }
