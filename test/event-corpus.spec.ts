@@ -120,8 +120,8 @@ describe('frozen task events', () => {
   });
 
   it('fold where artifacts were removed last', () => {
-    const types = ['step.dispatched', 'task.completed', 'artifact.removed'] as const;
-    expect(foldTasks(...BEGIN, ...types).artifactsRemovedSeq).toBe(BEGIN.length + 3);
+    const types = ['step.dispatched', 'artifact.uploaded', 'task.completed', 'artifact.removed'] as const;
+    expect(foldTasks(...BEGIN, ...types).artifactsRemovedSeq).toBe(BEGIN.length + 4);
   });
 
   it('fold a pause that is lifted', () => {

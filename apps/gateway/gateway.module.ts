@@ -3,6 +3,7 @@ import { AnswerLinks } from '#libs/answer-links/answer-links.js';
 import { Answering } from './answering.js';
 import { AnswersController } from './answers.controller.js';
 import { ArtifactDownload } from './artifact-download.js';
+import { ArtifactUpload } from './artifact-upload.js';
 import { ArtifactsController } from './artifacts.controller.js';
 import { CancelTasksController } from './cancel-tasks.controller.js';
 import { HealthController } from './health.controller.js';
@@ -33,6 +34,7 @@ import { TemplateFinder } from './template-finder.js';
 import { TemplateRendering } from './template-rendering.js';
 import { TemplateShelf } from './template-shelf.js';
 import { TemplatesController } from './templates.controller.js';
+import { UploadsController } from './uploads.controller.js';
 import { WorkflowSubmission } from './workflow-submission.js';
 import { WorkflowsController } from './workflows.controller.js';
 
@@ -55,6 +57,7 @@ export type GatewayParts = {
   readonly metrics: Metrics;
   readonly plugins: PluginShelf;
   readonly downloads: ArtifactDownload;
+  readonly uploads: ArtifactUpload;
 };
 
 @Module({})
@@ -76,6 +79,7 @@ export class GatewayModule {
       { provide: Metrics, useValue: parts.metrics },
       { provide: PluginShelf, useValue: parts.plugins },
       { provide: ArtifactDownload, useValue: parts.downloads },
+      { provide: ArtifactUpload, useValue: parts.uploads },
       { provide: LateDecisions, useValue: parts.late },
       { provide: AnswerLinks, useValue: parts.links },
     ]);
@@ -99,6 +103,7 @@ export class GatewayModule {
       Metrics,
       PluginShelf,
       ArtifactDownload,
+      ArtifactUpload,
       LateDecisions,
       AnswerLinks,
     ];
@@ -113,6 +118,7 @@ const wired = (providers: Provider[]): DynamicModule => ({
     RerunController,
     ItemsController,
     ArtifactsController,
+    UploadsController,
     MoveController,
     InboxController,
     AnswersController,

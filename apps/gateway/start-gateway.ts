@@ -11,6 +11,7 @@ import type { Logger } from '#libs/runtime/logger.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
 import { openTemplateFolder, type TemplateFolder } from '#libs/template/template-folder.js';
 import { ArtifactDownload } from './artifact-download.js';
+import { ArtifactUpload } from './artifact-upload.js';
 import type { GatewayConfig } from './gateway.config.js';
 import { GatewayModule, type GatewayParts } from './gateway.module.js';
 import { createHttpApp } from './http/http-app.js';
@@ -52,7 +53,7 @@ export const startGateway = async (
   const templates = new TemplateFinder(shelf, new TemplateVersions(tasks));
   const platform = new PlatformClient(connection);
   const late = new LateDecisions();
-  const downloads = new ArtifactDownload(jetStreamArtifactStore(connection), logger);
+  const store = jetStreamArtifactStore(connection);
   let listening = '';
   const links = new AnswerLinks(await answerKey(config.dataDir), () => config.publicUrl ?? listening);
   const stream = new TaskStream(connection, tasks, config.streamsMax, logger, position);
@@ -65,7 +66,8 @@ export const startGateway = async (
     plugins: new PluginShelf(hearWorkers(connection, systemClock.nowMs)),
     results: new ResultsClient(connection, position),
     notifications: new NotificationsClient(connection),
-    downloads,
+    downloads: new ArtifactDownload(store, logger),
+    uploads: new ArtifactUpload(store, scheduler),
     late,
     links,
     submission: new Submission(templates, scheduler, config.numCtx, systemClock, late, registry),

@@ -1,12 +1,12 @@
 import type { StoredArtifact } from '#libs/domain/task/artifact.js';
-import type { ArtifactRemoved } from '#libs/domain/task/artifact-events.js';
+import type { ArtifactRemoved, ArtifactUploaded } from '#libs/domain/task/artifact-events.js';
 import type { StepCompleted, StepSuccess, TaskCompleted } from '#libs/domain/task/events.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
 
 /** One artifact of a task, as it was stored last under its name. */
 export type ArtifactState = StoredArtifact & {
-  /** The task. */
+  /** The task, or the upload. */
   readonly owner: string;
   /** Sequence of the fact. */
   readonly seq: number;
@@ -38,12 +38,26 @@ export const artifactsRemovedIn = (events: readonly StoredEvent[]): readonly Rem
   events
     .filter(({ type, version }) => type === 'artifact.removed' && version <= DATA_VERSION_MAX)
     .map((stored) => {
-      const { taskId, artifact, reason, at } = typedEvent<ArtifactRemoved>(stored);
-      return { owner: taskId, name: artifact.name, object: artifact.object, removedAt: at, reason };
+      const { taskId, uploadId, artifact, reason, at } = typedEvent<ArtifactRemoved>(stored);
+      return {
+        owner: taskId ?? uploadId,
+        name: artifact.name,
+        object: artifact.object,
+        removedAt: at,
+        reason,
+      };
     });
+
+/** What changes artifacts, and no task. */
+export const isArtifactFact = (type: string): boolean =>
+  type === 'artifact.uploaded' || type === 'artifact.removed';
 
 const storedBy = (event: StoredEvent): readonly ArtifactState[] => {
   if (event.version > DATA_VERSION_MAX) return [];
+  if (event.type === 'artifact.uploaded') {
+    const { uploadId: owner, artifact, at } = typedEvent<ArtifactUploaded>(event);
+    return [{ ...artifact, owner, seq: event.seq, stepId: null, storedAt: at }];
+  }
   if (event.type !== 'step.completed' && event.type !== 'task.completed') return [];
   const { taskId, step } = typedEvent<StepCompleted | TaskCompleted>(event);
   return step === undefined ? [] : ofStep(step, taskId, event.seq);

@@ -14,6 +14,7 @@ import type { StoredEvent } from '#libs/event-log/event-log.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
 import { itemRefOf } from '#libs/domain/task/items.js';
 import type { ModelUsage } from '#libs/domain/usage.js';
+import { isArtifactFact } from './artifact-view.projection.js';
 import { itemAttemptOver, itemBegun, itemsOf } from './item-view.projection.js';
 import { afterWaiting, waitingChanged, waitingView } from './waiting-view.js';
 import {
@@ -57,7 +58,7 @@ export const foldTaskEvents = (
   for (const stored of events) {
     const { seq, type } = stored;
     if (!isTaskEvent(stored)) {
-      if (!OF_NO_TASK.has(type))
+      if (!OF_NO_TASK.has(type) && !isArtifactFact(type))
         ignored.push({ seq, type, why: `unknown type or version ${stored.version}` });
       continue;
     }
@@ -171,7 +172,6 @@ const OF_NO_TASK: ReadonlySet<string> = new Set([
   'schedule.queued',
   'schedule.skipped',
   'schedule.failed',
-  'artifact.removed',
   'leader.elected',
   'log.started',
 ]);

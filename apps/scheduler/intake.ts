@@ -134,6 +134,10 @@ export class Intake {
       }
       case 'cancel-workflow':
         return cancelWorkflow(command.workflowId, command.reason, recorder.book, at);
+      case 'upload': {
+        const { kind: _, commandId: __, ...uploaded } = command;
+        return [{ type: 'artifact.uploaded', ...uploaded, at }];
+      }
       case 'remove-artifacts':
         return removeArtifacts(command, recorder.book, at);
       case 'template':

@@ -1,5 +1,5 @@
 import type { StoredArtifact } from '#libs/domain/task/artifact.js';
-import type { ArtifactRemoved } from '#libs/domain/task/artifact-events.js';
+import type { ArtifactRemoved, ArtifactUploaded } from '#libs/domain/task/artifact-events.js';
 import type { StepCompleted, TaskCompleted } from '#libs/domain/task/events.js';
 import type { TaskId } from '#libs/domain/ids.js';
 import type { AuditRecord } from './audit-record.js';
@@ -24,6 +24,10 @@ export class ArtifactAudit {
       const { taskId, step } = data as unknown as StepCompleted | TaskCompleted;
       for (const artifact of step?.artifacts ?? []) this.#keep(taskId, artifact, seq);
     }
+    if (type === 'artifact.uploaded') {
+      const { uploadId, artifact } = data as unknown as ArtifactUploaded;
+      this.#keep(uploadId, artifact, seq);
+    }
     if (OVER.has(type)) this.#over.add(String(data['taskId']));
     if (type === 'artifact.removed') this.#removed(data as unknown as ArtifactRemoved, seq);
   }
@@ -34,14 +38,15 @@ export class ArtifactAudit {
     this.#stored.set(key, digest);
   }
 
-  #removed({ taskId, artifact }: ArtifactRemoved, seq: number): void {
-    const key = `${taskId} ${artifact.object}`;
-    const why = !this.#over.has(taskId)
+  #removed({ taskId, uploadId, artifact }: ArtifactRemoved, seq: number): void {
+    const owner = taskId ?? uploadId;
+    const key = `${owner} ${artifact.object}`;
+    const why = !(taskId === undefined || this.#over.has(taskId))
       ? 'was removed before its task was over'
       : this.#stored.get(key) !== artifact.digest
         ? 'was removed though it was never stored so, or again'
         : null;
-    if (why !== null) this.#found(taskId, seq, `artifact '${artifact.name}' ${why}`);
+    if (why !== null) this.#found(owner, seq, `artifact '${artifact.name}' ${why}`);
     this.#stored.delete(key);
   }
 

@@ -50,6 +50,7 @@ const WITHOUT_SUBJECT: ReadonlySet<string> = new Set([
   'template.registered',
   'commands.refused',
   'policy.changed',
+  'artifact.uploaded',
   'artifact.removed',
 ]);
 

@@ -106,6 +106,21 @@ describe('artifacts of tasks that are over', () => {
     expect(await removals(id)).toHaveLength(1);
   });
 
+  it('are removed like files that were sent, by their own age', async () => {
+    const sent = await fetch(`${platform.url}/api/v1/artifacts/sent.txt`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/octet-stream' },
+      body: 'as it was',
+    });
+    const { reference } = (await sent.json()) as { readonly reference: string };
+    const status = async (): Promise<number> => (await client.call('GET', `/artifacts/${reference}`)).status;
+    expect(await status()).toBe(200);
+    await until(async () => (await status()) === 410);
+    await until(async () => (await namesOf(reference.split('/')[0] ?? '')).length === 0);
+    const reader = await client.submit({ template: 'reads', parameters: { from: reference } });
+    expect(await client.ended(reader)).toMatchObject({ status: 'failed', error: { code: 'ARTIFACT_GONE' } });
+  });
+
   it('keep what nobody can read no longer than their task', async () => {
     const id = await client.submit({ template: 'stores', parameters: { again: true } });
     await client.ended(id);

@@ -1,8 +1,11 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { request } from 'node:http';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Objm } from '@nats-io/obj';
+import { STREAMS } from '#libs/contracts/streams.js';
+import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import type { ArtifactList } from '#libs/contracts/queries.js';
 import { TestPlatform } from './platform.js';
 import { RestClient } from './rest-client.js';
@@ -25,6 +28,13 @@ steps:
   - { id: fetch, type: write_file, with: { path: 'in.txt', artifact: '{{ parameters.from }}' } }
   - { id: look, type: read_files, with: { artifacts: ['{{ parameters.from }}'], max_bytes: 12 } }
 output: { sha256: '{{ steps.fetch.output.sha256 }}', begins: '{{ steps.look.output.files[0].text }}' }
+`,
+  copies: `
+name: copies
+parameters: { from: { type: string, required: true } }
+steps:
+  - { id: fetch, type: write_file, with: { path: 'in.bin', artifact: '{{ parameters.from }}' } }
+output: '{{ steps.fetch.output.sha256 }}'
 `,
 };
 
@@ -155,5 +165,80 @@ describe('the artifacts of a task', () => {
     await objects.putBlob({ name: object }, Buffer.from('y'));
     const answer = await client.call('GET', `/tasks/${damaged}/artifacts/long.txt`);
     expect([answer.status, answer.json]).toMatchObject([502, { code: 'ARTIFACT_DAMAGED' }]);
+  });
+});
+
+describe('a file that is sent for tasks', () => {
+  const bytes = randomBytes(3 * 1024 * 1024);
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  const send = async (name: string, body: Uint8Array<ArrayBuffer> | string, query = ''): Promise<Response> =>
+    await fetch(`${platform.url}/api/v1/artifacts/${name}${query}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/octet-stream' },
+      body,
+    });
+  const reads = async (from: string) =>
+    await client.ended(await client.submit({ template: 'reads', parameters: { from } }));
+
+  it('is read by a task that gets its name as a parameter, and downloaded', async () => {
+    const sent = await send('book.pdf', bytes);
+    expect(sent.status).toBe(201);
+    const uploaded = (await sent.json()) as { readonly reference: string };
+    expect(uploaded).toEqual({
+      reference: expect.stringMatching(/^upload-[0-9a-f-]{36}\/book\.pdf$/),
+      name: 'book.pdf',
+      size_bytes: bytes.length,
+      digest: `sha256:${digest}`,
+      content_type: 'application/pdf',
+    });
+    const fetched = await fetch(`${platform.url}/api/v1/artifacts/${uploaded.reference}`);
+    expect(Buffer.from(await fetched.arrayBuffer()).equals(bytes)).toBe(true);
+    const copied = await client.submit({ template: 'copies', parameters: { from: uploaded.reference } });
+    expect(await client.ended(copied)).toMatchObject({ status: 'completed', result: digest });
+  });
+
+  it('belongs to the workspace that it was sent to', async () => {
+    const { reference } = (await (await send('lab.txt', 'ours', '?workspace=lab')).json()) as {
+      readonly reference: string;
+    };
+    expect(await reads(reference)).toMatchObject({ status: 'failed', error: { code: 'ARTIFACT_UNKNOWN' } });
+  });
+
+  it.each([
+    ['no name', 'a%20b', 'application/octet-stream', 422, 'VALIDATION_FAILED'],
+    ['JSON', 'a.json', 'application/json', 415, 'MEDIA_TYPE_UNSUPPORTED'],
+  ])('%s is refused', async (_, name, type, status, code) => {
+    const answer = await client.call('POST', `/artifacts/${name}`, '{}', { 'content-type': type });
+    expect([answer.status, answer.json]).toMatchObject([status, { code }]);
+  });
+
+  it('is refused as bytes anywhere else', async () => {
+    const answer = await client.call('POST', '/tasks', 'x', { 'content-type': 'application/octet-stream' });
+    expect([answer.status, answer.json]).toMatchObject([415, { code: 'MEDIA_TYPE_UNSUPPORTED' }]);
+  });
+
+  it('is no artifact where it breaks off', async () => {
+    const target = new URL(platform.url);
+    const tasks = jetStreamEventLog(platform.connection, STREAMS.tasks);
+    const { lastSeq } = await tasks.tail();
+    const call = request({
+      host: target.hostname,
+      port: target.port,
+      method: 'POST',
+      path: '/api/v1/artifacts/half.bin',
+      headers: { 'content-type': 'application/octet-stream', 'content-length': 4 * 1024 * 1024 },
+    });
+    call.on('error', () => undefined);
+    await new Promise<void>((resolve) => call.write(bytes, () => resolve()));
+    call.destroy();
+    // What comes behind it says that it was dealt with.
+    expect((await send('whole.bin', 'whole')).status).toBe(201);
+    const names: string[] = [];
+    for await (const { data } of tasks.replay(
+      { seq: lastSeq, hash: '' },
+      { filterSubjects: ['evt.scheduler.>'] },
+    ))
+      names.push((data as { readonly artifact: { readonly name: string } }).artifact.name);
+    expect(names).toEqual(['whole.bin']);
   });
 });

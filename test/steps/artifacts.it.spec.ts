@@ -227,7 +227,7 @@ describe('an artifact that is read', () => {
   it.each([
     ['no/such/thing', 'STEP_INPUT_INVALID', /names no artifact; accepted: <task>\/<name>/],
     ['t-nowhere/x.txt', 'ARTIFACT_UNKNOWN', /There is no artifact t-nowhere\/x.txt/],
-    ['absent.txt', 'ARTIFACT_UNKNOWN', /Task t1 has no artifact 'absent.txt'; it has .*note.txt/],
+    ['absent.txt', 'ARTIFACT_UNKNOWN', /'t1' has no artifact 'absent.txt'; it has .*note.txt/],
   ])('%s is told apart', async (reference, code, message) => {
     expect(await bench.run('write_file', { path: 'x', artifact: reference })).toMatchObject({
       failure: { code, message: expect.stringMatching(message) },

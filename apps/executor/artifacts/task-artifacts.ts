@@ -36,6 +36,8 @@ export type FoundArtifact = { readonly reference: string; readonly artifact: Sto
 /** Facts that say which artifacts a task has, and of which workspace it is. */
 const FACTS = ['submitted', 'step-completed', 'completed', 'artifact-removed'] as const;
 
+const UPLOAD_FACTS = ['artifact-uploaded', 'artifact-removed'] as const;
+
 /**
  * Artifacts as steps see them. Which there are says the log alone, so a step reads what the steps before it have stored, whatever the
  * read model knows by then; what an attempt has stored becomes one with its report.
@@ -93,8 +95,12 @@ export class TaskArtifacts {
     return (await this.#historyOf(reader)).workspace === workspace;
   }
 
+  /** Of a task, or of an upload: ids are of the same kind. */
   async #historyOf(taskId: TaskId): Promise<TaskHistory> {
-    const filterSubjects = FACTS.map((fact) => SUBJECTS.task(taskId, fact));
+    const filterSubjects = [
+      ...FACTS.map((fact) => SUBJECTS.task(taskId, fact)),
+      ...UPLOAD_FACTS.map((fact) => SUBJECTS.upload(taskId, fact)),
+    ];
     let history = EMPTY;
     try {
       for await (const event of this.options.tasks.replay(START, { filterSubjects }))
@@ -121,5 +127,5 @@ const unknownText = (
   if (workspace === null || artifacts.has(name))
     return `There is no artifact ${referenceText(owner, name)} in the workspace of this task.`;
   const names = [...artifacts.keys()].slice(0, TOLD_MAX).join(', ');
-  return `Task ${owner} has no artifact '${name}'; it has ${names === '' ? 'none' : names}.`;
+  return `'${owner}' has no artifact '${name}'; it has ${names === '' ? 'none' : names}.`;
 };

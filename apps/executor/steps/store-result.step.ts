@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { ARTIFACT_MAX_BYTES, referenceText, type StoredArtifact } from '#libs/domain/task/artifact.js';
 import type { Redactor } from '#libs/secrets/redactor.js';
-import { BYTES, contentTypeOf } from '../artifacts/content-type-of.js';
+import { BYTES, contentTypeOf } from '#libs/artifacts/content-type-of.js';
 import type { TaskArtifacts } from '../artifacts/task-artifacts.js';
 import { StepError } from '../step-error.js';
 import type { StepContext, StepRunner } from '../step-runner.js';

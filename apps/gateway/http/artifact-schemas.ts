@@ -12,5 +12,12 @@ export const artifacts = {
     removed_at: { ...orNull(time), description: 'Null while it can be read.' },
     removed_reason: orNull(text),
   }),
+  Uploaded: exactly({
+    reference: { ...text, description: 'What steps name it by.' },
+    name: text,
+    size_bytes: count,
+    digest: text,
+    content_type: text,
+  }),
   ArtifactList: exactly({ items: listOf('Artifact') }),
 } satisfies Record<string, SchemaObject>;

@@ -75,6 +75,23 @@ export class Api {
     }
   }
 
+  /** Sends bytes as they are read, however long that takes. */
+  async send<T>(path: string, content: Readable, bytes: number): Promise<T> {
+    try {
+      const { data } = await this.#http.request<T>({
+        method: 'POST',
+        url: path,
+        data: content,
+        headers: { 'content-type': 'application/octet-stream', 'content-length': bytes },
+        maxBodyLength: Infinity,
+        timeout: 0,
+      });
+      return data;
+    } catch (error) {
+      throw commandError(error, this.options.url);
+    }
+  }
+
   /** The body as it arrives, however long that takes. */
   async open(path: string): Promise<{ readonly content: Readable; readonly etag: string }> {
     try {

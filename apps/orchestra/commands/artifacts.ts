@@ -1,8 +1,9 @@
+import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import type { ArtifactList, ArtifactView } from '#libs/contracts/queries.js';
-import { parseReference } from '#libs/domain/task/artifact.js';
+import { ARTIFACT_NAME_ACCEPTED, isArtifactName, parseReference } from '#libs/domain/task/artifact.js';
 import { downloadTo } from '../client/download.js';
 import { taskPath } from '../client/task-view.js';
 import { CommandError, EXIT } from '../exit-codes.js';
@@ -23,7 +24,37 @@ export const addArtifactCommands = (program: Command, session: () => Session): v
       async (reference: string, { out }: { readonly out?: string }) =>
         await download(reference, out, session()),
     );
+  artifacts
+    .command('upload <file>')
+    .description('send a file for tasks to read; prints the name that they take')
+    .option('--name <name>', 'what it is called; default: the name of the file')
+    .option('--workspace <id>', 'only its tasks can read it (default: default)')
+    .action(async (file: string, options: UploadOptions) => await upload(file, options, session()));
 };
+
+type UploadOptions = { readonly name?: string; readonly workspace?: string };
+
+const upload = async (
+  file: string,
+  { name, workspace }: UploadOptions,
+  { api, out }: Session,
+): Promise<void> => {
+  const { size } = await stat(file).catch((error: unknown) => {
+    throw new CommandError(EXIT.usage, `'${file}' cannot be read: ${(error as Error).message}`);
+  });
+  const called = name ?? basename(file);
+  if (!isArtifactName(called))
+    throw new CommandError(
+      EXIT.usage,
+      `'${called}' is no name of an artifact; accepted: ${ARTIFACT_NAME_ACCEPTED}. Give one with --name.`,
+    );
+  const query = workspace === undefined ? '' : `?workspace=${encodeURIComponent(workspace)}`;
+  const path = `/api/v1/artifacts/${called}${query}`;
+  const sent = await api.send<Uploaded>(path, createReadStream(file), size);
+  out.show(sent, () => [sent.reference]);
+};
+
+type Uploaded = Omit<ArtifactView, 'step_id' | 'stored_at' | 'removed_at' | 'removed_reason'>;
 
 const list = async (task: string, { api, out }: Session): Promise<void> => {
   const { items } = await api.call<ArtifactList>('GET', `${taskPath(task)}/artifacts`);
@@ -56,7 +87,7 @@ const download = async (reference: string, to: string | undefined, { api, out }:
     throw new CommandError(EXIT.usage, `'${reference}' names no artifact; accepted: <task>/<name>.`);
   const { taskId, name } = parsed;
   const file = await fileFor(to, name);
-  const saved = await downloadTo(api, `${taskPath(taskId)}/artifacts/${name}`, file);
+  const saved = await downloadTo(api, `/api/v1/artifacts/${taskId}/${name}`, file);
   out.show({ ...saved, file }, () => [`${sizeText(saved.size_bytes)}  ${file}  ${saved.digest}`]);
 };
 

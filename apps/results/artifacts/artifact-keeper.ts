@@ -128,8 +128,9 @@ export class ArtifactKeeper {
       over: await tasksOver(em, owners),
     }));
     for (const { object, storedMs } of objects) {
-      if (readable.has(object)) continue;
-      const isOver = over.get(taskOfObject(object) ?? '');
+      const isReadable = readable.get(object);
+      if (isReadable === true) continue;
+      const isOver = isReadable === false || over.get(taskOfObject(object) ?? '');
       const isOld = clock.nowMs() - storedMs > UNKNOWN_AFTER_MS;
       // The report of an open task may still make an artifact of it.
       if (isOver === false || (isOver === undefined && !isOld)) continue;

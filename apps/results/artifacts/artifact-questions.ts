@@ -1,9 +1,10 @@
 import type { SqlEntityManager } from '@mikro-orm/sqlite';
+import type { ArtifactOwner } from '#libs/domain/task/artifact-events.js';
 import type { StoredArtifact } from '#libs/domain/task/artifact.js';
 import { Task, TaskArtifact } from '../database/entities.js';
 
-/** An artifact that can be read, of a task that is over. */
-export type KeptArtifact = { readonly taskId: string; readonly artifact: StoredArtifact };
+/** An artifact that can be read, of a task that is over, or an upload. */
+export type KeptArtifact = ArtifactOwner & { readonly artifact: StoredArtifact };
 
 /** How the tasks with these ids stand; one that is not in there was never submitted. */
 export const tasksOver = async (
@@ -18,41 +19,45 @@ export const tasksOver = async (
   return new Map(rows.map(({ id, endedAt }) => [id, (endedAt ?? null) !== null]));
 };
 
-/** Those of these objects that are artifacts which can be read. */
+/** Of these objects, those that are artifacts or were: whether they can be read. */
 export const readableOf = async (
   em: SqlEntityManager,
   objects: readonly string[],
-): Promise<ReadonlySet<string>> => {
+): Promise<ReadonlyMap<string, boolean>> => {
   const rows = await em.find(
     TaskArtifact,
-    { object: { $in: [...objects] }, removedAt: null },
-    { fields: ['object'], disableIdentityMap: true },
+    { object: { $in: [...objects] } },
+    { fields: ['object', 'removedAt'], disableIdentityMap: true },
   );
-  return new Set(rows.map(({ object }) => object));
+  return new Map(rows.map(({ object, removedAt }) => [object, (removedAt ?? null) === null]));
 };
 
-/** Of tasks that ended before `endedBefore`, those that ended first first; at most `max`. */
+/** Of tasks that ended before then, and of what was uploaded before then, the oldest first; at most `max`. */
 export const oldestKept = async (
   em: SqlEntityManager,
-  endedBefore: string,
+  before: string,
   max: number,
 ): Promise<readonly KeptArtifact[]> => {
   const rows: readonly Row[] = await em.execute(
-    `select a.owner, a.name, a.object, a.size_bytes, a.digest, a.content_type from task_artifact a
-      join task t on t.id = a.owner where a.removed_at is null and t.ended_at < ?
-      order by t.ended_at, a.owner, a.name limit ?`,
-    [endedBefore, max],
+    `select a.owner, a.name, a.step_id, a.object, a.size_bytes, a.digest, a.content_type from task_artifact a
+      left join task t on t.id = a.owner where a.removed_at is null and ${SINCE} < ?
+      order by ${SINCE}, a.owner, a.name limit ?`,
+    [before, max],
   );
-  return rows.map(({ owner, name, object, size_bytes: bytes, digest, content_type: contentType }) => ({
-    taskId: owner,
-    artifact: { name, object, sizeBytes: Number(bytes), digest, contentType },
+  return rows.map(({ owner, name, step_id: stepId, object, size_bytes: bytes, digest, content_type }) => ({
+    ...(stepId === null ? { uploadId: owner } : { taskId: owner }),
+    artifact: { name, object, sizeBytes: Number(bytes), digest, contentType: content_type },
   }));
 };
+
+/** What no step stored was uploaded. Null for an artifact of a task that goes on. */
+const SINCE = 'case when a.step_id is null then a.stored_at else t.ended_at end';
 
 /** PostgreSQL gives its `bigint` as text. */
 type Row = {
   readonly owner: string;
   readonly name: string;
+  readonly step_id: string | null;
   readonly object: string;
   readonly size_bytes: number | string;
   readonly digest: string;

@@ -1,10 +1,10 @@
-import type { ArtifactRemoved } from './artifact-events.js';
+import type { ArtifactOwner, ArtifactRemoved } from './artifact-events.js';
 import type { TaskBook } from './task-book.js';
 
 export type Removals = {
   /** The sequence up to which whoever asks knew the log. */
   readonly knownSeq: number;
-  readonly removals: readonly Pick<ArtifactRemoved, 'taskId' | 'artifact' | 'reason'>[];
+  readonly removals: readonly (ArtifactOwner & Pick<ArtifactRemoved, 'artifact' | 'reason'>)[];
 };
 
 /**
@@ -19,5 +19,5 @@ export const removeArtifacts = (
   knownSeq < book.artifactsRemovedSeq
     ? []
     : removals
-        .filter(({ taskId }) => book.closed.has(taskId))
+        .filter(({ taskId }) => taskId === undefined || book.closed.has(taskId))
         .map((removal) => ({ type: 'artifact.removed', ...removal, at }));

@@ -39,6 +39,7 @@ export const TASK_STREAM_TYPES: ReadonlySet<string> = new Set<(TaskEvent | Sched
   'schedule.queued',
   'schedule.skipped',
   'schedule.failed',
+  'artifact.uploaded',
   'artifact.removed',
   'leader.elected',
   'log.started',

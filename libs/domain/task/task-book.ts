@@ -99,6 +99,7 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
       return;
     case 'leader.elected':
     case 'commands.refused':
+    case 'artifact.uploaded':
       return;
     case 'policy.changed':
       // Settings that were none yet have their defaults.
