@@ -138,6 +138,11 @@ describe('frozen task events', () => {
     expect(closed.get('t-1')).toBe('failed');
   });
 
+  it('fold where artifacts were removed last', () => {
+    const types = ['step.dispatched', 'artifact.uploaded', 'task.completed', 'artifact.removed'] as const;
+    expect(foldTasks(...BEGIN, ...types).artifactsRemovedSeq).toBe(BEGIN.length + 4);
+  });
+
   it('fold a pause that is lifted', () => {
     expect(foldTasks(...BEGIN, 'scheduling.paused').pauses.get('workspace:default')).toEqual({
       scope: 'workspace:default',

@@ -8,6 +8,7 @@ import { itemRefOf } from '#libs/domain/task/items.js';
 import { toldApart } from '#libs/domain/task/told-apart.js';
 import { blamed, failed, stopped, succeeded } from './attempt-view.projection.js';
 import { closed, finishing, impossible } from './end-view.projection.js';
+import { isArtifactFact } from './artifact-view.projection.js';
 import { itemBegun, itemsOf } from './item-view.projection.js';
 import { afterWaiting, waitingChanged, waitingView } from './waiting-view.js';
 import {
@@ -51,7 +52,7 @@ export const foldTaskEvents = (
   for (const stored of events) {
     const { seq, type } = stored;
     if (!isTaskEvent(stored)) {
-      if (!OF_NO_TASK.has(type))
+      if (!OF_NO_TASK.has(type) && !isArtifactFact(type))
         ignored.push({ seq, type, why: `unknown type or version ${stored.version}` });
       continue;
     }

@@ -13,6 +13,7 @@ import { cancelWorkflow, submitWorkflow, type WorkflowOutcome } from '#libs/doma
 import { forceCancel } from '#libs/domain/task/force-cancel.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
 import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
+import { removeArtifacts } from '#libs/domain/task/remove-artifacts.js';
 import { recordReport } from '#libs/domain/task/outcome.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
@@ -134,6 +135,12 @@ export class Intake {
       }
       case 'cancel-workflow':
         return cancelWorkflow(command.workflowId, command.reason, recorder.book, at);
+      case 'upload': {
+        const { kind: _, commandId: __, ...uploaded } = command;
+        return [{ type: 'artifact.uploaded', ...uploaded, at }];
+      }
+      case 'remove-artifacts':
+        return removeArtifacts(command, recorder.book, at);
       case 'template':
         return [];
       default:

@@ -100,6 +100,28 @@ const again = (stream: AuditedStream, seq: number): Log => {
   return found;
 };
 
+/** With these at the end; a function changes what stands before. */
+const andThen = (
+  stream: AuditedStream,
+  ...added: readonly (
+    | { readonly type: string; readonly data: object }
+    | ((records: readonly AuditRecord[]) => readonly AuditRecord[])
+  )[]
+): Log => {
+  const found = log();
+  let records: readonly AuditRecord[] = found[stream];
+  for (const one of added)
+    records =
+      typeof one === 'function'
+        ? one(records)
+        : [
+            ...records,
+            { ...at(records, records.length), ...one, id: `added-${records.length}` } as AuditRecord,
+          ];
+  found[stream] = written(records);
+  return found;
+};
+
 const raw = (stream: AuditedStream, seq: number, change: (record: AuditRecord) => AuditRecord): Log => {
   const found = log();
   found[stream] = found[stream].map((record) => (record.seq === seq ? change(record) : record));
@@ -126,6 +148,23 @@ const secrets = {
 };
 const zombie = { leaseId: (at(lines('tasks'), 20).data['lease'] as { leaseId: string }).leaseId, attempt: 1 };
 const step33 = at(lines('tasks'), 33).data['step'] as object;
+const step24 = at(lines('tasks'), 24).data['step'] as object;
+const artifact = {
+  name: 'x.txt',
+  object: 't/1',
+  sizeBytes: 1,
+  digest: 'sha256:1',
+  contentType: 'text/plain',
+};
+const removal = (more: object = {}) => ({
+  type: 'artifact.removed',
+  data: { taskId: at(lines('tasks'), 24).taskId, artifact: { ...artifact, ...more }, reason: 'age' },
+});
+/** Stores the artifact in step 24. */
+const stored = (records: readonly AuditRecord[]): readonly AuditRecord[] =>
+  records.map((record) =>
+    record.seq === 24 ? data({ step: { ...step24, artifacts: [artifact] } })(record) : record,
+  );
 const sim = at(lines('leases'), 3).data['server'] as object;
 const first = at(lines('leases'), 7).data;
 
@@ -602,6 +641,27 @@ const PLANTS: readonly Plant[] = [
     'SECRET_WRONGLY',
     'a secret that the template does not name',
     () => changed('tasks', 10, data({ input: named, secrets: { ...secrets, all: ['other'] } })),
+  ],
+  [
+    'ARTIFACT_WRONGLY',
+    'two artifacts at one place',
+    () => changed('tasks', 24, data({ step: { ...step24, artifacts: [artifact, artifact] } })),
+  ],
+  ['ARTIFACT_WRONGLY', 'an artifact that is removed and was never stored', () => andThen('tasks', removal())],
+  [
+    'ARTIFACT_WRONGLY',
+    'an artifact that is removed twice',
+    () => andThen('tasks', stored, removal(), removal()),
+  ],
+  [
+    'ARTIFACT_WRONGLY',
+    'an artifact that is removed as another one than was stored',
+    () => andThen('tasks', stored, removal({ digest: 'sha256:other' })),
+  ],
+  [
+    'ARTIFACT_WRONGLY',
+    'an artifact of a task that goes on',
+    () => changed('tasks', 25, (record) => ({ ...record, ...removal() })),
   ],
   ['NOT_GRANTED', 'an attempt without any grant', () => without('leases', 8)],
   ['GRANTED_TWICE', 'a lease that expired and is granted again', () => again('leases', 13)],

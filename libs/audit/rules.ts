@@ -13,6 +13,7 @@ export const PROMISES = {
   13: 'A step waits once, ends by its time or by one answer, and nothing of it happens before its time.',
   14: 'A secret stands in the log by its name alone.',
   15: 'The steps at the end of a task run when all others have ended, however they did, and before it is over.',
+  16: 'An artifact is there until the log says that it was removed, once, after its task.',
   8: 'A loss or a change of the log is found.',
 } as const satisfies Readonly<Record<number, string>>;
 
@@ -123,6 +124,10 @@ export const RULES = {
   FINALLY_WRONGLY: {
     promise: 15,
     says: 'A step that runs at the end of its task started before all others had ended, the task was over without it, or it ended otherwise than it had come there.',
+  },
+  ARTIFACT_WRONGLY: {
+    promise: 16,
+    says: 'An artifact was removed that was not there, or before its task was over, or two lie at one place.',
   },
   EVENTS_MISSING: { promise: 8, says: 'A sequence is missing, or comes twice.' },
   HASH_BROKEN: { promise: 8, says: 'An event does not carry the hash of the one before it.' },

@@ -1,5 +1,5 @@
 import { STREAMS } from './streams.js';
-import { subjectToken } from './subjects.js';
+import { SUBJECTS, subjectToken } from './subjects.js';
 
 /** One row per event type: what subscribers read first. The README's event table is made from this. */
 export type EventEntry = {
@@ -85,6 +85,14 @@ export const EVENT_CATALOGUE: readonly EventEntry[] = [
   task(
     'task.cancelled',
     'The task is over because someone asked, and how its attempts were stopped; or it was left out (`skipped`).',
+  ),
+  {
+    ...scheduler('artifact.uploaded', 'Somebody sent a file for tasks of a workspace to read.'),
+    subject: SUBJECTS.upload('<uploadId>', 'artifact-uploaded'),
+  },
+  task(
+    'artifact.removed',
+    'An artifact of a task that is over can be read no more; which one, and why: `age` or `space`. That of an upload: `evt.scheduler.artifact-removed.<uploadId>`.',
   ),
   scheduler('workflow.submitted', 'A workflow was accepted with all of its tasks, which follow one by one.'),
   scheduler('template.registered', 'A template version is known from now on.'),

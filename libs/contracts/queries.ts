@@ -127,6 +127,28 @@ export type ItemPage = {
   readonly next: string | null;
 };
 
+/** Large data of a task. Of several that were stored under one name it is the last. */
+export type ArtifactView = {
+  /** What steps and people name it by: `<task>/<name>`. */
+  readonly reference: string;
+  readonly name: string;
+  readonly step_id: string | null;
+  readonly size_bytes: number;
+  /** `sha256:` and 64 hexadecimal digits. */
+  readonly digest: string;
+  readonly content_type: string;
+  readonly stored_at: string;
+  /** Null while it can be read. */
+  readonly removed_at: string | null;
+  readonly removed_reason: string | null;
+};
+
+/** By name. */
+export type ArtifactList = { readonly items: readonly ArtifactView[] };
+
+/** With where it lies in the object store. */
+export type ArtifactPlace = ArtifactView & { readonly object: string };
+
 /** Times RFC 3339. What is not asked there is null. */
 export type WaitingView = {
   readonly kind: WaitingKind;
@@ -180,6 +202,8 @@ export type QueryRequest = { readonly atLeastSeq?: number } & (
   | { readonly kind: 'status-counts'; readonly filter: TaskFilter }
   | { readonly kind: 'leases'; readonly taskId: string }
   | ({ readonly kind: 'items' } & ItemsRequest)
+  | { readonly kind: 'artifacts'; readonly taskId: string }
+  | { readonly kind: 'artifact'; readonly taskId: string; readonly name: string }
 );
 
 export type TaskFilter = {

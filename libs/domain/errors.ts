@@ -151,6 +151,14 @@ export const ERRORS = {
   FILE_NOT_READABLE: { http: 422, retry: 'no', title: 'The file is not what it was to be read as' },
   PATH_NOT_ALLOWED: { http: 422, retry: 'no', title: 'The path leads where the step may not go' },
 
+  // Artifacts.
+  ARTIFACT_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such artifact' },
+  ARTIFACT_GONE: { http: 410, retry: 'no', title: 'The artifact was removed' },
+  ARTIFACT_DAMAGED: { http: 502, retry: 'no', title: 'The artifact is not what was stored' },
+  ARTIFACT_TOO_LARGE: { http: 413, retry: 'no', title: 'The artifact is too large' },
+  ARTIFACTS_TOO_MANY: { http: 422, retry: 'no', title: 'The task has as many artifacts as are accepted' },
+  ARTIFACT_STORE_FULL: { http: 507, retry: 'no', title: 'The object store is full' },
+
   // The platform itself.
   LOG_CORRUPT: { http: 500, retry: 'no', title: 'The event log is damaged' },
   LOG_UNAVAILABLE: { http: 503, retry: 'yes', title: 'The event log cannot be reached' },

@@ -187,6 +187,15 @@ const anything = fc.oneof(
       step: fc.constantFrom(...STEP_IDS),
     }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('remove' as const),
+      task,
+      /** By somebody who knows nothing of earlier removals. */
+      stale: fc.constantFrom(false, false, true),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('schedule' as const), act: scheduleAction }) },
   {
     weight: 1,

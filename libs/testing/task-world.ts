@@ -32,6 +32,7 @@ import type { Progress } from '#libs/domain/task/progress.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { beginWaiting, decideWaiting } from '#libs/domain/task/waiting.js';
 import { submitWorkflow } from '#libs/domain/task/decide-workflow.js';
+import { artifactOf, removalsOf } from './artifact-actions.js';
 import { later, submission, templateRegistered, workflowOf } from './builders.js';
 import { actOnSchedules } from './schedule-actions.js';
 import { questionOf } from './questions.js';
@@ -183,7 +184,7 @@ export class TaskWorld {
     )?.event;
     if (begun?.type !== 'task.submitted' || (begun.workflow?.uses.length ?? 0) > 0) return;
     const facts = this.log.flatMap(({ event }) =>
-      'taskId' in event && event.taskId === past ? [event] : [],
+      'taskId' in event && event.type !== 'artifact.removed' && event.taskId === past ? [event] : [],
     );
     const over = stepsOver(facts);
     const kept = stepsToKeep(begun.steps, from, new Set(over.keys())).flatMap((id) => over.get(id) ?? []);
@@ -196,7 +197,12 @@ export class TaskWorld {
 
   report({ taskId, report }: WorldAttempt, outcome: Outcome): readonly TaskEvent[] {
     const given = { at: this.#at, random: 0.5, result: made(taskId) };
-    const events = recordReport(this.book.open.get(taskId), { ...report, outcome }, given);
+    // Each attempt that succeeds has stored something, where no other one has.
+    const ended =
+      outcome.kind === 'completed'
+        ? { ...outcome, artifacts: [artifactOf(taskId, report.leaseId)] }
+        : outcome;
+    const events = recordReport(this.book.open.get(taskId), { ...report, outcome: ended }, given);
     this.append(events);
     return events;
   }
@@ -317,6 +323,10 @@ export class TaskWorld {
       }
       case 'answer':
         return this.#answer(action);
+      case 'remove':
+        return this.append(
+          removalsOf(action.task, action.stale, { book: this.book, log: this.log, at: this.#at }),
+        );
       case 'time':
         return this.#passTime();
       case 'move':

@@ -13,6 +13,7 @@ import {
   time,
   type SchemaObject,
 } from './schema-parts.js';
+import { artifacts } from './artifact-schemas.js';
 import { explanations } from './explanation-schemas.js';
 import { notifications } from './notification-schemas.js';
 import { plugins } from './plugin-schemas.js';
@@ -269,5 +270,6 @@ export const SCHEMAS = {
   ...templates,
   ...explanations,
   ...plugins,
+  ...artifacts,
   ...operations,
 };

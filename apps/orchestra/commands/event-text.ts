@@ -1,4 +1,5 @@
 import type { LiveMessage } from '#libs/contracts/reports.js';
+import type { ArtifactEvent } from '#libs/domain/task/artifact-events.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
 import type { ImpossibleStep } from '#libs/domain/task/step-decisions.js';
@@ -12,9 +13,18 @@ type Item = { readonly time?: string; readonly data?: unknown };
 export const eventText = (type: string, item: unknown): string => {
   if (type === 'progress') return `  ${progressText(item as Progress)}`;
   const { time = '', data } = (item ?? {}) as Item;
-  const detail = detailOf({ ...(data as object), type } as TaskEvent | SchedulerEvent);
+  const event = { ...(data as object), type } as TaskEvent | SchedulerEvent;
+  const detail = isAboutArtifact(event) ? artifactText(event) : detailOf(event);
   return `${time.slice(11, 23)}  ${type}${detail === '' ? '' : `  ${detail}`}`;
 };
+
+const isAboutArtifact = (event: TaskEvent | SchedulerEvent): event is ArtifactEvent =>
+  event.type === 'artifact.uploaded' || event.type === 'artifact.removed';
+
+const artifactText = (event: ArtifactEvent): string =>
+  event.type === 'artifact.uploaded'
+    ? `${event.uploadId}/${event.artifact.name}`
+    : `${event.artifact.name}: ${event.reason}`;
 
 const progressText = ({ message, completed, total }: Progress): string =>
   completed === undefined || total === undefined || total === 0

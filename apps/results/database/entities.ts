@@ -172,6 +172,25 @@ export const Residency = defineEntity({
   },
 });
 
+/** Large data of a task, as it was stored last under its name. `seq` is that of the fact. */
+export const TaskArtifact = defineEntity({
+  name: 'TaskArtifact',
+  tableName: 'task_artifact',
+  properties: {
+    owner: p.text().primary(),
+    name: p.text().primary(),
+    seq: p.bigint('number'),
+    stepId: p.text().nullable(),
+    object: p.text().index(),
+    sizeBytes: p.bigint('number'),
+    digest: p.text(),
+    contentType: p.text(),
+    storedAt: p.text(),
+    removedAt: p.text().nullable(),
+    removedReason: p.text().nullable(),
+  },
+});
+
 /** How far a stream is included, written in the transaction that includes it. */
 export const Checkpoint = defineEntity({
   name: 'Checkpoint',
@@ -193,6 +212,7 @@ export const ENTITIES = [
   TaskLabel,
   TaskStep,
   TaskItem,
+  TaskArtifact,
   Attempt,
   TaskCount,
   Lease,
@@ -203,5 +223,6 @@ export const ENTITIES = [
 export type WorkflowRow = InferEntity<typeof Workflow>;
 export type TaskRow = InferEntity<typeof Task>;
 export type TaskItemRow = InferEntity<typeof TaskItem>;
+export type TaskArtifactRow = InferEntity<typeof TaskArtifact>;
 export type TaskStepRow = InferEntity<typeof TaskStep>;
 export type AttemptRow = InferEntity<typeof Attempt>;

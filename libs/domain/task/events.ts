@@ -4,6 +4,7 @@ import type { OneOf } from '../one-of.js';
 import type { Place } from '../policy/place.js';
 import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { ModelUsage } from '../usage.js';
+import type { StoredArtifact } from './artifact.js';
 import type { Requirement } from './requirement.js';
 import type { ImpossibleStep, StepDecision } from './step-decisions.js';
 import type { StoppedAttempt } from './stopped-attempt.js';
@@ -138,6 +139,8 @@ export type StepSuccess = {
   readonly leaseId: LeaseId;
   readonly serverId: ServerId;
   readonly output: unknown;
+  /** What it has stored in the object store. */
+  readonly artifacts?: readonly StoredArtifact[];
   readonly usage?: ModelUsage;
   readonly startedAt: string;
   readonly endedAt: string;

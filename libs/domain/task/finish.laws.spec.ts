@@ -4,7 +4,7 @@ import { itemRefOf } from './items.js';
 import { OUTCOMES, SHAPES, taskActions, type TaskAction } from '#libs/testing/task-actions.js';
 import { TaskWorld } from '#libs/testing/task-world.js';
 import type { TaskCancelled, TaskEvent, TaskFailed, TaskFinishing, TaskSubmitted } from './events.js';
-import { toldApart } from './told-apart.js';
+import { isOfTask, toldApart } from './told-apart.js';
 
 const AT_END = [...SHAPES.entries()].flatMap(([place, steps]) =>
   steps.some(({ atEnd }) => atEnd) ? [place] : [],
@@ -58,8 +58,8 @@ const tasksOf = function* ({ log }: TaskWorld): Generator<readonly [TaskEvent, K
   for (const { event } of log) {
     if (event.type === 'task.submitted')
       known.set(event.taskId, { submitted: event, finishing: null, begun: false, failed: new Set() });
-    const task = 'taskId' in event ? known.get(event.taskId) : undefined;
-    if (!('taskId' in event) || task === undefined) continue;
+    const task = isOfTask(event) ? known.get(event.taskId) : undefined;
+    if (!isOfTask(event) || task === undefined) continue;
     for (const told of toldApart(event)) {
       if (told.type === 'step.dispatched' || told.type === 'step.waiting') task.begun = true;
       if (told.type === 'step.abandoned') task.failed.add(told.step.stepId);

@@ -2,6 +2,7 @@ import type { Failure } from '../errors.js';
 import type { LeaseId, StepId, TaskId } from '../ids.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { ModelUsage } from '../usage.js';
+import type { StoredArtifact } from './artifact.js';
 import { failTask } from './decide.js';
 import { completeTask, cutShort, endTask, isFinishing } from './finish.js';
 import { needOf } from './needs.js';
@@ -15,7 +16,12 @@ import type { Ending } from './finishing-state.js';
 import { isLastStep } from './steps-over.js';
 
 export type Outcome =
-  | { readonly kind: 'completed'; readonly output: unknown; readonly usage?: ModelUsage }
+  | {
+      readonly kind: 'completed';
+      readonly output: unknown;
+      readonly artifacts?: readonly StoredArtifact[];
+      readonly usage?: ModelUsage;
+    }
   | { readonly kind: 'failed'; readonly failure: Failure }
   | { readonly kind: 'cancelled'; readonly confirmed: boolean };
 
@@ -115,7 +121,7 @@ const skipTask = (task: OpenTask, skipped: Failure, at: string): readonly TaskEv
 const completed = (
   task: OpenTask,
   active: ActiveStep,
-  ended: { startedAt: string; endedAt: string; output: unknown; usage?: ModelUsage },
+  ended: Pick<StepSuccess, 'startedAt' | 'endedAt' | 'output' | 'artifacts' | 'usage'>,
   given: Circumstances,
 ): readonly TaskEvent[] => {
   const last = isLastStep(task, active.spec.id);
@@ -125,6 +131,7 @@ const completed = (
   const step: StepSuccess = {
     ...attemptOf(active),
     output: ended.output,
+    ...(ended.artifacts ? { artifacts: ended.artifacts } : {}),
     ...(ended.usage ? { usage: ended.usage } : {}),
     startedAt: ended.startedAt,
     endedAt: ended.endedAt,

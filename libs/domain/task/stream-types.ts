@@ -41,6 +41,8 @@ export const TASK_STREAM_TYPES: ReadonlySet<string> = new Set<(TaskEvent | Sched
   'schedule.queued',
   'schedule.skipped',
   'schedule.failed',
+  'artifact.uploaded',
+  'artifact.removed',
   'leader.elected',
   'log.started',
 ]);

@@ -45,6 +45,8 @@ export type TaskBook = WorkflowState & {
   readonly paces: Map<string, Pace>;
   readonly services: Map<WorkspaceId, Service>;
   readonly atWork: ModelsAtWork;
+  /** Where artifacts were removed last; 0 where none were. */
+  artifactsRemovedSeq: number;
   /** How far off the predictions of the last starts were. */
   readonly predictionErrors: PredictionError[];
 };
@@ -73,6 +75,7 @@ export const emptyBook = (): TaskBook => ({
   paces: new Map(),
   services: new Map(),
   atWork: new Map(),
+  artifactsRemovedSeq: 0,
   predictionErrors: [],
   workflows: new Map(),
   results: new Map(),
@@ -96,6 +99,7 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
       return;
     case 'leader.elected':
     case 'commands.refused':
+    case 'artifact.uploaded':
       return;
     case 'policy.changed':
       // Settings that were none yet have their defaults.
@@ -108,6 +112,9 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
     }
     case 'scheduling.resumed':
       book.pauses.delete(event.scope);
+      return;
+    case 'artifact.removed':
+      book.artifactsRemovedSeq = seq;
       return;
     case 'template.registered':
       book.templates.set(templateKey(event.template), event.definition);

@@ -12,7 +12,7 @@ import { expiresAtMs } from '#libs/domain/task/queue-time.js';
 import { msOf } from '#libs/domain/time.js';
 import { waitingDueMs } from '#libs/domain/task/waiting.js';
 import { activeSteps, type OpenTask } from '#libs/domain/task/task.js';
-import { toldApart } from '#libs/domain/task/told-apart.js';
+import { isOfTask, toldApart } from '#libs/domain/task/told-apart.js';
 import { cancelWorkflow } from '#libs/domain/task/decide-workflow.js';
 import type { WorkflowPart } from '#libs/domain/task/workflow.js';
 import { NOW, stepSpec, submission } from '#libs/testing/builders.js';
@@ -38,13 +38,15 @@ const folded = (records: readonly TaskRecord[], from: TaskBook = emptyBook()): T
   return from;
 };
 
-const taskIdOf = ({ event }: TaskRecord): string | null => ('taskId' in event ? event.taskId : null);
+/** What becomes of its artifacts changes no task. */
+const taskIdOf = ({ event }: TaskRecord): string | null =>
+  'taskId' in event && event.type !== 'artifact.removed' ? event.taskId : null;
 const ends = ({ event: { type } }: TaskRecord): boolean =>
   type === 'task.completed' || type === 'task.failed' || type === 'task.cancelled';
 
 /** The attempts that an event says have stopped. */
 const stoppedIn = ({ event }: TaskRecord): readonly string[] =>
-  'taskId' in event ? toldApart(event).flatMap(stoppedBy) : [];
+  isOfTask(event) ? toldApart(event).flatMap(stoppedBy) : [];
 
 const stoppedBy = (event: TaskEvent): readonly string[] => {
   const leases: string[] = [];
@@ -56,7 +58,7 @@ const stoppedBy = (event: TaskEvent): readonly string[] => {
 
 /** The steps that an event says are over, and how. */
 const overIn = ({ event }: TaskRecord): readonly (readonly [stepId: string, how: string])[] =>
-  'taskId' in event ? toldApart(event).flatMap(overBy) : [];
+  isOfTask(event) ? toldApart(event).flatMap(overBy) : [];
 
 const overBy = (event: TaskEvent): readonly (readonly [stepId: string, how: string])[] => {
   switch (event.type) {

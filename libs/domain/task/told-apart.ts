@@ -1,5 +1,6 @@
 import type { TaskId } from '../ids.js';
-import type { LastStep, MainEnd, TaskEvent } from './events.js';
+import type { LastStep, MainEnd, StepSuccess, TaskEvent } from './events.js';
+import type { SchedulerEvent } from './scheduler-events.js';
 
 /**
  * An event that ends a step and says what that means for its task, as one event for each: first how the step was over, as if the task
@@ -45,3 +46,17 @@ const lastToldApart = (taskId: TaskId, last: LastStep, at: string): readonly Tas
     ? [{ type: 'step.skipped', taskId, stepId: last.skipped, at }]
     : [{ type: 'step.expanded', taskId, stepId: last.empty, items: 0, at }];
 };
+
+/** The steps that it says have succeeded, with what they have stored. */
+export const successesIn = (event: TaskEvent): readonly StepSuccess[] =>
+  toldApart(event).flatMap((one) =>
+    (one.type === 'step.completed' || one.type === 'task.completed') && one.step ? [one.step] : [],
+  );
+
+/** The same of an event of the stream that may be about something else than the progress of a task: then it is itself. */
+export const factsIn = <Fact extends TaskEvent | SchedulerEvent>(
+  event: Fact,
+): readonly (Fact | TaskEvent)[] => (isOfTask(event) ? toldApart(event) : [event]);
+
+export const isOfTask = (event: TaskEvent | SchedulerEvent): event is TaskEvent =>
+  'taskId' in event && !('scheduleId' in event) && event.type !== 'artifact.removed';

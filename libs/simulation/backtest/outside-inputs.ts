@@ -3,7 +3,7 @@ import type { GpuRecord } from '#libs/domain/gpu/gpu.js';
 import type { StepId, TaskId } from '#libs/domain/ids.js';
 import type { TaskFailed } from '#libs/domain/task/events.js';
 import type { TaskRecord } from '#libs/domain/task/task-book.js';
-import { toldApart } from '#libs/domain/task/told-apart.js';
+import { factsIn } from '#libs/domain/task/told-apart.js';
 
 type TaskFact = TaskRecord['event'];
 type LeaseFact = GpuRecord['event'];
@@ -54,8 +54,7 @@ export class OutsideInputs {
   }
 
   task(event: TaskFact, atMs: number): void {
-    const told = 'taskId' in event && !('scheduleId' in event) ? toldApart(event) : [event];
-    for (const one of told) this.#told(one, atMs, 'last' in event);
+    for (const one of factsIn(event)) this.#told(one, atMs, 'last' in event);
   }
 
   /** `isByItself`: an end that came by the steps there. */

@@ -79,7 +79,7 @@ export class SiteHistory {
 
   /** The book has this fact already. */
   task(event: TaskFact, atMs: number, book: TaskBook): void {
-    if (!('taskId' in event)) return;
+    if (!('taskId' in event) || event.type === 'artifact.removed') return;
     const task = book.open.get(event.taskId);
     if (event.type === 'task.submitted' && task) this.#submitted(task, atMs, book);
     if (event.type === 'step.dispatched') this.#dispatched(event, atMs);

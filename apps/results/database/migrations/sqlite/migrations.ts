@@ -1,4 +1,5 @@
 import { StepWaiting } from '../step-waiting.js';
+import { TaskArtifacts } from '../task-artifacts.js';
 import { TaskEnd } from '../task-end.js';
 import { TaskItems } from '../task-items.js';
 import { TaskMoved } from '../task-moved.js';
@@ -17,4 +18,5 @@ export const MIGRATIONS = [
   { name: 'task-items', class: TaskItems },
   { name: 'step-waiting', class: StepWaiting },
   { name: 'task-end', class: TaskEnd },
+  { name: 'task-artifacts', class: TaskArtifacts },
 ] as const;
