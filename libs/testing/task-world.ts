@@ -32,6 +32,7 @@ import type { Progress } from '#libs/domain/task/progress.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { beginWaiting, decideWaiting } from '#libs/domain/task/waiting.js';
 import { submitWorkflow } from '#libs/domain/task/decide-workflow.js';
+import { endedIn, waitingIn } from './aimed-actions.js';
 import { artifactOf, removalsOf } from './artifact-actions.js';
 import { later, submission, templateRegistered, workflowOf } from './builders.js';
 import { actOnSchedules } from './schedule-actions.js';
@@ -128,20 +129,18 @@ export class TaskWorld {
       this.append(decideWaiting(open, { at: this.#at, result: made(open.id) }));
   }
 
-  #answer({
-    task: taskId,
-    step: stepId,
-    choice,
-    stale,
-  }: Extract<TaskAction, { readonly do: 'answer' }>): void {
-    const progress = this.book.open.get(taskId)?.steps.find(({ spec }) => spec.id === stepId)?.progress;
-    const waiting = progress?.status === 'waiting' ? progress : null;
+  /** What waits, where the step that is named does not, for few do; not so where the answer is to be one too many. */
+  #answer({ task, step, choice, stale }: Extract<TaskAction, { readonly do: 'answer' }>): void {
+    const asks = waitingIn(this.book);
+    const named = asks.find(({ taskId, stepId }) => taskId === task && stepId === step);
+    const asked = named ?? (stale ? undefined : asks[0]);
     const content =
-      waiting?.waiting.kind === 'human_input'
+      asked?.progress.waiting.kind === 'human_input'
         ? ({ kind: 'human_input', data: { choice } } as const)
         : ({ kind: 'approval', choice, text: 'edited' } as const);
     const answer = { ...content, by: 'ada', comment: null };
-    const waitingSeq = (waiting?.seq ?? 1) - (stale ? 1 : 0);
+    const { taskId, stepId } = asked ?? { taskId: task, stepId: step };
+    const waitingSeq = (asked?.progress.seq ?? 1) - (stale ? 1 : 0);
     const given = { at: this.#at, result: made(taskId) };
     this.#decided(answerStep({ taskId, stepId, waitingSeq, answer }, this.book, given));
   }
@@ -193,6 +192,14 @@ export class TaskWorld {
     this.submit(
       submission({ taskId, steps, parameters, dependsOn, submittedAt: this.#at, rerunOf: past, kept }),
     );
+  }
+
+  /** Where a task has come to its end, one of the steps there. */
+  #failOne(taskId: string, anyStep: string): void {
+    const ended = endedIn(this.book);
+    const open = ended?.task ?? this.book.open.get(taskId);
+    const failure = { code: 'NO_SERVER_FITS', message: 'too large' } as const;
+    if (open) this.append(failStep(open, { stepId: ended?.stepId ?? anyStep, failure }, this.#at));
   }
 
   report({ taskId, report }: WorldAttempt, outcome: Outcome): readonly TaskEvent[] {
@@ -315,12 +322,8 @@ export class TaskWorld {
         return;
       case 'schedule':
         return actOnSchedules(this, action.act, OPEN_MAX);
-      case 'impossible': {
-        const open = this.book.open.get(action.task);
-        const failure = { code: 'NO_SERVER_FITS', message: 'too large' } as const;
-        if (open) this.append(failStep(open, { stepId: action.step, failure }, this.#at));
-        return;
-      }
+      case 'impossible':
+        return this.#failOne(action.task, action.step);
       case 'answer':
         return this.#answer(action);
       case 'remove':
