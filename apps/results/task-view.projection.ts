@@ -14,8 +14,9 @@ import type { StoredEvent } from '#libs/event-log/event-log.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
 import { itemRefOf } from '#libs/domain/task/items.js';
 import type { ModelUsage } from '#libs/domain/usage.js';
-import { itemAttemptOver, itemBegun, itemsOf } from './item-view.projection.js';
-import { afterWaiting, waitingChanged, waitingView } from './waiting-view.js';
+import { itemAttemptOver, itemBegun, itemsOf, itemWaits } from './item-view.projection.js';
+import { OF_NO_TASK } from './no-task-events.js';
+import { afterWaiting, waitedInVain, waitingChanged, waitingView } from './waiting-view.js';
 import {
   isOver,
   json,
@@ -127,10 +128,15 @@ const handlers: Handlers = {
   'step.admitted': (doc) => doc,
   'step.skipped': (doc, { stepId }) => withStep(doc, stepId, { status: 'skipped' }),
   'step.abandoned': (doc, { step }) => failed(doc, step),
-  'step.waiting': (doc, event, seq) =>
-    withState(withStep(doc, event.stepId, { status: 'waiting', waiting: json(waitingView(event, seq)) }), {
-      startedAt: doc.state.startedAt ?? event.at,
-    }),
+  'step.waiting': (doc, event, seq) => {
+    const { stepId, waiting, at } = event;
+    const item = itemRefOf(stepId);
+    const begun =
+      item && waiting.kind === 'task'
+        ? itemWaits(doc, item, waiting.attempt, at)
+        : withStep(doc, stepId, { status: 'waiting', waiting: json(waitingView(event, seq)) });
+    return withState(begun, { startedAt: doc.state.startedAt ?? at });
+  },
   'step.reminded': (doc, { stepId, nth }) => waitingChanged(doc, stepId, { reminders: nth }),
   'step.escalated': (doc, { stepId, to, at }) =>
     waitingChanged(doc, stepId, (waiting) => ({
@@ -139,41 +145,20 @@ const handlers: Handlers = {
     })),
   'step.answered': (doc, { stepId, answer: { by }, at }) =>
     waitingChanged(doc, stepId, { answered_by: by, answered_at: at }),
-  'step.waited': (doc, { waited }) => afterWaiting(doc, waited),
+  'step.waited': (doc, { waited, at }) => afterWaiting(doc, waited, at),
   'task.cancel-requested': (doc, { at }) =>
     withState(doc, { cancelRequestedAt: doc.state.cancelRequestedAt ?? at }),
-  'task.failing': (doc, { step, waited, failure }) =>
-    withState(step ? blamed(doc, step) : afterWaiting(doc, waited), { error: json(failure) }),
+  'task.failing': (doc, { step, waited, failure, at }) =>
+    withState(step ? blamed(doc, step) : waitedInVain(doc, waited, at), { error: json(failure) }),
   'task.completed': (doc, event) =>
     ended(lastStepOver(doc, event), 'completed', event.at, { result: json(event.result ?? null) }),
   'task.failed': (doc, { step, waited, stopped: last, failure, at }) =>
-    ended(stopped(step ? blamed(doc, step) : afterWaiting(doc, waited), last, at), 'failed', at, {
+    ended(stopped(step ? blamed(doc, step) : waitedInVain(doc, waited, at), last, at), 'failed', at, {
       error: json(failure),
     }),
   'task.cancelled': (doc, { stopped: last, skipped, at }) =>
     ended(stopped(doc, last, at), 'cancelled', at, skipped ? { error: json(skipped) } : {}),
 };
-
-/** Facts of the stream that no task view shows. */
-const OF_NO_TASK: ReadonlySet<string> = new Set([
-  'workflow.submitted',
-  'template.registered',
-  'commands.refused',
-  'policy.changed',
-  'scheduling.paused',
-  'scheduling.resumed',
-  'schedule.created',
-  'schedule.changed',
-  'schedule.removed',
-  'schedule.paused',
-  'schedule.resumed',
-  'schedule.fired',
-  'schedule.queued',
-  'schedule.skipped',
-  'schedule.failed',
-  'leader.elected',
-  'log.started',
-]);
 
 const isTaskEvent = (event: StoredEvent): boolean =>
   (event.type === 'task.submitted' || Object.hasOwn(handlers, event.type)) &&
@@ -233,6 +218,8 @@ const factsOf = (event: TaskSubmitted): NewTask => ({
   queueTtlMs: event.queueTtlMs ?? null,
   workflowId: event.workflow?.workflowId ?? null,
   rerunOf: event.rerunOf ?? null,
+  parentTaskId: event.parent?.taskId ?? null,
+  parentStepId: event.parent?.stepId ?? null,
   labelPairs: Object.entries(event.labels),
   steps: event.steps.map(({ stepType, needs }) => ({ stepType, needs: json(needs) })),
 });
@@ -292,9 +279,12 @@ const succeeded = (doc: TaskDoc, step: StepSuccess): TaskDoc => {
   );
 };
 
-const lastStepOver = (doc: TaskDoc, { step, abandoned, waited, skipped, empty }: TaskCompleted): TaskDoc => {
+const lastStepOver = (
+  doc: TaskDoc,
+  { step, abandoned, waited, skipped, empty, at }: TaskCompleted,
+): TaskDoc => {
   if (step) return succeeded(doc, step);
-  if (waited) return afterWaiting(doc, waited);
+  if (waited) return afterWaiting(doc, waited, at);
   if (abandoned) return failed(doc, abandoned);
   if (empty !== undefined) return withStep(doc, empty, { status: 'completed', items: itemsOf(0) });
   return withStep(doc, skipped, { status: 'skipped' });

@@ -8,6 +8,7 @@ import { gpuActions, GpuWorld } from '#libs/testing/gpu-world.js';
 import { taskActions } from '#libs/testing/task-actions.js';
 import { TaskWorld } from '#libs/testing/task-world.js';
 import type { AuditRecord } from './audit-record.js';
+import { ChildAudit } from './child-audit.js';
 import { Findings } from './findings.js';
 import { LeaseAudit } from './lease-audit.js';
 import { ScheduleAudit } from './schedule-audit.js';
@@ -40,10 +41,12 @@ describe('two thousand histories of the deciders, whatever is asked of them', ()
       const audit = new TaskAudit('TASKS', findings);
       const workflows = new WorkflowAudit('TASKS', findings);
       const schedules = new ScheduleAudit('TASKS', findings);
+      const children = new ChildAudit('TASKS', findings);
       for (const record of world.log) {
         if ('taskId' in record.event || 'scope' in record.event) audit.take(recordOf(record));
         workflows.take(recordOf(record));
         schedules.take(recordOf(record));
+        children.take(recordOf(record));
       }
       workflows.settle();
       schedules.settle();

@@ -95,7 +95,7 @@ export const neededBy = ({ dependsOn, workflow }: TaskSubmitted): AuditedTask['n
 };
 
 /** The step of an item that starts for the first time. */
-export const itemStep = ({ needs, isDispensable, isOpen }: AuditedStep): AuditedStep => ({
+export const itemStep = ({ needs, isDispensable, isOpen, waits }: AuditedStep): AuditedStep => ({
   needs,
   isDispensable,
   isOpen,
@@ -104,7 +104,7 @@ export const itemStep = ({ needs, isDispensable, isOpen }: AuditedStep): Audited
   current: null,
   blamed: null,
   over: null,
-  waits: null,
+  waits,
   items: null,
 });
 

@@ -12,6 +12,7 @@ export const PROMISES = {
   12: 'A schedule fires once for each of its times, in its time and with its task.',
   13: 'A step waits once, ends by its time or by one answer, and nothing of it happens before its time.',
   14: 'A secret stands in the log by its name alone.',
+  15: 'A step that is a task has one task at a time, which ends before it.',
   8: 'A loss or a change of the log is found.',
 } as const satisfies Readonly<Record<number, string>>;
 
@@ -118,6 +119,10 @@ export const RULES = {
   SECRET_WRONGLY: {
     promise: 14,
     says: 'An attempt was given secrets for another template or workspace than its own, or at a place where its input does not name them.',
+  },
+  CHILD_WRONGLY: {
+    promise: 15,
+    says: 'A task began for a step that did not wait for it next, or the step or its task went on before it had ended, or otherwise than it.',
   },
   EVENTS_MISSING: { promise: 8, says: 'A sequence is missing, or comes twice.' },
   HASH_BROKEN: { promise: 8, says: 'An event does not carry the hash of the one before it.' },

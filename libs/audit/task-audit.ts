@@ -162,13 +162,13 @@ export class TaskAudit {
     if (event.type !== 'step.waiting') return this.#report(this.#waiting.happens(event), at);
     const { stepId, waiting } = event;
     const what = `the waiting of step '${stepId}' of task ${at.taskId}`;
-    const step = task.steps.get(stepId);
+    const step = task.steps.get(stepId) ?? this.#itemStarted(task, stepId, what, at);
     if (step === undefined) return this.#found('NOT_SUBMITTED', at, `${what}: the task has no such step`);
     this.#mayStart(task, step, { what, when: event.at }, at);
     if (step.waits !== waiting.kind || step.over !== null || this.#waiting.isWaiting(at.taskId, stepId))
       this.#found('WAITED_WRONGLY', at, `${what} began, which is no ${waiting.kind} or had begun`);
     this.#waiting.begins(event, at.seq);
-    step.attempts = 1;
+    step.attempts = waiting.kind === 'task' ? waiting.attempt : 1;
   }
 
   #waited(
@@ -181,7 +181,8 @@ export class TaskAudit {
     // A task that fails while others run names it again at its end.
     if (event.type === 'task.failed' && step?.over === 'failed') return;
     this.#report(this.#waiting.ends(at.taskId, waited, event.at), at);
-    if (step) step.over = waited.failure === undefined ? 'done' : 'failed';
+    if (waited.failure !== undefined && waited.retryAt !== undefined) return;
+    if (step) this.#stepOver(task, waited.stepId, waited.failure === undefined ? 'done' : 'failed');
     if (step?.isDispensable !== false || waited.failure === undefined) return;
     if (event.type === 'task.failing' || event.type === 'task.failed') return;
     const text = `${event.type}: the task went on without step '${waited.stepId}', which it may not`;

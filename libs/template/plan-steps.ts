@@ -6,6 +6,7 @@ import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import { WAITING_KINDS, type WaitingKind } from '#libs/domain/task/waiting-events.js';
 import { isOfItem } from './check-inputs.js';
+import { childRefOf } from './child-ref.js';
 import type { CompiledTemplate } from './compiled-template.js';
 import { listItems, type ListedItems } from './foreach.js';
 import { FOREACH_LIMITS } from './limits.js';
@@ -71,6 +72,7 @@ export const planSteps = (
       ...(foreach === undefined ? {} : { forEach: { concurrency } }),
       ...(onFailure === undefined ? {} : { onFailure }),
       ...(isWaitingKind(type) ? { waits: type } : {}),
+      ...childOf(prepared.step, defaults),
       ...timesOf({ timeoutMs: timeout, noProgressMs: silence }),
       ...(missing === undefined ? {} : { workerWaitMs: workerWaitMsOf(missing) }),
     });
@@ -97,6 +99,11 @@ const earlyItems = (
 const NO_ITEMS: ListedItems = { ok: true, items: [] };
 
 const isWaitingKind = (type: string): type is WaitingKind => WAITING_KINDS.some((kind) => kind === type);
+
+const childOf = (step: PreparedStep['step'], { numCtx }: PlanDefaults): Pick<StepSpec, 'child'> => {
+  const ref = childRefOf(step);
+  return ref === null ? {} : { child: { ...ref, numCtx } };
+};
 
 /** Those that are there; they were checked when the template was compiled. */
 const timesOf = (

@@ -3,8 +3,11 @@ import type { Outcome } from '#libs/domain/task/outcome.js';
 import type { PauseScope } from '#libs/domain/task/pauses.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import { ON_FAILURE } from '#libs/domain/task/workflow.js';
-import { stepSpec } from './builders.js';
+import { stepSpec, TEMPLATE } from './builders.js';
 import { scheduleAction } from './schedule-actions.js';
+
+/** A step that is a task. */
+const SUBMITS = { waits: 'task', child: { template: TEMPLATE.name, numCtx: 4096 } } as const;
 
 /** Every way in which steps can hang together: alone, in a row, side by side, and a diamond; with conditions, and such as may fail. */
 export const SHAPES: readonly (readonly StepSpec[])[] = [
@@ -44,7 +47,24 @@ export const SHAPES: readonly (readonly StepSpec[])[] = [
     stepSpec('b', { needs: ['a'], forEach: { concurrency: 2 }, conditional: true, onFailure: 'continue' }),
     stepSpec('c', { needs: ['b'] }),
   ],
+  [
+    stepSpec('a', { ...SUBMITS, retry: { attemptsMax: 2, backoffMs: 100 } }),
+    stepSpec('b'),
+    stepSpec('c', { needs: ['a', 'b'] }),
+  ],
+  [
+    stepSpec('a', { ...SUBMITS, onFailure: 'continue', timeoutMs: 9_000 }),
+    stepSpec('b', { ...SUBMITS, needs: ['a'], conditional: true }),
+  ],
+  [stepSpec('a', { ...SUBMITS, forEach: { concurrency: 2 }, onFailure: 'continue' })],
 ];
+/** What a step that is a task submits: a step that runs, and one more such step. */
+export const CHILD_STEPS: readonly StepSpec[] = [
+  stepSpec('a', { retry: { attemptsMax: 2, backoffMs: 100 } }),
+  stepSpec('b', { ...SUBMITS, needs: ['a'] }),
+];
+export const childIdOf = (taskId: string, stepId: string, attempt: number): string =>
+  `${taskId}-${stepId.replaceAll(/[[\]]/g, '')}-${attempt}`;
 export const OUTCOMES: readonly Outcome[] = [
   { kind: 'completed', output: { text: 'done' } },
   { kind: 'failed', failure: { code: 'MODEL_ERROR', message: 'broken' } },
@@ -61,7 +81,17 @@ export const STEPS_AND_ITEMS = [...STEP_IDS, ...ITEM_IDS] as const;
 
 const single = fc.integer({ min: 0, max: 4 }).map((n) => `t${n}`);
 const inWorkflow = fc.tuple(fc.nat(1), fc.nat(3)).map(([w, n]) => `w${w}-${n}`);
-const task = fc.oneof({ weight: 3, arbitrary: single }, { weight: 2, arbitrary: inWorkflow });
+const child = fc
+  .tuple(single, fc.constantFrom('a', 'a', 'b', 'a0', 'a1'), fc.constantFrom(1, 1, 2), fc.boolean())
+  .map(([of, stepId, attempt, isDeep]) => {
+    const id = childIdOf(of, stepId, attempt);
+    return isDeep ? childIdOf(id, 'b', 1) : id;
+  });
+const task = fc.oneof(
+  { weight: 3, arbitrary: single },
+  { weight: 2, arbitrary: inWorkflow },
+  { weight: 2, arbitrary: child },
+);
 
 /** Edges of a workflow of four tasks, each to an earlier one: what an end means there, or no edge, and whether its result is read. */
 const edge = fc.record({ onFailure: fc.constantFrom(null, ...ON_FAILURE), isRead: fc.boolean() });

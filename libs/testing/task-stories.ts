@@ -167,7 +167,7 @@ const stopped = (teller: Teller, stepId: string) => ({
   leaseId: teller.leaseId(stepId, 1),
 });
 
-const waiting = ({ taskId, at }: Teller, kind: WaitingKind): TaskEvent => ({
+const waiting = ({ taskId, at }: Teller, kind: Exclude<WaitingKind, 'task'>): TaskEvent => ({
   type: 'step.waiting',
   taskId,
   stepId: 'a',

@@ -20,6 +20,7 @@ import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decis
 import type { PauseScope } from '#libs/domain/task/pauses.js';
 import { answerStep } from '#libs/domain/task/answer-step.js';
 import { decideStep } from '#libs/domain/task/conditions.js';
+import { beginChild } from '#libs/domain/task/child-tasks.js';
 import { expandStep } from '#libs/domain/task/expand-step.js';
 import { stepsOver, stepsToKeep } from '#libs/domain/task/kept-steps.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
@@ -27,11 +28,11 @@ import { expireTask, plainPlaceOf } from '#libs/domain/task/queue-time.js';
 import { msOf, rfc3339Of } from '#libs/domain/time.js';
 import type { MoveTo, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
-import type { Progress } from '#libs/domain/task/progress.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { beginWaiting, decideWaiting } from '#libs/domain/task/waiting.js';
 import { submitWorkflow } from '#libs/domain/task/decide-workflow.js';
 import { later, submission, templateRegistered, workflowOf } from './builders.js';
+import { attemptDue, decideChildrenOf, wantedChild } from './child-actions.js';
 import { actOnSchedules } from './schedule-actions.js';
 import { questionOf } from './questions.js';
 import { SHAPES, STEP_IDS, STEPS_AND_ITEMS, type TaskAction } from './task-actions.js';
@@ -44,13 +45,6 @@ export type WorldAttempt = { readonly taskId: string; readonly report: Omit<Repo
 const made =
   (taskId: string): ResultMaker =>
   () => ({ ok: true, result: { result: taskId } });
-
-/** The attempt that is due, or the one that was made last. */
-const nextOf = (progress: Progress | undefined): number => {
-  if (progress === undefined) return 1;
-  if (progress.status === 'skipped' || progress.status === 'waiting' || progress.status === 'each') return 1;
-  return progress.status === 'pending' ? progress.attempts + 1 : progress.attempt;
-};
 
 /** The shell around the deciders, without its streams: it keeps the log and folds what it appends. */
 export class TaskWorld {
@@ -78,8 +72,12 @@ export class TaskWorld {
       const record = { seq: this.log.length + 1, event };
       this.log.push(record);
       applyToBook(this.book, record);
-      if ('taskId' in event) this.#decideSteps(event.taskId);
-      if ('taskId' in event) this.#beginWaits(event.taskId);
+    }
+    for (const event of events) {
+      if (!('taskId' in event)) continue;
+      this.#decideSteps(event.taskId);
+      this.#beginWaits(event.taskId);
+      for (const open of this.book.open.values()) decideChildrenOf(this, open.id, this.#at);
       if (event.type !== 'task.completed' && event.type !== 'task.failed' && event.type !== 'task.cancelled')
         continue;
       for (const open of this.book.open.values()) {
@@ -109,11 +107,18 @@ export class TaskWorld {
 
   /** As the scheduler does at once, with the question that `questionOf` makes of the step. */
   #beginWaits(taskId: string): void {
-    for (const stepId of STEP_IDS) {
+    for (const stepId of STEPS_AND_ITEMS) {
       const open = this.book.open.get(taskId);
       if (!open || !needsMet(open, this.book.closed)) return;
-      const kind = open.steps.find(({ spec }) => spec.id === stepId)?.spec.waits;
-      if (kind === undefined) continue;
+      const step = open.steps.find(({ spec }) => spec.id === stepId);
+      const kind = step?.spec.waits;
+      if (step === undefined || kind === undefined) continue;
+      if (kind === 'task') {
+        this.append(
+          beginChild(open, wantedChild(open, step, this.#at), this.book, { openTasksMax: OPEN_MAX }),
+        );
+        continue;
+      }
       const waiting = questionOf(kind, this.nowMs);
       this.append(beginWaiting(open, { stepId, waiting, at: this.#at }, this.book.pauses));
     }
@@ -124,6 +129,8 @@ export class TaskWorld {
     this.#looks += 1;
     for (const open of this.book.open.values())
       this.append(decideWaiting(open, { at: this.#at, result: made(open.id) }));
+    for (const open of this.book.open.values()) this.#beginWaits(open.id);
+    for (const open of this.book.open.values()) decideChildrenOf(this, open.id, this.#at);
   }
 
   #answer({
@@ -161,7 +168,7 @@ export class TaskWorld {
     const open = this.book.open.get(taskId);
     if (!open || !needsMet(open, this.book.closed)) return [];
     const progress = open.steps.find(({ spec }) => spec.id === stepId)?.progress;
-    const attempt = nextOf(progress) + attemptOff;
+    const attempt = attemptDue(progress) + attemptOff;
     this.#leases += 1;
     const lease = { leaseId: `lease-${this.#leases}`, token: 1000 + this.#leases, serverId: 'gpu1' };
     const at = this.#at;

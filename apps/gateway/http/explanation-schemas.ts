@@ -48,6 +48,7 @@ export const explanations = {
         'worker',
         'time',
         'answer',
+        'task',
         'begin',
         'lease',
         'slot',

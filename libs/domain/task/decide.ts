@@ -5,10 +5,12 @@ import type { StepId, TaskId } from '../ids.js';
 import { msOf } from '../time.js';
 
 import type { LeaseRef, TaskEvent, TaskSubmitted, TemplateRef } from './events.js';
+import { underWay } from './child-state.js';
+import { withPinnedChildren } from './child-versions.js';
 import { keptProblem } from './kept-steps.js';
 import { pauseOfServer, pauseOfTask, type Pauses } from './pauses.js';
 import { IDEMPOTENCY_KEPT_MS, idempotencyKey, templateKey, type TaskBook } from './task-book.js';
-import { activeSteps, type OpenTask } from './task.js';
+import type { OpenTask } from './task.js';
 import type { StepSecrets } from './step-secrets.js';
 import { isUndecided, isUnexpanded, needsDone } from './steps-over.js';
 
@@ -50,12 +52,14 @@ export const submitTask = (
       `${book.open.size} tasks are open and ${limits.openTasksMax} are allowed; wait until some have ended.`,
     );
   }
+  const pinned = withPinnedChildren(submission.steps, book);
+  if ('refused' in pinned) return pinned;
   const again = rerunProblem(submission, book);
   if (again) return again;
   const blocked = submission.dependsOn
     .map((id) => dependencyProblem(id, book))
     .find((problem) => problem !== null);
-  return blocked ?? [{ type: 'task.submitted', ...submission }];
+  return blocked ?? [{ type: 'task.submitted', ...submission, ...pinned }];
 };
 
 export const unknownTemplate = (template: TemplateRef, book: TaskBook): Refused | null =>
@@ -136,7 +140,7 @@ export const changePriority = (taskId: TaskId, priority: number, book: TaskBook,
 export const cancelTask = (taskId: TaskId, reason: string, book: TaskBook, at: string): Decision => {
   const task = book.open.get(taskId);
   if (task === undefined) return notOpen(taskId, book, 'there is nothing left to cancel');
-  if (activeSteps(task).length === 0) return [{ type: 'task.cancelled', taskId, reason, stopped: [], at }];
+  if (underWay(task) === 0) return [{ type: 'task.cancelled', taskId, reason, stopped: [], at }];
   return task.ending ? [] : [{ type: 'task.cancel-requested', taskId, reason, at }];
 };
 
@@ -179,7 +183,6 @@ export const dispatchStep = (
 /** A step that can never run, or whose input cannot be made: the task fails, once what is running has stopped. */
 export const failTask = (task: OpenTask, failure: Failure, at: string): readonly TaskEvent[] => {
   if (task.ending) return [];
-  const active = activeSteps(task);
-  if (active.length === 0) return [{ type: 'task.failed', taskId: task.id, failure, stopped: [], at }];
+  if (underWay(task) === 0) return [{ type: 'task.failed', taskId: task.id, failure, stopped: [], at }];
   return [{ type: 'task.failing', taskId: task.id, failure, at }];
 };

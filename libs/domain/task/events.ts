@@ -4,6 +4,7 @@ import type { OneOf } from '../one-of.js';
 import type { Place } from '../policy/place.js';
 import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { ModelUsage } from '../usage.js';
+import type { ParentPart } from './child-part.js';
 import type { Requirement } from './requirement.js';
 import type { StoppedAttempt } from './stopped-attempt.js';
 import type { StepSecrets } from './step-secrets.js';
@@ -66,6 +67,8 @@ export type TaskSubmitted = {
   readonly workflow?: WorkflowPart;
   /** For a task of a schedule. */
   readonly schedule?: SchedulePart;
+  /** For a task that a step of another one submitted, and waits for: that step waits in the next event. */
+  readonly parent?: ParentPart;
 };
 
 /** Done, unless it says that it was left out or had failed. */

@@ -2,6 +2,7 @@ import type { Failure } from '../errors.js';
 import type { LeaseId, StepId, TaskId } from '../ids.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { ModelUsage } from '../usage.js';
+import { underWay } from './child-state.js';
 import { failTask } from './decide.js';
 import { needOf } from './needs.js';
 import type { StepFailure, StepSuccess, TaskEvent } from './events.js';
@@ -175,7 +176,7 @@ const failedForGood = (
   failure: Failure,
   at: string,
 ): readonly TaskEvent[] =>
-  activeSteps(task).length === 1
+  underWay(task) === 1
     ? [{ type: 'task.failed', taskId: task.id, failure, step, stopped: [], at }]
     : [{ type: 'task.failing', taskId: task.id, failure, step, at }];
 
@@ -188,7 +189,7 @@ const stopped = (
 ): readonly TaskEvent[] => {
   const { stepId, attempt, leaseId } = attemptOf(active);
   const step: StoppedAttempt = { stepId, attempt, leaseId, how };
-  if (activeSteps(task).length > 1) return [{ type: 'step.stopped', taskId: task.id, step, at }];
+  if (underWay(task) > 1) return [{ type: 'step.stopped', taskId: task.id, step, at }];
   if (ending.kind === 'failed') {
     const { kind: _, ...blame } = ending;
     return [{ type: 'task.failed', taskId: task.id, ...blame, stopped: [step], at }];

@@ -20,14 +20,18 @@ export class TaskLinks {
 
   learn(task: OpenTask, closed: ReadonlyMap<TaskId, unknown>): void {
     const awaits = awaitedTasks(task).filter((id) => !closed.has(id));
+    // Its parent waits for it from its submission on.
+    if (task.parent) this.#wait(task.id, task.parent.taskId);
     const hasDeadline = task.deadlineAt !== null;
     this.#links.set(task.id, { awaits, hasDeadline });
     if (hasDeadline) this.#withDeadline += 1;
-    for (const dependency of awaits) {
-      const waiting = this.#dependents.get(dependency);
-      if (waiting) waiting.add(task.id);
-      else this.#dependents.set(dependency, new Set([task.id]));
-    }
+    for (const dependency of awaits) this.#wait(dependency, task.id);
+  }
+
+  #wait(dependency: TaskId, taskId: TaskId): void {
+    const waiting = this.#dependents.get(dependency);
+    if (waiting) waiting.add(taskId);
+    else this.#dependents.set(dependency, new Set([taskId]));
   }
 
   forget(taskId: TaskId): void {

@@ -60,7 +60,7 @@ const overIn = ({ event }: TaskRecord): readonly (readonly [stepId: string, how:
     case 'step.abandoned':
       return [[event.step.stepId, 'abandoned']];
     case 'step.waited':
-      return [[event.waited.stepId, 'waited']];
+      return event.waited.retryAt === undefined ? [[event.waited.stepId, 'waited']] : [];
     case 'step.skipped':
       return [[event.stepId, 'skipped']];
     case 'task.completed':

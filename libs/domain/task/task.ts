@@ -12,6 +12,7 @@ import type {
 import { itemRefOf, noItemsYet, type ItemRef } from './items.js';
 import { withItemOver, withItems } from './item-steps.js';
 import { FRESH, firstProgress, type Progress } from './progress.js';
+import type { ParentPart } from './child-part.js';
 import type { StepSpec } from './step-spec.js';
 import type { Line, Place } from '../policy/place.js';
 import { msOf } from '../time.js';
@@ -35,6 +36,7 @@ export type OpenTask = {
   readonly labels: Readonly<Record<string, string>>;
   readonly workflow?: WorkflowPart;
   readonly schedule?: SchedulePart;
+  readonly parent?: ParentPart;
   readonly submittedAt: string;
   readonly runAt: string | null;
   readonly queueTtlMs: number | null;
@@ -156,6 +158,7 @@ const opened = (event: TaskSubmitted, seq: number): OpenTask => ({
   labels: event.labels,
   ...(event.workflow ? { workflow: event.workflow } : {}),
   ...(event.schedule ? { schedule: event.schedule } : {}),
+  ...(event.parent ? { parent: event.parent } : {}),
   submittedAt: event.submittedAt,
   runAt: event.runAt ?? null,
   queueTtlMs: event.queueTtlMs ?? null,

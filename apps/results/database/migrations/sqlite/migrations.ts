@@ -1,6 +1,7 @@
 import { StepWaiting } from '../step-waiting.js';
 import { TaskItems } from '../task-items.js';
 import { TaskMoved } from '../task-moved.js';
+import { TaskParent } from '../task-parent.js';
 import { TaskRerun } from '../task-rerun.js';
 import { TaskTimes } from '../task-times.js';
 import { Initial } from './initial.js';
@@ -15,4 +16,5 @@ export const MIGRATIONS = [
   { name: 'task-moved', class: TaskMoved },
   { name: 'task-items', class: TaskItems },
   { name: 'step-waiting', class: StepWaiting },
+  { name: 'task-parent', class: TaskParent },
 ] as const;
