@@ -140,7 +140,7 @@ export const readModelConformance = (
         stepSpec('b', { waits: 'task', forEach: { concurrency: 2 } }),
       ];
       const child = (stepId: string, childTaskId: string, attempt: number): readonly Fact[] => [
-        submitted({ taskId: childTaskId, parent: { taskId: 't1', stepId, attempt, depth: 1 } }) as Fact,
+        submitted({ taskId: childTaskId, parent: { taskId: 't1', stepId, attempt, depth: 1 } }),
         {
           type: 'step.waiting',
           taskId: 't1',

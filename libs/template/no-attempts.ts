@@ -11,7 +11,12 @@ export const noAttempts = (path: Path, fields: Mapping, source: YamlSource): voi
       [...path, 'foreach'],
       `a step of type ${shown(fields['type'])} waits once; accepted: no foreach here`,
     );
-  for (const name of makesAttempts ? ['no_progress'] : ['retry', 'timeout', 'no_progress'])
+  if (makesAttempts && fields['no_progress'] !== undefined)
+    source.problem(
+      [...path, 'no_progress'],
+      'its task makes the progress; accepted: no no_progress here, and timeout for how long the task may take',
+    );
+  for (const name of makesAttempts ? [] : ['retry', 'timeout', 'no_progress'])
     if (fields[name] !== undefined)
       source.problem(
         [...path, name],

@@ -8,12 +8,7 @@ import type { TaskBook } from '../task/task-book.js';
 import type { TaskIndex } from '../task/task-index.js';
 import { type OpenTask, type Step } from '../task/task.js';
 import { needsDone } from '../task/steps-over.js';
-import {
-  asksPeople,
-  type ChildWaiting,
-  type PeopleWaiting,
-  type WaitingKind,
-} from '../task/waiting-events.js';
+import type { ChildWaiting, WaitingKind } from '../task/waiting-events.js';
 import type { WaitingProgress } from '../task/waiting-state.js';
 import { msOf } from '../time.js';
 import type { Forecast } from './forecast.js';
