@@ -19,6 +19,8 @@ export type AuditedTask = {
   readonly steps: Map<StepId, AuditedStep>;
   /** Someone asked it to stop, or a step of it failed for good. */
   ending: boolean;
+  /** A step of it failed for good. */
+  failing: boolean;
 };
 
 export type AuditedStep = {
@@ -68,6 +70,7 @@ export const auditedTask = (event: TaskSubmitted, seq: number): AuditedTask => {
       }),
     ),
     ending: false,
+    failing: false,
   };
 };
 

@@ -102,6 +102,9 @@ export class TaskAudit {
     if (event.type === 'task.failed' && event.failure.code === 'QUEUE_TTL_EXPIRED')
       this.#expired(task, event.at, at);
     if (event.type === 'task.cancel-requested' || event.type === 'task.failing') task.ending = true;
+    if (event.type === 'task.failing') task.failing = true;
+    if (event.type === 'task.completed' && task.failing)
+      this.#found('ABANDONED_WRONGLY', at, `task ${taskId} was completed though it was failing`);
     if (isOver(event.type)) this.#close(task, event.type, at);
   }
 
@@ -179,7 +182,8 @@ export class TaskAudit {
   ): void {
     const step = task.steps.get(waited.stepId);
     // A task that fails while others run names it again at its end.
-    if (event.type === 'task.failed' && step?.over === 'failed') return;
+    const isItemGone = step === undefined && itemRefOf(waited.stepId) !== null;
+    if (event.type === 'task.failed' && (step?.over === 'failed' || (task.ending && isItemGone))) return;
     this.#report(this.#waiting.ends(at.taskId, waited, event.at), at);
     if (waited.failure !== undefined && waited.retryAt !== undefined) return;
     if (step) this.#stepOver(task, waited.stepId, waited.failure === undefined ? 'done' : 'failed');

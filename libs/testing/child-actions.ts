@@ -1,4 +1,5 @@
-import { decideChild, stopChildren, type WantedChild } from '#libs/domain/task/child-tasks.js';
+import { openChildren } from '#libs/domain/task/child-state.js';
+import { beginChild, decideChild, stopChildren, type WantedChild } from '#libs/domain/task/child-tasks.js';
 import type { Progress } from '#libs/domain/task/progress.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
@@ -14,7 +15,7 @@ export const attemptDue = (progress: Progress | undefined): number => {
 };
 
 /** Children of what somebody submitted have a child of their own. */
-export const wantedChild = (task: OpenTask, { spec, progress }: Step, at: string): WantedChild => {
+const wantedChild = (task: OpenTask, { spec, progress }: Step, at: string): WantedChild => {
   const attempt = attemptDue(progress);
   const steps = task.parent === undefined ? CHILD_STEPS : [stepSpec('a')];
   const planned = { ok: true, template: TEMPLATE, parameters: {}, steps } as const;
@@ -37,4 +38,17 @@ export const decideChildrenOf = (world: World, taskId: string, at: string): void
   const task = world.book.open.get(taskId);
   const result = () => ({ ok: true, result: { result: taskId } }) as const;
   if (task) world.append(decideChild(task, { at, random: 0.5, result }));
+};
+
+/** As the scheduler does at once for a step whose turn has come. */
+export const beginChildOf = (
+  world: World,
+  task: OpenTask,
+  step: Step,
+  { at, openTasksMax }: { readonly at: string; readonly openTasksMax: number },
+): void => world.append(beginChild(task, wantedChild(task, step, at), world.book, { openTasksMax }));
+
+export const childrenOf = (book: TaskBook, taskId: string): readonly string[] => {
+  const task = book.open.get(taskId);
+  return task === undefined ? [] : openChildren(task);
 };

@@ -57,12 +57,11 @@ export const SHAPES: readonly (readonly StepSpec[])[] = [
     stepSpec('b', { ...SUBMITS, needs: ['a'], conditional: true }),
   ],
   [stepSpec('a', { ...SUBMITS, forEach: { concurrency: 2 }, onFailure: 'continue' })],
+  [stepSpec('a', { ...SUBMITS, forEach: { concurrency: 2 }, retry: { attemptsMax: 2, backoffMs: 100 } })],
+  [stepSpec('a', SUBMITS), stepSpec('b')],
 ];
 /** What a step that is a task submits: a step that runs, and one more such step. */
-export const CHILD_STEPS: readonly StepSpec[] = [
-  stepSpec('a', { retry: { attemptsMax: 2, backoffMs: 100 } }),
-  stepSpec('b', { ...SUBMITS, needs: ['a'] }),
-];
+export const CHILD_STEPS: readonly StepSpec[] = [stepSpec('a'), stepSpec('b', { ...SUBMITS, needs: ['a'] })];
 export const childIdOf = (taskId: string, stepId: string, attempt: number): string =>
   `${taskId}-${stepId.replaceAll(/[[\]]/g, '')}-${attempt}`;
 export const OUTCOMES: readonly Outcome[] = [
@@ -88,8 +87,8 @@ const child = fc
     return isDeep ? childIdOf(id, 'b', 1) : id;
   });
 const task = fc.oneof(
-  { weight: 3, arbitrary: single },
-  { weight: 2, arbitrary: inWorkflow },
+  { weight: 9, arbitrary: single },
+  { weight: 6, arbitrary: inWorkflow },
   { weight: 2, arbitrary: child },
 );
 
@@ -177,11 +176,11 @@ const anything = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('resume' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('expire' as const) }) },
   {
-    weight: 3,
+    weight: 6,
     arbitrary: fc.record({
       do: fc.constant('answer' as const),
-      task,
-      step: fc.constantFrom(...STEP_IDS),
+      task: single,
+      step: fc.constantFrom<(typeof STEP_IDS)[number]>('a', 'a', 'b', 'c'),
       choice: fc.constantFrom('approve', 'approve', 'reject', 'later', 'none of them'),
       stale: fc.constantFrom(false, false, false, true),
     }),

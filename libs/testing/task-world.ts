@@ -20,7 +20,6 @@ import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decis
 import type { PauseScope } from '#libs/domain/task/pauses.js';
 import { answerStep } from '#libs/domain/task/answer-step.js';
 import { decideStep } from '#libs/domain/task/conditions.js';
-import { beginChild } from '#libs/domain/task/child-tasks.js';
 import { expandStep } from '#libs/domain/task/expand-step.js';
 import { stepsOver, stepsToKeep } from '#libs/domain/task/kept-steps.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
@@ -32,7 +31,7 @@ import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/do
 import { beginWaiting, decideWaiting } from '#libs/domain/task/waiting.js';
 import { submitWorkflow } from '#libs/domain/task/decide-workflow.js';
 import { later, submission, templateRegistered, workflowOf } from './builders.js';
-import { attemptDue, decideChildrenOf, wantedChild } from './child-actions.js';
+import { attemptDue, beginChildOf, childrenOf, decideChildrenOf } from './child-actions.js';
 import { actOnSchedules } from './schedule-actions.js';
 import { questionOf } from './questions.js';
 import { SHAPES, STEP_IDS, STEPS_AND_ITEMS, type TaskAction } from './task-actions.js';
@@ -114,9 +113,7 @@ export class TaskWorld {
       const kind = step?.spec.waits;
       if (step === undefined || kind === undefined) continue;
       if (kind === 'task') {
-        this.append(
-          beginChild(open, wantedChild(open, step, this.#at), this.book, { openTasksMax: OPEN_MAX }),
-        );
+        beginChildOf(this, open, step, { at: this.#at, openTasksMax: OPEN_MAX });
         continue;
       }
       const waiting = questionOf(kind, this.nowMs);
@@ -237,6 +234,7 @@ export class TaskWorld {
       const attempt = this.attempts.at(-1);
       if (begun && attempt) this.report(attempt, outcome);
     }
+    for (const child of childrenOf(this.book, taskId)) this.#work(child, outcome);
   }
 
   #pause(wanted: PauseScope): void {

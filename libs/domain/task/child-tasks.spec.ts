@@ -12,6 +12,7 @@ import { withPinnedChildren } from '#libs/domain/task/child-versions.js';
 import { cancelTask, failTask, isRefused, submitTask } from '#libs/domain/task/decide.js';
 import type { TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import { stepsOver } from '#libs/domain/task/kept-steps.js';
+import { recordReport } from '#libs/domain/task/outcome.js';
 import { expireTask } from '#libs/domain/task/queue-time.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import { applyToBook, type TaskBook } from '#libs/domain/task/task-book.js';
@@ -22,6 +23,7 @@ import {
   later,
   NOW,
   NOW_MS,
+  report,
   stepSpec,
   submission,
   submitted,
@@ -284,6 +286,23 @@ describe('a parent that ends', () => {
     after(book, ...stopChildren(open(book), book, later(2_000)));
     expect(decideChild(open(book), given(2_000))).toEqual([
       { type: 'task.failed', taskId: 't1', failure: BROKEN, stopped: [], at: later(2_000) },
+    ]);
+  });
+
+  it('fails for its child though another step completes before it was stopped', () => {
+    const book = waiting({ steps: [A, stepSpec('b')] });
+    after(book, dispatched('b'), childFailed());
+    const failing = decideChild(open(book), given(5_000));
+    expect(failing).toMatchObject([{ type: 'task.failing', failure: { code: 'CHILD_TASK_FAILED' } }]);
+    after(book, ...failing);
+    expect(
+      recordReport(open(book), report({ kind: 'completed', output: 1 }, 'b'), given(6_000)),
+    ).toMatchObject([
+      {
+        type: 'task.failed',
+        failure: { code: 'CHILD_TASK_FAILED' },
+        stopped: [{ stepId: 'b', how: 'ended-first' }],
+      },
     ]);
   });
 

@@ -123,7 +123,8 @@ const completed = (
   ended: { startedAt: string; endedAt: string; output: unknown; usage?: ModelUsage },
   given: Circumstances,
 ): readonly TaskEvent[] => {
-  const last = isLastStep(task, active.spec.id);
+  // A step that has waited in vain is over; its task fails for it all the same.
+  const last = task.ending?.kind !== 'failed' && isLastStep(task, active.spec.id);
   if (task.ending && !last) return stopped(task, task.ending, active, 'ended-first', given.at);
   const step: StepSuccess = {
     ...attemptOf(active),

@@ -11,7 +11,8 @@ import type { PauseScope } from '#libs/domain/task/pauses.js';
 import { expiresAtMs } from '#libs/domain/task/queue-time.js';
 import { msOf } from '#libs/domain/time.js';
 import { waitingDueMs } from '#libs/domain/task/waiting.js';
-import { activeSteps, type OpenTask } from '#libs/domain/task/task.js';
+import { activeSteps, type OpenTask, type Step } from '#libs/domain/task/task.js';
+import { openChildren } from '#libs/domain/task/child-state.js';
 import { cancelWorkflow } from '#libs/domain/task/decide-workflow.js';
 import type { WorkflowPart } from '#libs/domain/task/workflow.js';
 import { NOW, stepSpec, submission } from '#libs/testing/builders.js';
@@ -76,6 +77,13 @@ const overIn = ({ event }: TaskRecord): readonly (readonly [stepId: string, how:
 const SHAPES_WITH_ITEMS = [...SHAPES.entries()].flatMap(([place, steps]) =>
   steps.some(({ forEach }) => forEach) ? [place] : [],
 );
+
+const SHAPES_WITH_CHILDREN = [...SHAPES.entries()].flatMap(([place, steps]) =>
+  steps.some(({ child }) => child) ? [place] : [],
+);
+
+const waitsForTask = ({ progress }: Step): boolean =>
+  progress.status === 'waiting' && progress.waiting.kind === 'task';
 
 const submits = (
   given: Pick<Extract<TaskAction, { readonly do: 'submit' }>, 'task' | 'shape' | 'items'>,
@@ -168,7 +176,7 @@ describe('in any history', () => {
 
   it('a question is answered once, while it waits, and nothing of it comes before its time', () => {
     let answered = 0;
-    law(600, ({ log }) => {
+    law(2_000, ({ log }) => {
       const book = emptyBook();
       for (const record of log) {
         const { event } = record;
@@ -258,6 +266,63 @@ describe('in any history', () => {
     fc.assert(
       fc.property(begun, taskActions, (first, made) => check(worldAfter([...first, ...made]))),
       { numRuns: 400 },
+    );
+    expect(Math.min(...Object.values(seen))).toBeGreaterThan(10);
+  });
+
+  it('a child is submitted once for each try of its step, one at a time, and ends before the step and the task do', () => {
+    const seen = { done: 0, failed: 0, again: 0, deep: 0, stopped: 0 };
+    const check = ({ log }: TaskWorld): void => {
+      const book = emptyBook();
+      const tries = new Map<string, number>();
+      for (const record of log) {
+        const { event } = record;
+        if (event.type === 'task.submitted' && event.parent) {
+          const { taskId, stepId, attempt, depth } = event.parent;
+          const key = `${taskId}/${stepId}`;
+          expect([key, book.open.has(taskId), attempt]).toEqual([key, true, (tries.get(key) ?? 0) + 1]);
+          tries.set(key, attempt);
+          if (depth > 1) seen.deep += 1;
+        }
+        const task = 'taskId' in event ? book.open.get(event.taskId) : undefined;
+        if (task && ends(record)) {
+          expect([event.type, openChildren(task)]).toEqual([event.type, []]);
+          if (event.type === 'task.cancelled' && task.steps.some(waitsForTask)) seen.stopped += 1;
+        }
+        const waited = 'waited' in event ? event.waited : undefined;
+        const step = task?.steps.find(({ spec }) => spec.id === waited?.stepId);
+        if (waited && step && waitsForTask(step)) {
+          const how = step.progress.status === 'waiting' ? step.progress.ended?.status : undefined;
+          expect([event.type, how === 'completed', how !== undefined]).toEqual([
+            event.type,
+            waited.failure === undefined,
+            true,
+          ]);
+          seen[waited.retryAt === undefined ? (waited.failure ? 'failed' : 'done') : 'again'] += 1;
+        }
+        applyToBook(book, record);
+      }
+    };
+    const begun = fc
+      .tuple(fc.constantFrom(...SHAPES_WITH_CHILDREN), fc.constantFrom(...ITEM_COUNTS))
+      .map(([shape, items]): TaskAction[] => [submits({ task: 't0', shape, items })]);
+    const next = fc.oneof(
+      {
+        weight: 6,
+        arbitrary: fc.record({
+          do: fc.constant('work' as const),
+          task: fc.constant('t0'),
+          outcome: fc.constantFrom(...OUTCOMES),
+        }),
+      },
+      { weight: 1, arbitrary: fc.constantFrom({ do: 'cancel', task: 't0' }, { do: 'time' } as TaskAction) },
+    );
+    const worked = fc.array(next, { minLength: 2, maxLength: 12 });
+    fc.assert(
+      fc.property(begun, worked, taskActions, (first, then, made) =>
+        check(worldAfter([...first, ...then, ...made])),
+      ),
+      { numRuns: 600 },
     );
     expect(Math.min(...Object.values(seen))).toBeGreaterThan(10);
   });
