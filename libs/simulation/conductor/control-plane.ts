@@ -48,7 +48,8 @@ import {
   type ItemCount,
   type SkippedSteps,
 } from './elsewhere.js';
-import { beginWaits, endWaits, type WaitingParts } from './waiting-steps.js';
+import { TEMPLATE } from './child-tasks.js';
+import { beginWaits, endWaits, waitingParts, type WaitingParts } from './waiting-steps.js';
 
 /** An attempt that was granted a slot and dispatched. */
 export type Dispatched = Placement & UnderWay;
@@ -70,8 +71,6 @@ export type Heard = {
 export type Folds = { readonly book: TaskBook; readonly ledger: Ledger };
 
 export type Submission = Omit<TaskSubmitted, 'type' | 'template'>;
-
-const TEMPLATE = { name: 'request', version: 'sha256-simulated' };
 
 const NO_RESULT: ResultMaker = () => ({ ok: true, result: null });
 
@@ -111,9 +110,7 @@ export class ControlPlane {
     this.#leases = this.ledger.seq;
     this.#residencies = this.ledger.seq;
     this.index = new TaskIndex(this.book, costsOf(this.book.paces, this.ledger));
-    const { book, index } = this;
-    const tell: WaitingParts['tell'] = (events, nowMs) => this.tell(events, nowMs);
-    this.#waiting = { book, index, tell, lengthOf: elsewhere.waits ?? waitByParameter, result: NO_RESULT };
+    this.#waiting = waitingParts(this, elsewhere.waits ?? waitByParameter, elsewhere.waits !== undefined);
   }
 
   /** The first facts of a log. */
@@ -128,12 +125,19 @@ export class ControlPlane {
   }
 
   tell(events: readonly TaskRecord['event'][], nowMs: number): void {
+    for (const event of events) this.tellTogether([event], nowMs);
+  }
+
+  /** All of them before anything follows of one. */
+  tellTogether(events: readonly TaskRecord['event'][], nowMs: number): void {
     for (const event of events) {
       const record = { seq: this.book.seq + 1, event };
       applyToBook(this.book, record);
       if ('taskId' in event) this.index.refresh(event.taskId, nowMs);
       else if ('scope' in event && isOfGroup(event.scope)) this.index.rebuild(nowMs);
       this.#onTask(record);
+    }
+    for (const event of events) {
       this.#decideConditions(nowMs);
       beginWaits(this.#waiting, nowMs);
       if (event.type === 'task.failed' || event.type === 'task.cancelled')
