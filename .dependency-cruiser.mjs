@@ -46,6 +46,17 @@ export default {
       'NATS lives here.',
     ),
     only(
+      'artifacts',
+      'libs/artifacts',
+      [
+        '^libs/(domain|contracts|event-log|artifacts)/',
+        '^libs/runtime/settings',
+        '^(crypto|buffer)$',
+        ...npm('@nats-io'),
+      ],
+      'Large data in the object store of the broker.',
+    ),
+    only(
       'audit',
       'libs/audit',
       ['^libs/(domain|contracts|audit)/', '^crypto$'],

@@ -119,6 +119,30 @@ describe('frozen task events', () => {
     });
   });
 
+  it('fold a task of which only the steps at its end are left, and one of these that cannot begin', () => {
+    const finishing = ['step.dispatched', 'task.finishing'] as const;
+    const open = foldTasks(...BEGIN, ...finishing).open.get('t-1');
+    expect(open?.finishing).toEqual({
+      end: {
+        status: 'failed',
+        failure: { code: 'LEASE_LOST', message: 'Lease l-1 on attic was not renewed in time.' },
+        stepId: 'draft',
+      },
+      until: '2026-01-02T04:04:05.678Z',
+    });
+    expect([open?.ending, open?.steps.map(({ progress }) => progress.status)]).toEqual([
+      null,
+      ['failed', 'stopped'],
+    ]);
+    const closed = foldTasks(...BEGIN, ...finishing, 'step.impossible', 'task.failed').closed;
+    expect(closed.get('t-1')).toBe('failed');
+  });
+
+  it('fold where artifacts were removed last', () => {
+    const types = ['step.dispatched', 'artifact.uploaded', 'task.completed', 'artifact.removed'] as const;
+    expect(foldTasks(...BEGIN, ...types).artifactsRemovedSeq).toBe(BEGIN.length + 4);
+  });
+
   it('fold a pause that is lifted', () => {
     expect(foldTasks(...BEGIN, 'scheduling.paused').pauses.get('workspace:default')).toEqual({
       scope: 'workspace:default',

@@ -7,6 +7,7 @@ import { findInterpreters } from './sandbox/interpreters.js';
 import { ProgramRunner } from './sandbox/program-runner.js';
 import { ProgramSlots } from './sandbox/program-slots.js';
 import type { StepRunner } from './step-runner.js';
+import type { TaskArtifacts } from './artifacts/task-artifacts.js';
 import { executeScriptStep } from './steps/execute-script.step.js';
 import { findGit } from './steps/find-git.js';
 import { gitCloneStep } from './steps/git-clone.step.js';
@@ -19,6 +20,7 @@ import { ollamaRetrieveStep } from './steps/ollama-retrieve.step.js';
 import { ollamaChatStep, ollamaEmbedStep, ollamaGenerateStep } from './steps/ollama.steps.js';
 import { pdfText } from './steps/pdf-text.js';
 import { readFilesStep } from './steps/read-files.step.js';
+import { storeResultStep } from './steps/store-result.step.js';
 import { transformStep } from './steps/transform.step.js';
 import { writeFileStep } from './steps/write-file.step.js';
 import type { ReadRoot } from './workspace/readable-roots.js';
@@ -28,6 +30,7 @@ export type AllSteps = { readonly steps: ReadonlyMap<string, StepRunner>; readon
 export type Outside = {
   readonly logger: Logger;
   readonly notify: Notify;
+  readonly artifacts: TaskArtifacts;
   /** Looked for where none is given. */
   readonly sandbox?: Sandbox;
 };
@@ -35,7 +38,7 @@ export type Outside = {
 /** Every step type with what it needs of this machine, which is looked for once. */
 export const allSteps = async (
   config: ExecutorConfig,
-  { logger, notify, sandbox: given }: Outside,
+  { logger, notify, artifacts, sandbox: given }: Outside,
 ): Promise<AllSteps> => {
   const sandbox = given ?? (await findSandbox());
   if (sandbox.kind === 'none')
@@ -61,6 +64,11 @@ export const allSteps = async (
     protocols: new Set(config.gitProtocols.split(',')),
     allowed: config.httpAllow,
   });
+  const readFiles = readFilesStep({
+    roots: await rootsOf(config.readRoots),
+    pdf: pdfText(runner, pdftotext ?? null),
+    artifacts,
+  });
   const steps = new Map<string, StepRunner>([
     ['noop', noopStep],
     ['ollama_generate', ollamaGenerateStep],
@@ -74,8 +82,9 @@ export const allSteps = async (
     ['format_output', formatOutputStep],
     ['execute_script', script],
     ['git_clone', clone],
-    ['read_files', readFilesStep(await rootsOf(config.readRoots), pdfText(runner, pdftotext ?? null))],
-    ['write_file', writeFileStep],
+    ['read_files', readFiles],
+    ['write_file', writeFileStep(artifacts)],
+    ['store_result', storeResultStep(artifacts)],
   ]);
   return { steps, sandbox };
 };

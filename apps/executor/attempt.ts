@@ -7,6 +7,8 @@ export type TimeLimit = keyof StepTimes;
 /** One dispatched step in this executor's hands. */
 export type Attempt = {
   readonly dispatch: StepDispatched;
+  /** Sequence of the dispatch. */
+  readonly seq: number;
   readonly abort: AbortController;
   /** Why it was aborted, once it was. */
   ending: 'cancelled' | 'lease-lost' | 'stopping' | TimeLimit | null;

@@ -34,7 +34,8 @@ const REPORT_AGAIN_MS = 500;
  */
 export class Executor {
   readonly #running = new Map<string, { readonly attempt: Attempt; readonly done: Promise<void> }>();
-  readonly #stopped = new Set<TaskId>();
+  /** Tasks with the sequence of what stopped them. */
+  readonly #stopped = new Map<TaskId, number>();
   readonly #intake = new AbortController();
   #loops: Promise<void>[] = [];
   started = 0;
@@ -53,8 +54,11 @@ export class Executor {
     const signal = this.#intake.signal;
     const stops = STOP_FACTS.map(async (fact) => {
       const filterSubjects = [SUBJECTS.task('*', fact)];
-      for await (const { taskId } of tasks.follow({ seq: lastSeq, hash: '' }, { filterSubjects, signal })) {
-        if (taskId !== undefined) this.#stop(taskId);
+      for await (const { taskId, seq } of tasks.follow(
+        { seq: lastSeq, hash: '' },
+        { filterSubjects, signal },
+      )) {
+        if (taskId !== undefined) this.#stop(taskId, seq);
       }
     });
     this.#loops = [...stops, this.#takeWork(signal)];
@@ -91,6 +95,7 @@ export class Executor {
     if (this.#running.has(leaseId)) return;
     const attempt: Attempt = {
       dispatch,
+      seq: item.seq,
       abort: new AbortController(),
       ending: null,
       taken: false,
@@ -116,7 +121,7 @@ export class Executor {
         logger.info(fields, 'not begun: the lease is not current');
         return;
       }
-      if (this.#stopped.has(taskId)) this.#abort(attempt, 'cancelled');
+      if ((this.#stopped.get(taskId) ?? 0) > attempt.seq) this.#abort(attempt, 'cancelled');
       this.started += 1;
       logger.debug(fields, 'begun');
       const report = await runAttempt(attempt, this.options);
@@ -158,14 +163,15 @@ export class Executor {
     }
   }
 
-  #stop(taskId: TaskId): void {
-    this.#stopped.add(taskId);
-    for (const oldest of this.#stopped) {
+  /** What was dispatched before. What comes later runs at the end of the task, however that came. */
+  #stop(taskId: TaskId, seq: number): void {
+    this.#stopped.set(taskId, Math.max(seq, this.#stopped.get(taskId) ?? 0));
+    for (const oldest of this.#stopped.keys()) {
       if (this.#stopped.size <= STOPPED_REMEMBERED_MAX) break;
       this.#stopped.delete(oldest);
     }
     for (const { attempt } of this.#running.values()) {
-      if (attempt.dispatch.taskId === taskId) this.#abort(attempt, 'cancelled');
+      if (attempt.dispatch.taskId === taskId && attempt.seq < seq) this.#abort(attempt, 'cancelled');
     }
   }
 

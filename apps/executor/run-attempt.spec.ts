@@ -36,6 +36,7 @@ const aborted = (confirmed: boolean): Error => new ModelRunnerError('RUN_ABORTED
 const attemptOf = (more: Partial<StepDispatched>): Attempt => ({
   dispatch: dispatched('a', 1, { stepType: 'it', ...more }),
   abort: new AbortController(),
+  seq: 1,
   ending: null,
   taken: true,
   deadlineMs: 0,

@@ -179,7 +179,9 @@ const sizeProblem = ({ output }: StepResult, maxBytes: number): Failure | null =
   if (bytes <= maxBytes) return null;
   return {
     code: 'OUTPUT_TOO_LARGE',
-    message: `The output has ${bytes} bytes; ${maxBytes} are allowed (ORCHESTRA_OUTPUT_MAX_BYTES).`,
+    message:
+      `The output has ${bytes} bytes; ${maxBytes} are allowed (ORCHESTRA_OUTPUT_MAX_BYTES). ` +
+      'Write what is large to a file of the workspace, and store that with store_result.',
     details: { bytes, maxBytes },
   };
 };

@@ -1,8 +1,10 @@
 import type { PresentReply, ServerView } from '#libs/contracts/lease-rpc.js';
 import type { NotifyReply } from '#libs/contracts/notify-rpc.js';
+import { randomUUID } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { jetStreamArtifactStore } from '#libs/artifacts/jetstream.artifact-store.js';
 import { DISPATCH_CONSUMER, STREAMS } from '#libs/contracts/streams.js';
 import { RPC, SUBJECTS } from '#libs/contracts/subjects.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
@@ -15,6 +17,7 @@ import { nestLogger } from '#libs/runtime/logger.js';
 import { rpcRequest } from '#libs/runtime/rpc-client.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
 import { SecretSources } from '#libs/secrets/secret-sources.js';
+import { TaskArtifacts } from './artifacts/task-artifacts.js';
 import { allSteps } from './all-steps.js';
 import type { ExecutorConfig } from './executor.config.js';
 import { ExecutorModule } from './executor.module.js';
@@ -59,7 +62,11 @@ export const startExecutor = async (
     clock.nowMs,
   );
   const tasks = jetStreamEventLog(connection, STREAMS.tasks);
-  const { steps, sandbox } = await allSteps(config, { logger, notify: notifyBy(connection) });
+  const { steps, sandbox } = await allSteps(config, {
+    logger,
+    notify: notifyBy(connection),
+    artifacts: new TaskArtifacts({ store: jetStreamArtifactStore(connection), tasks, newId: randomUUID }),
+  });
   const plugins = await startPlugins({ connection, instance, clock }, config, logger);
   const workspaces = new TaskWorkspaces({
     folder: resolve(config.workDir ?? join(config.dataDir, 'work')),

@@ -1,3 +1,4 @@
+import { ArtifactError } from '#libs/artifacts/artifact-store.js';
 import type { ErrorCode, Failure } from '#libs/domain/errors.js';
 import { ModelRunnerError } from '#libs/model-runner/model-runner-error.js';
 import { NO_SECRETS, type Redactor } from '#libs/secrets/redactor.js';
@@ -21,8 +22,8 @@ export class StepError extends Error {
 const MESSAGE_MAX = 2_000;
 
 /** Whether an error says itself what went wrong. */
-const isSaid = (error: unknown): error is StepError | ModelRunnerError | OutgoingError =>
-  error instanceof StepError || error instanceof ModelRunnerError || error instanceof OutgoingError;
+const isSaid = (error: unknown): error is StepError | ModelRunnerError | OutgoingError | ArtifactError =>
+  [StepError, ModelRunnerError, OutgoingError, ArtifactError].some((kind) => error instanceof kind);
 
 /** Cut behind the redactor, which would not know a value that was cut in two. */
 export const failureOf = (error: unknown, redactor: Redactor = NO_SECRETS): Failure => {

@@ -1,4 +1,5 @@
 import type { StepId, TaskId } from '#libs/domain/ids.js';
+import type { StoredArtifact } from '#libs/domain/task/artifact.js';
 import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { ModelUsage } from '#libs/domain/usage.js';
 import type { ModelRunner } from '#libs/model-runner/model-runner.js';
@@ -44,7 +45,12 @@ export type PluginPart = {
   readonly serverUrl: () => Promise<string>;
 };
 
-export type StepResult = { readonly output: unknown; readonly usage?: ModelUsage };
+export type StepResult = {
+  readonly output: unknown;
+  /** What it has stored. It counts from when the attempt does. */
+  readonly artifacts?: readonly StoredArtifact[];
+  readonly usage?: ModelUsage;
+};
 
 /** Runs one attempt. Rejects with `StepError` or `ModelRunnerError`; an aborted signal ends it soon. */
 export type StepRunner = (context: StepContext) => Promise<StepResult>;

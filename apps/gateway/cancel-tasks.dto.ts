@@ -10,6 +10,17 @@ export const CANCELLED_MAX = 10_000;
 const LIMIT_SAYS = `must be a whole number from 1 to ${CANCELLED_MAX}`;
 const STATUS_SAYS = `must be a list of ${OPEN_STATUSES.join(', ')}`;
 
+/** Query of `DELETE /tasks/{id}`. */
+export class CancelTaskDto {
+  @ApiPropertyOptional({
+    enum: ['true', 'false'],
+    description: 'Whether the steps under `finally` do not run either, or are stopped.',
+  })
+  @Optional()
+  @IsIn(['true', 'false'], { message: 'must be true or false' })
+  force?: 'true' | 'false';
+}
+
 /** Body of `POST /tasks/cancel`: what is given must all fit; one of them at least is needed. */
 export class CancelTasksDto {
   @ApiPropertyOptional()

@@ -12,11 +12,11 @@ export const stepText = (step: StepExplanation): string => {
     case 'done':
       return 'is done';
     case 'stopped':
-      return 'was stopped';
+      return step.begun ? 'was stopped' : 'did not begin before the task came to its end';
     case 'skipped':
       return 'was left out: its condition is false';
     case 'failed':
-      return `has failed, and the task goes on without it (${step.failure.code}: ${step.failure.message})`;
+      return `has failed, and the task ${step.ends ? 'has come to its end by it' : 'goes on without it'} (${step.failure.code}: ${step.failure.message})`;
     case 'each': {
       const { total, completed, failed, open } = step.items;
       const text = failed === 0 ? '' : `, ${failed} have failed`;
@@ -61,6 +61,8 @@ export const waitText = (wait: Wait, model: string | null): string => {
       return `is not to run before ${dateTime(wait.atMs)}`;
     case 'tasks':
       return `waits for ${tasksText(wait.taskIds, wait.names)}`;
+    case 'end':
+      return `runs at the end of the task, when ${wait.stepIds.map((id) => `'${id}'`).join(', ')} ${wait.stepIds.length === 1 ? 'has' : 'have'} ended`;
     case 'steps':
       return `waits for ${wait.stepIds.map((id) => `'${id}'`).join(', ')}${wait.conditional ? '; then its condition says whether it runs' : ''}`;
     case 'retry':
@@ -189,6 +191,8 @@ const obstacleText = (obstacle: Obstacle): string => {
       return `is too small: it needs ${gib(obstacle.needBytes)} of ${gib(obstacle.vramBytes)}`;
     case 'in-use':
       return `keeps ${obstacle.model}, whose work goes first or whose turn lasts until ${clockTime(obstacle.turnUntilMs)}`;
+    case 'gathering':
+      return `keeps ${obstacle.model}, which has no work now but may have again soon, until ${clockTime(obstacle.untilMs)} or until more waits for this one`;
     case 'foreign':
       return `has no room beside ${obstacle.models.map(({ model }) => model).join(', ')}, which others have loaded`;
   }

@@ -160,6 +160,10 @@ describe('an explanation', () => {
       'keeps phi4:14b, whose work goes first or whose turn lasts until 03:04:05 UTC',
     ],
     [
+      { may: false, obstacle: { kind: 'gathering', model: 'phi4:14b', untilMs: AT_MS } },
+      'keeps phi4:14b, which has no work now but may have again soon, until 03:04:05 UTC or until more waits for this one',
+    ],
+    [
       { may: false, obstacle: { kind: 'foreign', models: [{ model: 'mine:70b', bytes: 1 }] } },
       'has no room beside mine:70b, which others have loaded',
     ],
@@ -194,11 +198,27 @@ describe('an explanation', () => {
     const failure = { code: 'MODEL_ERROR', message: 'the server said 500' } as const;
     const { steps } = viewOf(
       { stepId: 'a', model: null, state: 'skipped' },
-      { stepId: 'b', model: null, state: 'failed', failure },
+      { stepId: 'b', model: null, state: 'failed', failure, ends: false },
     );
     expect(steps.map(({ state, text }) => [state, text])).toEqual([
       ['skipped', 'was left out: its condition is false'],
       ['failed', 'has failed, and the task goes on without it (MODEL_ERROR: the server said 500)'],
+    ]);
+  });
+
+  it('says of a task that has come to its end what brought it there, and what runs then', () => {
+    const failure = { code: 'MODEL_ERROR', message: 'the server said 500' } as const;
+    const { steps } = viewOf(
+      { stepId: 'a', model: null, state: 'failed', failure, ends: true },
+      { stepId: 'b', model: null, state: 'stopped', begun: false },
+      { stepId: 'c', model: null, state: 'stopped', begun: true },
+      { stepId: 'd', model: null, state: 'waiting', wait: { kind: 'end', stepIds: ['a', 'b'] } },
+    );
+    expect(steps.map(({ text }) => text)).toEqual([
+      'has failed, and the task has come to its end by it (MODEL_ERROR: the server said 500)',
+      'did not begin before the task came to its end',
+      'was stopped',
+      "runs at the end of the task, when 'a', 'b' have ended",
     ]);
   });
 

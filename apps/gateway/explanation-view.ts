@@ -86,7 +86,8 @@ const OVER = { completed: 'completed', failed: 'failed', cancelled: 'been cancel
 const summaryOf = (steps: readonly StepView[]): string => {
   const running = steps.filter(({ state }) => state === 'running');
   const waiting = steps.filter(
-    ({ state, waits_for }) => state === 'waiting' && waits_for?.['kind'] !== 'steps',
+    ({ state, waits_for }) =>
+      state === 'waiting' && waits_for?.['kind'] !== 'steps' && waits_for?.['kind'] !== 'end',
   );
   const told = running.length > 0 ? running : waiting.slice(0, 1);
   return told.map(({ id, text }) => `Step '${id}' ${text}.`).join(' ');

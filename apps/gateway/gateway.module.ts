@@ -2,6 +2,9 @@ import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { AnswerLinks } from '#libs/answer-links/answer-links.js';
 import { Answering } from './answering.js';
 import { AnswersController } from './answers.controller.js';
+import { ArtifactDownload } from './artifact-download.js';
+import { ArtifactUpload } from './artifact-upload.js';
+import { ArtifactsController } from './artifacts.controller.js';
 import { CancelTasksController } from './cancel-tasks.controller.js';
 import { HealthController } from './health.controller.js';
 import { InboxController } from './inbox.controller.js';
@@ -31,6 +34,7 @@ import { TemplateFinder } from './template-finder.js';
 import { TemplateRendering } from './template-rendering.js';
 import { TemplateShelf } from './template-shelf.js';
 import { TemplatesController } from './templates.controller.js';
+import { UploadsController } from './uploads.controller.js';
 import { WorkflowSubmission } from './workflow-submission.js';
 import { WorkflowsController } from './workflows.controller.js';
 
@@ -52,6 +56,8 @@ export type GatewayParts = {
   readonly rendering: TemplateRendering;
   readonly metrics: Metrics;
   readonly plugins: PluginShelf;
+  readonly downloads: ArtifactDownload;
+  readonly uploads: ArtifactUpload;
 };
 
 @Module({})
@@ -72,6 +78,8 @@ export class GatewayModule {
       { provide: TemplateRendering, useValue: parts.rendering },
       { provide: Metrics, useValue: parts.metrics },
       { provide: PluginShelf, useValue: parts.plugins },
+      { provide: ArtifactDownload, useValue: parts.downloads },
+      { provide: ArtifactUpload, useValue: parts.uploads },
       { provide: LateDecisions, useValue: parts.late },
       { provide: AnswerLinks, useValue: parts.links },
     ]);
@@ -94,6 +102,8 @@ export class GatewayModule {
       TemplateRendering,
       Metrics,
       PluginShelf,
+      ArtifactDownload,
+      ArtifactUpload,
       LateDecisions,
       AnswerLinks,
     ];
@@ -107,6 +117,8 @@ const wired = (providers: Provider[]): DynamicModule => ({
     CancelTasksController,
     RerunController,
     ItemsController,
+    ArtifactsController,
+    UploadsController,
     MoveController,
     InboxController,
     AnswersController,

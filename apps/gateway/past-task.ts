@@ -41,11 +41,13 @@ export const dependenciesOf = ({ submitted }: PastTask): readonly TaskId[] => {
 export const keptOf = ({ submitted, over }: PastTask, fromStep: StepId | undefined): readonly KeptStep[] => {
   if (fromStep === undefined) return [];
   const { steps, taskId } = submitted;
-  if (!steps.some(({ id }) => id === fromStep)) {
-    const accepted = steps.map(({ id }) => id).join(', ');
-    const message = `from_step '${fromStep}' is not a step of task ${taskId}; accepted: ${accepted}.`;
+  const from = steps.find(({ id }) => id === fromStep);
+  if (from === undefined || from.atEnd) {
+    const accepted = steps.flatMap(({ id, atEnd }) => (atEnd ? [] : id)).join(', ');
+    const why = from ? 'runs at the end of every run' : 'is not a step';
+    const message = `from_step '${fromStep}' ${why} of task ${taskId}; accepted: ${accepted}.`;
     throw new ApiError('VALIDATION_FAILED', message, [
-      { path: 'from_step', value: fromStep, message: 'is not a step of the task', accepted },
+      { path: 'from_step', value: fromStep, message: `${why} of the task`, accepted },
     ]);
   }
   const kept = stepsToKeep(steps, fromStep, new Set(over.keys())).flatMap((id) => over.get(id) ?? []);

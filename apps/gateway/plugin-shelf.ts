@@ -1,6 +1,7 @@
 import type { StepManifest } from '#libs/contracts/plugin-wire.js';
 import type { TaskView } from '#libs/contracts/queries.js';
 import { isPluginType } from '#libs/domain/plugin-type.js';
+import type { PluginProblem } from '#libs/plugins/plugin-problems.js';
 import type { WorkerDirectory } from '#libs/plugins/worker-directory.js';
 
 type WorkerView = {
@@ -26,10 +27,25 @@ export type PluginView = {
 
 /** The step types of others, as their workers say them to everybody. */
 export class PluginShelf {
-  constructor(private readonly directory: WorkerDirectory) {}
+  #isHeard = false;
+
+  /** Before `allHeard` resolves, one that is not known may only not have been heard yet. */
+  constructor(
+    private readonly directory: WorkerDirectory,
+    private readonly allHeard: Promise<void>,
+  ) {
+    void allHeard.then(() => (this.#isHeard = true));
+  }
+
+  /** What cannot be used: modules of executors, and workers whose hellos are refused. */
+  async problems(): Promise<readonly PluginProblem[]> {
+    await this.allHeard;
+    return this.directory.problems.list();
+  }
 
   /** By name; of workers that differ, the manifest of the one that was heard last. */
-  list(): readonly PluginView[] {
+  async list(): Promise<readonly PluginView[]> {
+    await this.allHeard;
     return [...this.directory.types()].toSorted().map((type) => {
       const workers = this.directory.of(type);
       const latest = workers.reduce((a, b) => (b.heardMs > a.heardMs ? b : a));
@@ -51,6 +67,7 @@ export class PluginShelf {
 
   /** The same task, with what its steps wait for where nobody serves their type. */
   withMissing(view: TaskView): TaskView {
+    if (!this.#isHeard) return view;
     const types = this.directory.types();
     const steps = view.steps.map((step) =>
       step.status === 'pending' && isPluginType(step.type) && !types.has(step.type)

@@ -9,9 +9,16 @@ export class PluginsController {
   constructor(@Inject(PluginShelf) private readonly plugins: PluginShelf) {}
 
   @Get()
-  @ApiOperation({ summary: 'Step types of your own, and the workers that serve them now' })
-  @ApiResponse({ status: 200, description: 'The step types.', schema: schemaRef('PluginList') })
-  list(): object {
-    return { items: this.plugins.list() };
+  @ApiOperation({
+    summary: 'Step types of your own, the workers that serve them now, and what cannot be used',
+  })
+  @ApiResponse({
+    status: 200,
+    description:
+      'The step types. In the first seconds of the service, the answer comes when all workers have been heard.',
+    schema: schemaRef('PluginList'),
+  })
+  async list(): Promise<object> {
+    return { items: await this.plugins.list(), problems: await this.plugins.problems() };
   }
 }

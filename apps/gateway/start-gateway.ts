@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { answerKey } from '#libs/answer-links/answer-key.js';
 import { AnswerLinks } from '#libs/answer-links/answer-links.js';
+import { jetStreamArtifactStore } from '#libs/artifacts/jetstream.artifact-store.js';
 import { STREAMS } from '#libs/contracts/streams.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
-import { hearWorkers } from '#libs/plugins/hear-workers.js';
+import { allHeard, hearWorkers } from '#libs/plugins/hear-workers.js';
 import { systemClock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
 import { openTemplateFolder, type TemplateFolder } from '#libs/template/template-folder.js';
+import { ArtifactDownload } from './artifact-download.js';
+import { ArtifactUpload } from './artifact-upload.js';
 import type { GatewayConfig } from './gateway.config.js';
 import { GatewayModule, type GatewayParts } from './gateway.module.js';
 import { createHttpApp } from './http/http-app.js';
@@ -50,6 +53,7 @@ export const startGateway = async (
   const templates = new TemplateFinder(shelf, new TemplateVersions(tasks));
   const platform = new PlatformClient(connection);
   const late = new LateDecisions();
+  const store = jetStreamArtifactStore(connection);
   let listening = '';
   const links = new AnswerLinks(await answerKey(config.dataDir), () => config.publicUrl ?? listening);
   const stream = new TaskStream(connection, tasks, config.streamsMax, logger, position);
@@ -59,9 +63,11 @@ export const startGateway = async (
     shelf,
     templates,
     rendering: new TemplateRendering(templates, config.numCtx),
-    plugins: new PluginShelf(hearWorkers(connection, systemClock.nowMs)),
+    plugins: new PluginShelf(hearWorkers(connection, systemClock.nowMs, { unusable: true }), allHeard()),
     results: new ResultsClient(connection, position),
     notifications: new NotificationsClient(connection),
+    downloads: new ArtifactDownload(store, logger),
+    uploads: new ArtifactUpload(store, scheduler),
     late,
     links,
     submission: new Submission(templates, scheduler, config.numCtx, systemClock, late, registry),
@@ -82,17 +88,7 @@ export const startGateway = async (
   const url = await app.getUrl();
   listening = url;
   logger.info({ url, templates: shelf.list().length }, 'listening');
-  health.add('http', () => ({
-    reasons: [],
-    progress: {
-      url,
-      templates: shelf.list().length,
-      templateProblems: shelf.problems().length,
-      streams: stream.open,
-      waiting: scheduler.waiting,
-      tasksSeq: position.seq,
-    },
-  }));
+  health.add('http', () => ({ reasons: [], progress: progressOf(parts, url, position) }));
   return {
     stop: async () => {
       stream.close();
@@ -101,6 +97,19 @@ export const startGateway = async (
     },
   };
 };
+
+const progressOf = (
+  { shelf, stream, scheduler }: GatewayParts,
+  url: string,
+  position: ToldPosition,
+): Record<string, string | number> => ({
+  url,
+  templates: shelf.list().length,
+  templateProblems: shelf.problems().length,
+  streams: stream.open,
+  waiting: scheduler.waiting,
+  tasksSeq: position.seq,
+});
 
 /** The folder, each new version of which the scheduler is told: those that changed while no gateway ran are, too. */
 const openTemplates = async (

@@ -127,9 +127,10 @@ export class TaskStream {
     out: EventStream,
     signal: AbortSignal,
   ): Promise<Past | null> {
-    let past: Past | null = null;
+    let past = null as Past | null;
     for await (const event of this.tasks.replay(START, { filterSubjects, signal })) {
-      past = { seq: event.seq, over: OVER.has(event.type) };
+      // Behind the end there may be more: that an artifact was removed.
+      past = { seq: event.seq, over: past?.over === true || OVER.has(event.type) };
       this.position.told(event.seq);
       if (event.seq > afterSeq) await sendFact(out, event);
     }

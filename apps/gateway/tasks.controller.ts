@@ -38,6 +38,7 @@ import {
   type Undecided,
 } from './submitted-view.js';
 import { TaskChanges } from './task-changes.js';
+import { CancelTaskDto } from './cancel-tasks.dto.js';
 import { PriorityDto, SubmitTaskDto } from './submit-task.dto.js';
 import { TaskHistory, type HistoryPage } from './task-history.js';
 import { TaskStream } from './task-stream.js';
@@ -182,7 +183,7 @@ export class TasksController {
   @ApiOperation({
     summary: 'Cancel a task',
     description:
-      'A running task is over when its server was seen free: follow it until its status is `cancelled`.',
+      'A running task is over when its server was seen free: follow it until its status is `cancelled`. The steps under `finally` of its template run then; with `force=true` they do not, or are stopped.',
   })
   @ApiParam({ name: 'id' })
   @ApiResponse({
@@ -192,13 +193,20 @@ export class TasksController {
   })
   async cancel(
     @Param('id') given: string,
+    @Query() { force }: CancelTaskDto,
     @Headers('traceparent') traceparent: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TaskView | Undecided> {
     const taskId = taskIdOf(given);
     const reason = 'asked by a client';
     return await this.changes.change(
-      { kind: 'cancel', commandId: randomUUID(), taskId, reason },
+      {
+        kind: 'cancel',
+        commandId: randomUUID(),
+        taskId,
+        reason,
+        ...(force === 'true' ? { force: true } : {}),
+      },
       traceparent,
       reply,
       202,

@@ -2,6 +2,7 @@ import { SUBJECTS, subjectToken } from '#libs/contracts/subjects.js';
 import { isUnconfirmed, type Failure } from '#libs/domain/errors.js';
 import type { LeaseId, ServerId } from '#libs/domain/ids.js';
 import type { StepFailure, TaskEvent } from '#libs/domain/task/events.js';
+import { toldApart } from '#libs/domain/task/told-apart.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import type { LeaseDesk } from './lease-desk.js';
@@ -25,7 +26,10 @@ export class TaskFollower {
 
   take(stored: StoredEvent): void {
     this.seen = stored.seq;
-    const event = typedEvent<TaskEvent>(stored);
+    for (const event of toldApart(typedEvent<TaskEvent>(stored))) this.#told(event, stored.seq);
+  }
+
+  #told(event: TaskEvent, seq: number): void {
     const failed = failedAttempt(event);
     // Of an attempt that was closed before, whatever happened there is known.
     if (failed && this.desk.isLive(failed.leaseId)) this.onFailure(failed.serverId, failed.failure);
@@ -35,7 +39,7 @@ export class TaskFollower {
     if (ended.length === 0) return;
     if (this.#ended.length === 0) setImmediate(() => this.#release());
     this.#ended.push(...ended);
-    this.#position = stored.seq;
+    this.#position = seq;
   }
 
   #release(): void {
@@ -54,6 +58,7 @@ export const ENDING_SUBJECTS: readonly string[] = (
     'step.abandoned',
     'task.completed',
     'task.failing',
+    'task.finishing',
     'task.failed',
     'task.cancelled',
   ] as const satisfies readonly TaskEvent['type'][]

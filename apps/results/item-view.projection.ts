@@ -20,7 +20,7 @@ export const itemBegun = (
   { attempt, at, requirement }: StepDispatched,
 ): TaskDoc => {
   const model = requirement.kind === 'model' ? requirement.profile.model : null;
-  const change = { status: 'running', attempts: attempt, startedAt: at } as const;
+  const change = { status: 'running', attempts: attempt, startedAt: at, error: null } as const;
   return counted(withItem(doc, item, change), item, (items) => ({
     usage: withModel(items.usage, model),
   }));
@@ -60,10 +60,10 @@ const withItem = (doc: TaskDoc, { of, index }: ItemRef, change: Partial<ItemStat
   const position = doc.steps.find(({ stepId }) => stepId === of)?.position;
   if (position === undefined) return doc;
   const place = doc.items.findIndex((item) => item.index === index && item.position === position);
-  const items = [...doc.items];
-  if (place >= 0) items[place] = { ...(items[place] ?? fresh(position, index)), ...change };
-  else items.push({ ...fresh(position, index), ...change });
-  return { ...doc, items };
+  const before = doc.items[place] ?? fresh(position, index);
+  // As in the database: an item begins once, however often it is tried.
+  const item = { ...before, ...change, startedAt: before.startedAt ?? change.startedAt ?? null };
+  return { ...doc, items: place < 0 ? [...doc.items, item] : doc.items.with(place, item) };
 };
 
 const fresh = (position: number, index: number): ItemState => ({

@@ -243,6 +243,7 @@ export const readModelConformance = (
           ended_at: later(4),
           cancel_requested_at: null,
           moved: null,
+          finishing: null,
           result: { text: 'ho' },
           error: null,
           last_error: null,
@@ -255,6 +256,8 @@ export const readModelConformance = (
               output: { text: 'ho' },
               items: null,
               waiting: null,
+              finally: false,
+              error: null,
             },
           ],
           attempts: [
@@ -606,6 +609,50 @@ export const readModelConformance = (
       const again = run(streams);
       await again.caughtUp();
       expect(await again.everything()).toBe(want);
+    });
+
+    it('whatever the batches, on an item that is tried again', async () => {
+      const streams = await newStreams();
+      const failure = { code: 'LEASE_LOST', message: 'its executor is gone' } as const;
+      await streams.tasks.append(
+        submitted({ steps: [stepSpec('a', { forEach: { concurrency: 1 } })] }),
+        { type: 'step.expanded', taskId: 't1', stepId: 'a', items: 2, at: NOW } as Fact,
+        dispatched('a[0]', 1, { at: later(1) }),
+        { type: 'step.failed', taskId: 't1', step: failureOf('a[0]', 1, failure), retryAt: NOW } as Fact,
+        dispatched('a[0]', 2, { at: later(5) }),
+        { type: 'step.completed', taskId: 't1', step: success('a[0]', 2, 'zero') } as Fact,
+      );
+      const events = await eventsOf(streams.tasks.log);
+      for (const size of events.keys()) {
+        await database.discardNext();
+        const orm = await database.openWriter('next');
+        const fold = new TaskFold(SILENT);
+        let included = await readCheckpoint(orm.em.fork(), 'TASKS');
+        for (let at = 0; at < events.length; at += size + 1)
+          included = await applyBatch(orm, 'TASKS', fold, included, events.slice(at, at + size + 1));
+        await orm.close();
+        await database.promote();
+        const results = run(streams);
+        await results.caughtUp();
+        const items = { kind: 'items', taskId: 't1', stepId: 'a', page: { size: 5 } } as const;
+        expect([size + 1, await results.value(items)]).toEqual([
+          size + 1,
+          expect.objectContaining({
+            items: [
+              {
+                index: 0,
+                status: 'completed',
+                attempts: 2,
+                output: 'zero',
+                error: null,
+                started_at: later(1),
+                ended_at: NOW,
+              },
+            ],
+          }),
+        ]);
+        await stop(results);
+      }
     });
 
     it('when a batch comes twice', async () => {

@@ -112,9 +112,13 @@ export class Running {
     const tasks = await this.all();
     const leases = [];
     for (const { id } of tasks) leases.push(await this.value({ kind: 'leases', taskId: id }));
+    const items = [];
+    for (const { id, steps } of tasks)
+      for (const step of steps.filter((one) => one.items !== null))
+        items.push(await this.value({ kind: 'items', taskId: id, stepId: step.id, page: { size: 200 } }));
     const slices = [];
     for (const workspace of ['home', 'lab'])
       slices.push(await this.page({ workspace }, 7), await this.counts({ workspace }));
-    return JSON.stringify({ tasks, leases, slices, counts: await this.counts() });
+    return JSON.stringify({ tasks, leases, items, slices, counts: await this.counts() });
   }
 }

@@ -1,3 +1,4 @@
+import { ARTIFACT_SETTINGS } from '#libs/artifacts/artifact.settings.js';
 import { COMMON_SETTINGS, DATA_DIR } from '#libs/runtime/common.settings.js';
 import { integer, loadSettings, optionalText, type Loaded } from '#libs/runtime/settings.js';
 
@@ -17,6 +18,7 @@ export const RESULTS_SETTINGS = {
     meaning:
       'File with channels and rules of notifications (see "Notifications"); read again whenever it changes. Without it there are none.',
   }),
+  ...ARTIFACT_SETTINGS,
   lagReadyMax: integer({
     env: 'ORCHESTRA_RESULTS_LAG_MAX',
     meaning:

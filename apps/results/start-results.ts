@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { answerKey } from '#libs/answer-links/answer-key.js';
 import { AnswerLinks } from '#libs/answer-links/answer-links.js';
+import { jetStreamArtifactShelf } from '#libs/artifacts/jetstream.artifact-shelf.js';
+import type { RemoveArtifacts } from '#libs/contracts/commands.js';
 import { BUCKETS, STREAMS } from '#libs/contracts/streams.js';
 import { SUBJECTS } from '#libs/contracts/subjects.js';
 import { jetStreamCandidacy } from '#libs/event-log/jetstream.candidacy.js';
+import { jetStreamInbox } from '#libs/event-log/jetstream.inbox.js';
 import { jetStreamRecordStore } from '#libs/event-log/jetstream.record-store.js';
 import { systemClock } from '#libs/runtime/clock.js';
 import { createRpcApp } from '#libs/runtime/rpc-app.js';
@@ -13,6 +16,7 @@ import type { EventLog } from '#libs/event-log/event-log.js';
 import { jetStreamEventLog } from '#libs/event-log/jetstream.event-log.js';
 import type { Logger } from '#libs/runtime/logger.js';
 import type { RunningService, ServiceContext } from '#libs/runtime/run-service.js';
+import { ArtifactKeeper } from './artifacts/artifact-keeper.js';
 import type { Database } from './database/database.js';
 import { PostgresDatabase } from './database/postgres.database.js';
 import { SqliteDatabase } from './database/sqlite.database.js';
@@ -53,23 +57,49 @@ export const startResults = async (
   const notifier = notifierOf(context, logs.tasks, watch, linkToAnswer);
   const unwatch = await watch.start();
   health.add('projection', readModel.health);
+  const keeper = keeperOf(context, config, logs.tasks, readModel);
   health.add('notifications', notifier.health);
+  health.add('artifacts', keeper.health);
   readModel.start();
   const module = ResultsModule.with({ readModel, past, notifier, logger });
   const app = await createRpcApp(module, connection, logger);
   const stopping = new AbortController();
-  const notifying = notifier.run(stopping.signal);
+  const working = [notifier.run(stopping.signal), keeper.run(stopping.signal)];
   return {
     // Questions first, then what answers them.
     stop: async () => {
       await app.close();
       stopping.abort();
-      await notifying;
+      await Promise.all(working);
       await unwatch();
       await past.stop();
       await readModel.stop();
     },
   };
+};
+
+const keeperOf = (
+  { connection, logger }: ServiceContext,
+  config: ResultsConfig,
+  log: EventLog,
+  readModel: ReadModel,
+): ArtifactKeeper => {
+  const commands = jetStreamInbox(connection, STREAMS.commands);
+  return new ArtifactKeeper({
+    shelf: jetStreamArtifactShelf(connection),
+    readModel,
+    log,
+    ask: async (asked) => {
+      const commandId = randomUUID();
+      const data: RemoveArtifacts = { kind: 'remove-artifacts', commandId, ...asked };
+      await commands.put({ id: commandId, subject: SUBJECTS.command(data.kind, commandId), data });
+    },
+    clock: systemClock,
+    keepMs: config.artifactsKeepMs,
+    maxBytes: config.artifactsMaxBytes,
+    everyMs: config.artifactsCheckMs,
+    logger,
+  });
 };
 
 const notifierOf = (

@@ -35,6 +35,8 @@ export type TaskState = {
   readonly endedAt: string | null;
   readonly cancelRequestedAt: string | null;
   readonly moved: Json | null;
+  /** While only the steps at its end run. */
+  readonly finishing: Json | null;
   readonly result: Json | null;
   readonly error: Json | null;
   readonly lastSeq: number;
@@ -47,6 +49,8 @@ export type StepState = {
   readonly output: Json | null;
   /** `WaitingView`; it is read back, because reminders and answers change it. */
   readonly waiting: Json | null;
+  /** Null for a step that does not run at the end of its task; else with why it could not begin. */
+  readonly atEnd: Json | null;
   /** Null for a step that runs once. */
   readonly items: ItemsState | null;
 };
@@ -104,6 +108,11 @@ export type NewTask = {
 };
 
 export const json = (value: unknown): Json => JSON.stringify(value);
+
+export const withState = (doc: TaskDoc, change: Partial<TaskDoc['state']>): TaskDoc => ({
+  ...doc,
+  state: { ...doc.state, ...change },
+});
 
 export const withStep = (doc: TaskDoc, stepId: string, change: Partial<StepState>): TaskDoc => ({
   ...doc,

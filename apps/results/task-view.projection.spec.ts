@@ -246,7 +246,15 @@ describe('a task that completes', () => {
     }));
   it('has its step done, with the output', () =>
     expect(task.steps).toEqual([
-      { position: 0, stepId: 'a', status: 'completed', output: '"a done"', items: null, waiting: null },
+      {
+        position: 0,
+        stepId: 'a',
+        status: 'completed',
+        output: '"a done"',
+        items: null,
+        waiting: null,
+        atEnd: null,
+      },
     ]));
   it('has its attempt ended', () =>
     expect(task.attempts).toMatchObject([
@@ -359,6 +367,53 @@ describe('a task that fails while another step runs', () => {
       ['failed', NOW],
       ['cancelled', later(3)],
     ]);
+  });
+});
+
+describe('a task with steps at its end', () => {
+  const steps = [stepSpec('a'), stepSpec('b'), stepSpec('report', { atEnd: { limitMs: 1_000 } })];
+  const why = { code: 'MODEL_ERROR', message: 'broken' } as const;
+  const finishing: TaskEvent = {
+    type: 'task.finishing',
+    taskId: 't1',
+    end: { status: 'failed', failure: why, step: failureOf('a', 1, why), stopped: [] },
+    until: later(1_000),
+    at: NOW,
+  };
+  const begun = [submitted({ steps }), dispatched('a'), finishing] as const;
+  const statuses = (task: ReturnType<typeof taskAfter>) => task.steps.map(({ status }) => status);
+
+  it('runs while these do, with how all others have ended', () => {
+    const task = taskAfter(...begun);
+    expect(task.state).toMatchObject({
+      status: 'running',
+      error: JSON.stringify(why),
+      finishing: JSON.stringify({ status: 'failed', since: NOW, until: later(1_000) }),
+    });
+    expect(statuses(task)).toEqual(['failed', 'cancelled', 'pending']);
+    expect(task.attempts).toMatchObject([{ outcome: 'failed', error: JSON.stringify(why) }]);
+  });
+
+  it('ends with the last of them, which the same event tells of', () => {
+    const last = { step: success('report') };
+    const end: TaskEvent = { type: 'task.failed', taskId: 't1', failure: why, stopped: [], last, at: NOW };
+    const task = taskAfter(...begun, dispatched('report'), end);
+    expect(task.state).toMatchObject({ status: 'failed', error: JSON.stringify(why), finishing: null });
+    expect(statuses(task)).toEqual(['failed', 'cancelled', 'completed']);
+  });
+
+  it('shows why one of them could not begin', () => {
+    const impossible = { stepId: 'report', failure: why };
+    const end = {
+      type: 'task.failed',
+      taskId: 't1',
+      failure: why,
+      stopped: [],
+      last: { impossible },
+      at: NOW,
+    } as const;
+    const task = taskAfter(...begun, end);
+    expect(task.steps.at(-1)).toMatchObject({ status: 'failed', atEnd: JSON.stringify({ error: why }) });
   });
 });
 

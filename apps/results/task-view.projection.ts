@@ -1,27 +1,22 @@
 // The reader's tour: previous: apps/executor/run-attempt.ts, whose report became the facts that arrive here; next: the
 // answer. The client reads what this file made of them, by way of query/task.reader.ts and the gateway.
 import type { MovedView, TaskStatus } from '#libs/contracts/queries.js';
-import type {
-  StepFailure,
-  StepSuccess,
-  TaskCompleted,
-  TaskEvent,
-  TaskMoved,
-  TaskSubmitted,
-} from '#libs/domain/task/events.js';
-import type { StoppedAttempt } from '#libs/domain/task/stopped-attempt.js';
+import type { TaskCompleted, TaskEvent, TaskMoved, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
 import { itemRefOf } from '#libs/domain/task/items.js';
-import type { ModelUsage } from '#libs/domain/usage.js';
-import { itemAttemptOver, itemBegun, itemsOf, itemWaits } from './item-view.projection.js';
+import { toldApart } from '#libs/domain/task/told-apart.js';
+import { blamed, failed, stopped, succeeded } from './attempt-view.projection.js';
+import { closed, finishing, impossible } from './end-view.projection.js';
+import { isArtifactFact } from './artifact-view.projection.js';
+import { itemBegun, itemsOf, itemWaits } from './item-view.projection.js';
 import { OF_NO_TASK } from './no-task-events.js';
 import { afterWaiting, waitedInVain, waitingChanged, waitingView } from './waiting-view.js';
 import {
   isOver,
   json,
-  type ItemState,
   type Json,
+  withState,
   withStep,
   type AttemptState,
   type NewTask,
@@ -58,7 +53,7 @@ export const foldTaskEvents = (
   for (const stored of events) {
     const { seq, type } = stored;
     if (!isTaskEvent(stored)) {
-      if (!OF_NO_TASK.has(type))
+      if (!OF_NO_TASK.has(type) && !isArtifactFact(type))
         ignored.push({ seq, type, why: `unknown type or version ${stored.version}` });
       continue;
     }
@@ -128,6 +123,7 @@ const handlers: Handlers = {
   'step.admitted': (doc) => doc,
   'step.skipped': (doc, { stepId }) => withStep(doc, stepId, { status: 'skipped' }),
   'step.abandoned': (doc, { step }) => failed(doc, step),
+  'step.impossible': (doc, event) => impossible(doc, event),
   'step.waiting': (doc, event, seq) => {
     const { stepId, waiting, at } = event;
     const item = itemRefOf(stepId);
@@ -150,29 +146,44 @@ const handlers: Handlers = {
     withState(doc, { cancelRequestedAt: doc.state.cancelRequestedAt ?? at }),
   'task.failing': (doc, { step, waited, failure, at }) =>
     withState(step ? blamed(doc, step) : waitedInVain(doc, waited, at), { error: json(failure) }),
+  'task.finishing': (doc, event, seq) => finishing(each(doc, toldApart(event).slice(0, -1), seq), event),
   'task.completed': (doc, event) =>
     ended(lastStepOver(doc, event), 'completed', event.at, { result: json(event.result ?? null) }),
-  'task.failed': (doc, { step, waited, stopped: last, failure, at }) =>
-    ended(stopped(step ? blamed(doc, step) : waitedInVain(doc, waited, at), last, at), 'failed', at, {
-      error: json(failure),
-    }),
-  'task.cancelled': (doc, { stopped: last, skipped, at }) =>
-    ended(stopped(doc, last, at), 'cancelled', at, skipped ? { error: json(skipped) } : {}),
+  'task.failed': (doc, event, seq) => {
+    if (event.last) return each(doc, toldApart(event), seq);
+    const { step, waited, failure, at } = event;
+    const after = stopped(step ? blamed(doc, step) : waitedInVain(doc, waited, at), event.stopped, at);
+    return ended(after, 'failed', at, { error: json(failure) });
+  },
+  'task.cancelled': (doc, event, seq) => {
+    if (event.last) return each(doc, toldApart(event), seq);
+    const { skipped, at } = event;
+    const after = stopped(doc, event.stopped, at);
+    return ended(after, 'cancelled', at, skipped ? { error: json(skipped) } : {});
+  },
 };
 
 const isTaskEvent = (event: StoredEvent): boolean =>
   (event.type === 'task.submitted' || Object.hasOwn(handlers, event.type)) &&
   event.version <= DATA_VERSION_MAX;
 
+const handled = (doc: TaskDoc, event: TaskEvent, seq: number): TaskDoc => {
+  const handle = handlers[(event as Later).type] as (doc: TaskDoc, event: TaskEvent, seq: number) => TaskDoc;
+  return handle(doc, event, seq);
+};
+
+const each = (doc: TaskDoc, events: readonly TaskEvent[], seq: number): TaskDoc =>
+  events.reduce((before, event) => handled(before, event, seq), doc);
+
 const advanced = (doc: TaskDoc, event: Later, seq: number): TaskDoc => {
-  const handle = handlers[event.type] as (doc: TaskDoc, event: Later, seq: number) => TaskDoc;
-  const next = handle(doc, event, seq);
-  const status = isOver(next.state.status) ? next.state.status : statusOf(next.steps);
+  const next = handled(doc, event, seq);
+  const status = isOver(next.state.status) ? next.state.status : statusOf(next);
   return withState(next, { status, lastSeq: seq });
 };
 
 /** `running` once a step has run to its end or while one runs, `waiting` while none runs and one waits; a first step that waits for another try is queued again. */
-const statusOf = (steps: readonly StepState[]): TaskStatus => {
+const statusOf = ({ steps, state }: TaskDoc): TaskStatus => {
+  if (state.finishing !== null) return 'running';
   const has = (...any: readonly StepState['status'][]): boolean =>
     steps.some(({ status }) => any.includes(status));
   if (!has('running') && has('waiting')) return 'waiting';
@@ -188,6 +199,7 @@ const openedBy = (event: TaskSubmitted, seq: number): TaskDoc => ({
     status: 'queued',
     priority: event.priority,
     moved: null,
+    finishing: null,
     startedAt: null,
     endedAt: null,
     cancelRequestedAt: null,
@@ -195,9 +207,15 @@ const openedBy = (event: TaskSubmitted, seq: number): TaskDoc => ({
     error: null,
     lastSeq: seq,
   },
-  steps: event.steps.map(({ id }, position): StepState => {
+  steps: event.steps.map(({ id, atEnd }, position): StepState => {
     const kept = event.kept?.find(({ stepId }) => stepId === id);
-    const fresh = { position, stepId: id, items: null, waiting: null };
+    const fresh = {
+      position,
+      stepId: id,
+      items: null,
+      waiting: null,
+      atEnd: atEnd ? json({ error: null }) : null,
+    };
     if (kept === undefined) return { ...fresh, status: 'pending', output: null };
     const status = kept.skipped ? 'skipped' : 'kept';
     return { ...fresh, status, output: json(kept.output ?? null) };
@@ -232,87 +250,17 @@ const movedView = ({ to, reason, by, at }: TaskMoved): MovedView => ({
   at,
 });
 
-const withState = (doc: TaskDoc, change: Partial<TaskDoc['state']>): TaskDoc => ({
-  ...doc,
-  state: { ...doc.state, ...change },
-});
-
-/** Changes an attempt that runs; one that has ended stays as it ended. */
-const withAttempt = (
-  doc: TaskDoc,
-  which: { readonly stepId: string; readonly attempt: number },
-  change: Partial<AttemptState>,
-): TaskDoc => ({
-  ...doc,
-  attempts: doc.attempts.map((attempt) => (isRunning(attempt, which) ? { ...attempt, ...change } : attempt)),
-});
-
-const isRunning = (
-  { stepId, attempt, outcome }: AttemptState,
-  which: { readonly stepId: string; readonly attempt: number },
-): boolean => stepId === which.stepId && attempt === which.attempt && outcome === 'running';
-
-/** An attempt is over: its step is as it says, or the item that it was made for. What does not run was over before. */
-const over = (
-  doc: TaskDoc,
-  which: { readonly stepId: string; readonly attempt: number },
-  attempt: Partial<AttemptState>,
-  change: Pick<ItemState, 'status'> & Partial<Pick<ItemState, 'output' | 'error' | 'endedAt'>>,
-  usage?: ModelUsage,
-): TaskDoc => {
-  const item = itemRefOf(which.stepId);
-  if (item && !doc.attempts.some((one) => isRunning(one, which))) return doc;
-  const after = withAttempt(doc, which, attempt);
-  if (item) return itemAttemptOver(after, item, change, usage);
-  const { status, output } = change;
-  return withStep(after, which.stepId, { status, ...(output === undefined ? {} : { output }) });
-};
-
-const succeeded = (doc: TaskDoc, step: StepSuccess): TaskDoc => {
-  const { startedAt, endedAt, usage } = step;
-  return over(
-    doc,
-    step,
-    { outcome: 'completed', startedAt, endedAt, usage: usage ? json(usage) : null },
-    { status: 'completed', output: json(step.output ?? null), endedAt },
-    usage,
-  );
-};
-
 const lastStepOver = (
   doc: TaskDoc,
-  { step, abandoned, waited, skipped, empty, at }: TaskCompleted,
+  { step, abandoned, waited, skipped, empty, impossible: early, at }: TaskCompleted,
 ): TaskDoc => {
   if (step) return succeeded(doc, step);
   if (waited) return afterWaiting(doc, waited, at);
   if (abandoned) return failed(doc, abandoned);
+  if (early) return impossible(doc, early);
   if (empty !== undefined) return withStep(doc, empty, { status: 'completed', items: itemsOf(0) });
   return withStep(doc, skipped, { status: 'skipped' });
 };
-
-const failed = (doc: TaskDoc, step: StepFailure, status: 'failed' | 'pending' = 'failed'): TaskDoc => {
-  const { endedAt } = step;
-  const error = json(step.failure);
-  return over(
-    doc,
-    step,
-    { outcome: 'failed', startedAt: step.startedAt ?? null, endedAt, error },
-    { status, error, ...(status === 'failed' ? { endedAt } : {}) },
-  );
-};
-
-/** With an item its step has failed. */
-const blamed = (doc: TaskDoc, step: StepFailure): TaskDoc => {
-  const item = itemRefOf(step.stepId);
-  return item ? withStep(failed(doc, step), item.of, { status: 'failed' }) : failed(doc, step);
-};
-
-const stopped = (doc: TaskDoc, attempts: readonly StoppedAttempt[], at: string): TaskDoc =>
-  attempts.reduce(
-    (before, attempt) =>
-      over(before, attempt, { outcome: 'cancelled', endedAt: at }, { status: 'cancelled', endedAt: at }),
-    doc,
-  );
 
 /** A task that is over leaves no step open: what had not run will not run. */
 const ended = (
@@ -321,10 +269,6 @@ const ended = (
   at: string,
   outcome: { readonly result?: Json; readonly error?: Json },
 ): TaskDoc => ({
-  ...withState(doc, { ...outcome, status, endedAt: at }),
-  steps: doc.steps.map((step) =>
-    step.status === 'pending' || step.status === 'running' || step.status === 'waiting'
-      ? { ...step, status: 'cancelled' }
-      : step,
-  ),
+  ...withState(doc, { ...outcome, status, endedAt: at, finishing: null }),
+  steps: doc.steps.map(closed),
 });

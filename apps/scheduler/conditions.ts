@@ -1,8 +1,8 @@
 import { decideStep } from '#libs/domain/task/conditions.js';
 import { expandStep } from '#libs/domain/task/expand-step.js';
-import { failTask } from '#libs/domain/task/decide.js';
+import { failStep } from '#libs/domain/task/fail-step.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
-import { stepOutcomes } from '#libs/domain/task/step-outcomes.js';
+import { readableOutcomes } from '#libs/domain/task/step-outcomes.js';
 import { templateKey } from '#libs/domain/task/task-book.js';
 import type { OpenTask } from '#libs/domain/task/task.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';
@@ -58,7 +58,7 @@ export class Conditions {
     const given = { at, result: resultMaker(task, book) };
     if (expandStep(task, { stepId, items: 1 }, given).length === 0) return [];
     const listed = this.lists.of(task, stepId, template, book);
-    if (!listed.ok) return failTask(task, listed.failure, at);
+    if (!listed.ok) return failStep(task, { stepId, failure: listed.failure }, at);
     return expandStep(task, { stepId, items: listed.items.length }, given);
   }
 
@@ -71,10 +71,10 @@ export class Conditions {
     // What it would be decided to comes last: most steps that are looked at here are none to decide about.
     if (decideStep(task, { stepId, holds: true }, given).length === 0) return [];
     const parameters = parametersOf(task, template, book);
-    if (!parameters.ok) return failTask(task, parameters.failure, at);
-    const context = { parameters: parameters.parameters, steps: stepOutcomes(task) };
+    if (!parameters.ok) return failStep(task, { stepId, failure: parameters.failure }, at);
+    const context = { parameters: parameters.parameters, ...readableOutcomes(task) };
     const decided = decideCondition(template, stepId, context);
-    if (!decided.ok) return failTask(task, decided.failure, at);
+    if (!decided.ok) return failStep(task, { stepId, failure: decided.failure }, at);
     return decideStep(task, { stepId, holds: decided.holds }, given);
   }
 }

@@ -10,8 +10,10 @@ import {
 import { promiseAgain, promiseFor } from '#libs/domain/policy/promise.js';
 import { cancelTasks, type TasksCancelled } from '#libs/domain/task/cancel-tasks.js';
 import { cancelWorkflow, submitWorkflow, type WorkflowOutcome } from '#libs/domain/task/decide-workflow.js';
+import { forceCancel } from '#libs/domain/task/force-cancel.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
 import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
+import { removeArtifacts } from '#libs/domain/task/remove-artifacts.js';
 import { recordReport } from '#libs/domain/task/outcome.js';
 import type { Failure } from '#libs/domain/errors.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
@@ -106,7 +108,7 @@ export class Intake {
         return submitTask(promised, recorder.book, { openTasksMax });
       }
       case 'cancel':
-        return cancelTask(command.taskId, command.reason, recorder.book, at);
+        return (command.force ? forceCancel : cancelTask)(command.taskId, command.reason, recorder.book, at);
       case 'cancel-many': {
         const { choice, reason, tasksMax } = command;
         return cancelTasks(choice, reason, recorder.book, { at, tasksMax });
@@ -133,6 +135,12 @@ export class Intake {
       }
       case 'cancel-workflow':
         return cancelWorkflow(command.workflowId, command.reason, recorder.book, at);
+      case 'upload': {
+        const { kind: _, commandId: __, ...uploaded } = command;
+        return [{ type: 'artifact.uploaded', ...uploaded, at }];
+      }
+      case 'remove-artifacts':
+        return removeArtifacts(command, recorder.book, at);
       case 'template':
         return [];
       default:

@@ -1,5 +1,5 @@
 import { itemRefOf } from '#libs/domain/task/items.js';
-import { stepOutcomes } from '#libs/domain/task/step-outcomes.js';
+import { readableOutcomes } from '#libs/domain/task/step-outcomes.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import type { OpenTask } from '#libs/domain/task/task.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';
@@ -19,7 +19,7 @@ export class ItemLists {
     if (known) return known;
     const given = parametersOf(task, template, book);
     const listed = given.ok
-      ? listItems(template, stepId, { parameters: given.parameters, steps: stepOutcomes(task) })
+      ? listItems(template, stepId, { parameters: given.parameters, ...readableOutcomes(task) })
       : given;
     for (const oldest of this.#lists.keys()) {
       if (this.#lists.size < LISTS_MAX) break;

@@ -97,7 +97,9 @@ export class Recorder {
       version: 1,
       subject: ofTask
         ? SUBJECTS.task(event.taskId, subjectToken(type))
-        : SUBJECTS.scheduler(subjectToken(type)),
+        : 'uploadId' in event
+          ? SUBJECTS.upload(event.uploadId, subjectToken(type))
+          : SUBJECTS.scheduler(subjectToken(type)),
       time,
       data,
       ...(ofTask ? { taskId: event.taskId, correlationId: event.taskId } : {}),

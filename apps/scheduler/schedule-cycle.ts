@@ -6,7 +6,8 @@ import type {
   GrantReply,
   GrantRequest,
 } from '#libs/contracts/lease-rpc.js';
-import { dispatchStep, failTask } from '#libs/domain/task/decide.js';
+import { dispatchStep } from '#libs/domain/task/decide.js';
+import { failStep } from '#libs/domain/task/fail-step.js';
 import { expireTask } from '#libs/domain/task/queue-time.js';
 import type { ServerId } from '#libs/domain/ids.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
@@ -16,7 +17,7 @@ import { plan } from '#libs/domain/policy/plan.js';
 import { snapshotOf } from '#libs/domain/policy/snapshot-of.js';
 import { slotPlace, type LoadWish, type Placement, type Snapshot } from '#libs/domain/policy/snapshot.js';
 import { templateKey } from '#libs/domain/task/task-book.js';
-import { stepOutcomes } from '#libs/domain/task/step-outcomes.js';
+import { readableOutcomes } from '#libs/domain/task/step-outcomes.js';
 import type { OpenTask } from '#libs/domain/task/task.js';
 import type { LeaseRef, TaskEvent } from '#libs/domain/task/events.js';
 import { EventTooLargeError } from '#libs/event-log/event-log.js';
@@ -137,7 +138,7 @@ export class ScheduleCycle {
     // 3. What can never run fails now, and says why.
     for (const { step, failure } of impossible) {
       const task = recorder.book.open.get(step.taskId);
-      if (task) recorder.record(failTask(task, failure, rfc3339(nowMs)));
+      if (task) recorder.record(failStep(task, { stepId: step.stepId, failure }, rfc3339(nowMs)));
     }
     // 4. Ask for loads; they show in the ledger when they are done.
     for (const load of loads) void this.#askLoad(load, nowMs);
@@ -211,7 +212,8 @@ export class ScheduleCycle {
     const task = recorder.book.open.get(step.taskId);
     const lease = { leaseId, token, serverId: placement.serverId };
     const dispatched =
-      task !== undefined && this.#record(this.#dispatchEvents(task, placement, lease, at), task, at);
+      task !== undefined &&
+      this.#record(this.#dispatchEvents(task, placement, lease, at), task, step.stepId, at);
     // The task was cancelled meanwhile, say. If this gets lost, the lease expires: nobody renews it.
     if (!dispatched) allocator.giveBack([leaseId]);
     recorder.index.release(step.taskId, step.stepId, nowMs);
@@ -226,15 +228,15 @@ export class ScheduleCycle {
     const { recorder, lists } = this.options;
     const template = recorder.book.templates.get(templateKey(task.template)) as CompiledTemplate | undefined;
     if (template === undefined) return [];
-    const given = parametersOf(task, template, recorder.book);
-    if (!given.ok) return failTask(task, given.failure, at);
-    const rendered = renderStep(template, step.stepId, {
-      parameters: given.parameters,
-      steps: stepOutcomes(task),
-      ...lists.scopeOf(task, step.stepId, template, recorder.book),
-    });
-    if (!rendered.ok) return failTask(task, rendered.failure, at);
     const { stepId, attempt } = step;
+    const given = parametersOf(task, template, recorder.book);
+    if (!given.ok) return failStep(task, { stepId, failure: given.failure }, at);
+    const rendered = renderStep(template, stepId, {
+      parameters: given.parameters,
+      ...readableOutcomes(task),
+      ...lists.scopeOf(task, stepId, template, recorder.book),
+    });
+    if (!rendered.ok) return failStep(task, { stepId, failure: rendered.failure }, at);
     const vramShare = vramShareOf(this.options.ledger, serverId, residencyId);
     const predictedMs = recorder.index.predictions.of(task.id, stepId);
     return dispatchStep(
@@ -253,8 +255,8 @@ export class ScheduleCycle {
     );
   }
 
-  /** Whether the step is dispatched. An input that one event cannot hold fails the task: trying again would not shrink it. */
-  #record(events: readonly TaskEvent[], task: OpenTask, at: string): boolean {
+  /** Whether the step is dispatched. An input that one event cannot hold fails it: trying again would not shrink it. */
+  #record(events: readonly TaskEvent[], task: OpenTask, stepId: string, at: string): boolean {
     const { recorder } = this.options;
     try {
       recorder.record(events);
@@ -262,7 +264,8 @@ export class ScheduleCycle {
     } catch (error) {
       if (!(error instanceof EventTooLargeError)) throw error;
       const message = `The filled-in input does not fit into one event: ${error.message}`;
-      recorder.record(failTask(task, { code: 'STEP_INPUT_INVALID', message }, at));
+      const failure = { code: 'STEP_INPUT_INVALID', message } as const;
+      recorder.record(failStep(task, { stepId, failure }, at));
       return false;
     }
   }

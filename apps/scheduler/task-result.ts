@@ -1,4 +1,4 @@
-import type { ResultMaker } from '#libs/domain/task/outcome.js';
+import type { ResultMaker } from '#libs/domain/task/step-outcomes.js';
 import { templateKey, type TaskBook } from '#libs/domain/task/task-book.js';
 import type { OpenTask } from '#libs/domain/task/task.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';

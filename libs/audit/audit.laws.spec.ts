@@ -7,6 +7,7 @@ import { NOW } from '#libs/testing/builders.js';
 import { gpuActions, GpuWorld } from '#libs/testing/gpu-world.js';
 import { taskActions } from '#libs/testing/task-actions.js';
 import { TaskWorld } from '#libs/testing/task-world.js';
+import { ArtifactAudit } from './artifact-audit.js';
 import type { AuditRecord } from './audit-record.js';
 import { ChildAudit } from './child-audit.js';
 import { Findings } from './findings.js';
@@ -41,11 +42,15 @@ describe('two thousand histories of the deciders, whatever is asked of them', ()
       const audit = new TaskAudit('TASKS', findings);
       const workflows = new WorkflowAudit('TASKS', findings);
       const schedules = new ScheduleAudit('TASKS', findings);
+      const artifacts = new ArtifactAudit('TASKS', findings);
       const children = new ChildAudit('TASKS', findings);
       for (const record of world.log) {
-        if ('taskId' in record.event || 'scope' in record.event) audit.take(recordOf(record));
+        const { event } = record;
+        if (('taskId' in event || 'scope' in event) && event.type !== 'artifact.removed')
+          audit.take(recordOf(record));
         workflows.take(recordOf(record));
         schedules.take(recordOf(record));
+        artifacts.take(recordOf(record));
         children.take(recordOf(record));
       }
       workflows.settle();

@@ -1,8 +1,9 @@
 import type { LeaseId, StepId, TaskId } from '#libs/domain/ids.js';
+import { itemRefOf } from '#libs/domain/task/items.js';
 import type { KeptStep, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { WaitingKind } from '#libs/domain/task/waiting-events.js';
 import type { OnFailure } from '#libs/domain/task/workflow.js';
-import { AuditedItems } from './audited-items.js';
+import { AuditedItems, NO_ITEMS } from './audited-items.js';
 
 export type AuditedTask = {
   readonly submittedSeq: number;
@@ -21,12 +22,16 @@ export type AuditedTask = {
   ending: boolean;
   /** A step of it failed for good. */
   failing: boolean;
+  /** Once only the steps at its end are left: how all others have ended, and until when these may take. */
+  finishing: { readonly status: string; readonly untilMs: number } | null;
 };
 
 export type AuditedStep = {
   readonly needs: readonly StepId[];
   /** How it waits; null for one that runs. */
   readonly waits: WaitingKind | null;
+  /** It runs when all others have ended. */
+  readonly atEnd: boolean;
   /** Whether the task may go on without it. */
   readonly isDispensable: boolean;
   /** Whether it is still to be decided if it runs. */
@@ -34,6 +39,8 @@ export type AuditedStep = {
   attempts: number;
   token: number;
   over: StepEnd | null;
+  /** For good, or an item of it. */
+  hasFailed: boolean;
   /** Lease of the attempt under way. */
   current: LeaseId | null;
   /** Lease of the attempt that `task.failing` ended: the end of the task names it again. */
@@ -49,7 +56,7 @@ export type StepEnd = 'done' | 'skipped' | 'failed';
 export const auditedTask = (event: TaskSubmitted, seq: number): AuditedTask => {
   const { steps, runAt, queueTtlMs } = event;
   const kept = new Map(event.kept?.map((one) => [one.stepId, endOf(one)]));
-  const fresh = { attempts: 0, token: 0, current: null, blamed: null };
+  const fresh = { attempts: 0, token: 0, current: null, blamed: null, hasFailed: false };
   return {
     submittedSeq: seq,
     needs: neededBy(event),
@@ -61,16 +68,18 @@ export const auditedTask = (event: TaskSubmitted, seq: number): AuditedTask => {
         ? null
         : Math.max(Date.parse(event.submittedAt), Date.parse(runAt ?? event.submittedAt)) + queueTtlMs,
     steps: new Map(
-      steps.map(({ id, needs, conditional = false, onFailure, waits = null, forEach }) => {
+      steps.map(({ id, needs, conditional = false, onFailure, waits = null, forEach, atEnd: last }) => {
         const over = kept.get(id) ?? null;
         const isDispensable = onFailure === 'continue';
         const items = forEach ? new AuditedItems(forEach.concurrency) : null;
         const isOpen = conditional && over === null;
-        return [id, { needs, ...fresh, waits, isDispensable, isOpen, over, items }];
+        const atEnd = last !== undefined;
+        return [id, { needs, ...fresh, atEnd, waits, isDispensable, isOpen, over, items }];
       }),
     ),
     ending: false,
     failing: false,
+    finishing: null,
   };
 };
 
@@ -78,16 +87,51 @@ export const auditedTask = (event: TaskSubmitted, seq: number): AuditedTask => {
 export const whyNotQueued = (task: AuditedTask, when: string): string | null => {
   if (task.ending) return 'it was ending';
   if (Date.parse(when) < task.runAtMs) return 'its time had not come';
-  const waits = [...task.steps.values()].some(({ over, current }) => over === null && current === null);
+  const waits = [...task.steps.values()].some(
+    ({ over, current, atEnd }) => over === null && current === null && atEnd === (task.finishing !== null),
+  );
   return waits ? null : 'nothing waited';
 };
 
 export const endOf = ({ skipped, failure }: KeptStep): StepEnd =>
   skipped ? 'skipped' : failure === undefined ? 'done' : 'failed';
 
+/** An item that is over is one of its step's; the step is done with the last of them. */
+export const endStep = (task: AuditedTask, stepId: StepId, how: StepEnd): void => {
+  const step = task.steps.get(stepId);
+  if (step) step.over = how;
+  if (step && how === 'failed') step.hasFailed = true;
+  const item = itemRefOf(stepId);
+  const parent = task.steps.get(item?.of ?? '');
+  if (!item || !parent?.items) return;
+  task.steps.delete(stepId);
+  if (how === 'failed') parent.hasFailed = true;
+  if (parent.items.ended(item.index)) parent.over = 'done';
+};
+
+/** What speaks against saying how many items a step has; null for nothing. */
+export const whyNotExpanded = (
+  step: AuditedStep | undefined,
+  missing: readonly string[],
+  count: number,
+): string | null => {
+  if (missing.length > 0) return `needs ${missing.join(', ')}`;
+  return step?.isOpen ? 'may not run at all' : (step?.items ?? NO_ITEMS).known(count);
+};
+
+/** What speaks against deciding whether a step runs; null for nothing. */
+export const whyUndecided = (step: AuditedStep | undefined, missing: readonly string[]): string | null => {
+  if (!step?.isOpen) return 'is none to decide about';
+  return missing.length > 0 ? `needs ${missing.join(', ')}` : null;
+};
+
 /** What a step needs of its own task and is not over. */
-export const unmetOf = (task: AuditedTask, { needs }: AuditedStep): StepId[] =>
-  needs.filter((id) => (task.steps.get(id)?.over ?? null) === null);
+export const unmetOf = (task: AuditedTask, { needs, atEnd }: AuditedStep): StepId[] => {
+  const isLeft = (id: StepId): boolean => (task.steps.get(id)?.over ?? null) === null;
+  const others =
+    atEnd && task.finishing === null ? [...task.steps].flatMap(([id, step]) => (step.atEnd ? [] : id)) : [];
+  return [...others, ...needs].filter(isLeft);
+};
 
 export const neededBy = ({ dependsOn, workflow }: TaskSubmitted): AuditedTask['needs'] => {
   const edges = new Map<TaskId, OnFailure>(workflow?.needs.map((need) => [need.taskId, need.onFailure]));
@@ -98,8 +142,10 @@ export const neededBy = ({ dependsOn, workflow }: TaskSubmitted): AuditedTask['n
 };
 
 /** The step of an item that starts for the first time. */
-export const itemStep = ({ needs, isDispensable, isOpen, waits }: AuditedStep): AuditedStep => ({
+export const itemStep = ({ needs, atEnd, isDispensable, isOpen, waits }: AuditedStep): AuditedStep => ({
   needs,
+  atEnd,
+  hasFailed: false,
   isDispensable,
   isOpen,
   attempts: 0,

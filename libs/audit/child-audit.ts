@@ -1,6 +1,7 @@
 import type { StepId, TaskId } from '#libs/domain/ids.js';
 import type { TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { StepWaiting, Waited } from '#libs/domain/task/waiting-events.js';
+import { toldApart } from '#libs/domain/task/told-apart.js';
 import type { AuditRecord } from './audit-record.js';
 import type { Findings } from './findings.js';
 import { waitedIn } from './wait-audit.js';
@@ -45,9 +46,12 @@ export class ChildAudit {
     if (event.type === 'task.submitted') return this.#submitted(event, seq);
     if (event.type === 'step.waiting') this.#waits(event, begun, seq);
     if (!('taskId' in event) || !this.#depths.has(event.taskId)) return;
-    const waited = waitedIn(event);
-    if (waited) this.#waited(event.taskId, waited, seq);
-    if (ENDS.has(type)) this.#ended(event.taskId, type, seq);
+    for (const told of toldApart(event)) {
+      const waited = waitedIn(told);
+      if (waited) this.#waited(event.taskId, waited, seq);
+    }
+    if (type === 'task.finishing' || ENDS.has(type)) this.#leftBehind(event.taskId, type, seq);
+    if (ENDS.has(type)) this.#ended(event.taskId, type);
   }
 
   #submitted({ taskId, parent }: TaskSubmitted, seq: number): void {
@@ -96,14 +100,18 @@ export class ChildAudit {
       );
   }
 
-  #ended(taskId: TaskId, how: string, seq: number): void {
-    this.#depths.delete(taskId);
+  /** Its children have ended before all of its other steps have. */
+  #leftBehind(taskId: TaskId, how: string, seq: number): void {
     for (const childId of this.#waiting.get(taskId)?.values() ?? []) {
       if (this.#children.get(childId)?.end === null)
         this.#found({ taskId, seq }, `${how} of task ${taskId} before its task ${childId} had ended`);
       this.#children.delete(childId);
     }
     this.#waiting.delete(taskId);
+  }
+
+  #ended(taskId: TaskId, how: string): void {
+    this.#depths.delete(taskId);
     const child = this.#children.get(taskId);
     if (child) child.end = how;
   }

@@ -100,6 +100,28 @@ const again = (stream: AuditedStream, seq: number): Log => {
   return found;
 };
 
+/** With these at the end; a function changes what stands before. */
+const andThen = (
+  stream: AuditedStream,
+  ...added: readonly (
+    | { readonly type: string; readonly data: object }
+    | ((records: readonly AuditRecord[]) => readonly AuditRecord[])
+  )[]
+): Log => {
+  const found = log();
+  let records: readonly AuditRecord[] = found[stream];
+  for (const one of added)
+    records =
+      typeof one === 'function'
+        ? one(records)
+        : [
+            ...records,
+            { ...at(records, records.length), ...one, id: `added-${records.length}` } as AuditRecord,
+          ];
+  found[stream] = written(records);
+  return found;
+};
+
 const raw = (stream: AuditedStream, seq: number, change: (record: AuditRecord) => AuditRecord): Log => {
   const found = log();
   found[stream] = found[stream].map((record) => (record.seq === seq ? change(record) : record));
@@ -126,6 +148,23 @@ const secrets = {
 };
 const zombie = { leaseId: (at(lines('tasks'), 20).data['lease'] as { leaseId: string }).leaseId, attempt: 1 };
 const step33 = at(lines('tasks'), 33).data['step'] as object;
+const step24 = at(lines('tasks'), 24).data['step'] as object;
+const artifact = {
+  name: 'x.txt',
+  object: 't/1',
+  sizeBytes: 1,
+  digest: 'sha256:1',
+  contentType: 'text/plain',
+};
+const removal = (more: object = {}) => ({
+  type: 'artifact.removed',
+  data: { taskId: at(lines('tasks'), 24).taskId, artifact: { ...artifact, ...more }, reason: 'age' },
+});
+/** Stores the artifact in step 24. */
+const stored = (records: readonly AuditRecord[]): readonly AuditRecord[] =>
+  records.map((record) =>
+    record.seq === 24 ? data({ step: { ...step24, artifacts: [artifact] } })(record) : record,
+  );
 const sim = at(lines('leases'), 3).data['server'] as object;
 const first = at(lines('leases'), 7).data;
 
@@ -144,6 +183,14 @@ const decided = (type: string): AuditRecord => {
   const begun = at(lines('tasks'), 5);
   const [step] = begun.data['steps'] as readonly { id: string }[];
   return { ...begun, type, data: { taskId: begun.taskId, stepId: step?.id, at: begun.time } };
+};
+
+const AT_END = { limitMs: 60_000 };
+
+/** The end of that task but for steps that run then. */
+const finishing = (end: object): AuditRecord => {
+  const { data: said, ...record } = decided('task.finishing');
+  return { ...record, data: { taskId: said['taskId'], end, until: record.time, at: record.time } };
 };
 
 /** The same, as one that waits. */
@@ -412,6 +459,57 @@ const PLANTS: readonly Plant[] = [
         data({ step: undefined, abandoned: failed(BROKEN)(record).data['step'] })(record),
       ),
   ],
+  [
+    'FINALLY_WRONGLY',
+    'a task that is complete without the step at its end',
+    () =>
+      changed('tasks', 9, (record) =>
+        data({ steps: [...stepsWith(record, {}), ...stepsWith(record, { id: 'report', atEnd: AT_END })] })(
+          record,
+        ),
+      ),
+  ],
+  [
+    'FINALLY_WRONGLY',
+    'a step at the end of its task that starts before that has come',
+    () => changed('tasks', 9, (record) => data({ steps: stepsWith(record, { atEnd: AT_END }) })(record)),
+  ],
+  [
+    'FINALLY_WRONGLY',
+    'an end that comes for a task without steps that run then',
+    () => changed('tasks', 8, () => finishing({ status: 'cancelled', reason: 'x', stopped: [] })),
+  ],
+  [
+    'FINALLY_WRONGLY',
+    'a task that ends otherwise than it had come to its end, because of a time that was not over',
+    () => {
+      const found = changed('tasks', 9, (record) =>
+        data({ steps: [...stepsWith(record, {}), ...stepsWith(record, { id: 'report', atEnd: AT_END })] })(
+          record,
+        ),
+      );
+      const [ended, next] = [at(found.tasks, 11), at(found.tasks, 12)];
+      const {
+        taskId,
+        type: _,
+        result,
+        ...last
+      } = { type: '', ...ended.data, result: null } as Record<string, unknown>;
+      const end = { status: 'completed', result, last };
+      const told = {
+        ...ended,
+        type: 'task.finishing',
+        data: { taskId, end, until: next.time, at: ended.time },
+      };
+      const cut = {
+        ...ended,
+        type: 'task.failed',
+        data: { taskId, failure: BROKEN, stopped: [], cut: 'time', at: '2026-01-01T00:00:00.000Z' },
+      };
+      found.tasks = written([...found.tasks.slice(0, 10), told, cut, ...found.tasks.slice(11)]);
+      return found;
+    },
+  ],
   ['STILL_OPEN', 'a task without an end, in a log at rest', () => without('tasks', 33), { settled: true }],
   [
     'RERUN_WRONGLY',
@@ -547,6 +645,27 @@ const PLANTS: readonly Plant[] = [
     'SECRET_WRONGLY',
     'a secret that the template does not name',
     () => changed('tasks', 10, data({ input: named, secrets: { ...secrets, all: ['other'] } })),
+  ],
+  [
+    'ARTIFACT_WRONGLY',
+    'two artifacts at one place',
+    () => changed('tasks', 24, data({ step: { ...step24, artifacts: [artifact, artifact] } })),
+  ],
+  ['ARTIFACT_WRONGLY', 'an artifact that is removed and was never stored', () => andThen('tasks', removal())],
+  [
+    'ARTIFACT_WRONGLY',
+    'an artifact that is removed twice',
+    () => andThen('tasks', stored, removal(), removal()),
+  ],
+  [
+    'ARTIFACT_WRONGLY',
+    'an artifact that is removed as another one than was stored',
+    () => andThen('tasks', stored, removal({ digest: 'sha256:other' })),
+  ],
+  [
+    'ARTIFACT_WRONGLY',
+    'an artifact of a task that goes on',
+    () => changed('tasks', 25, (record) => ({ ...record, ...removal() })),
   ],
   ['NOT_GRANTED', 'an attempt without any grant', () => without('leases', 8)],
   ['GRANTED_TWICE', 'a lease that expired and is granted again', () => again('leases', 13)],

@@ -1,6 +1,7 @@
 import { STREAMS } from '#libs/contracts/streams.js';
 import { LEASE_STREAM_TYPES } from '#libs/domain/gpu/events.js';
 import { TASK_STREAM_TYPES } from '#libs/domain/task/stream-types.js';
+import { ArtifactAudit } from './artifact-audit.js';
 import type { AuditRecord } from './audit-record.js';
 import { ChainAudit } from './chain-audit.js';
 import { auditCrossing } from './crossing-audit.js';
@@ -50,6 +51,8 @@ const WITHOUT_SUBJECT: ReadonlySet<string> = new Set([
   'template.registered',
   'commands.refused',
   'policy.changed',
+  'artifact.uploaded',
+  'artifact.removed',
 ]);
 
 /** The same of schedules. */
@@ -69,6 +72,7 @@ export class LogAudit {
   readonly #tasks = new TaskAudit(STREAMS.tasks.name, this.#findings);
   readonly #workflows = new WorkflowAudit(STREAMS.tasks.name, this.#findings);
   readonly #schedules = new ScheduleAudit(STREAMS.tasks.name, this.#findings);
+  readonly #artifacts = new ArtifactAudit(STREAMS.tasks.name, this.#findings);
   readonly #children = new ChildAudit(STREAMS.tasks.name, this.#findings);
   readonly #leases = new LeaseAudit(STREAMS.leases.name, this.#findings);
   readonly #promises = new PromiseAudit(STREAMS.tasks.name, this.#findings);
@@ -140,6 +144,7 @@ export class LogAudit {
     if (stream === 'tasks') this.#submissions.take(record);
     if (stream === 'tasks') this.#workflows.take(record);
     if (stream === 'tasks') this.#schedules.take(record);
+    if (stream === 'tasks') this.#artifacts.take(record);
     if (stream === 'tasks') this.#children.take(record);
     if (stream === 'tasks') this.#promises.task(record);
     else this.#promises.lease(record);

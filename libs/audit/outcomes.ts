@@ -1,6 +1,7 @@
 import type { LeaseId, StepId } from '#libs/domain/ids.js';
 import type { StepFailure, TaskEvent } from '#libs/domain/task/events.js';
 import type { StoppedAttempt } from '#libs/domain/task/stopped-attempt.js';
+import { toldApart } from '#libs/domain/task/told-apart.js';
 
 /** How an event says that an attempt ended. */
 export type AttemptOutcome = {
@@ -48,8 +49,10 @@ export const outcomesOf = (event: TaskEvent): readonly AttemptOutcome[] => {
     case 'task.failing':
       return event.step ? [failed(event.step)] : [];
     case 'task.failed':
+      if (event.last) return toldApart(event).flatMap(outcomesOf);
       return [...(event.step ? [failed(event.step)] : []), ...event.stopped.map(stopped)];
     case 'task.cancelled':
+      if (event.last) return toldApart(event).flatMap(outcomesOf);
       return event.stopped.map(stopped);
     case 'task.submitted':
     case 'task.priority-changed':
@@ -63,7 +66,10 @@ export const outcomesOf = (event: TaskEvent): readonly AttemptOutcome[] => {
     case 'step.escalated':
     case 'step.answered':
     case 'step.waited':
+    case 'step.impossible':
     case 'task.cancel-requested':
       return [];
+    case 'task.finishing':
+      return toldApart(event).slice(0, -1).flatMap(outcomesOf);
   }
 };

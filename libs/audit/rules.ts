@@ -12,7 +12,9 @@ export const PROMISES = {
   12: 'A schedule fires once for each of its times, in its time and with its task.',
   13: 'A step waits once, ends by its time or by one answer, and nothing of it happens before its time.',
   14: 'A secret stands in the log by its name alone.',
-  15: 'A step that is a task has one task at a time, which ends before it.',
+  15: 'The steps at the end of a task run when all others have ended, however they did, and before it is over.',
+  16: 'An artifact is there until the log says that it was removed, once, after its task.',
+  17: 'A step that is a task has one task at a time, which ends before it.',
   8: 'A loss or a change of the log is found.',
 } as const satisfies Readonly<Record<number, string>>;
 
@@ -120,8 +122,16 @@ export const RULES = {
     promise: 14,
     says: 'An attempt was given secrets for another template or workspace than its own, or at a place where its input does not name them.',
   },
-  CHILD_WRONGLY: {
+  FINALLY_WRONGLY: {
     promise: 15,
+    says: 'A step that runs at the end of its task started before all others had ended, the task was over without it, or it ended otherwise than it had come there.',
+  },
+  ARTIFACT_WRONGLY: {
+    promise: 16,
+    says: 'An artifact was removed that was not there, or before its task was over, or two lie at one place.',
+  },
+  CHILD_WRONGLY: {
+    promise: 17,
     says: 'A task began for a step that did not wait for it next, or the step or its task went on before it had ended, or otherwise than it.',
   },
   EVENTS_MISSING: { promise: 8, says: 'A sequence is missing, or comes twice.' },

@@ -29,6 +29,10 @@ export const startProblems = (
     found.push(['STARTED_TOO_EARLY', `${what} started at ${when}, before its time`]);
   const scope = [...task.scopes, `server:${serverId ?? ''}`].find((one) => paused.has(one));
   if (scope !== undefined) found.push(['STARTED_WHILE_PAUSED', `${what} started though ${scope} is paused`]);
+  if (step.atEnd && task.finishing === null)
+    found.push(['FINALLY_WRONGLY', `${what} started, which runs at the end, before all others had ended`]);
+  if (!step.atEnd && task.finishing !== null)
+    found.push(['FINALLY_WRONGLY', `${what} started though its task had come to its end`]);
   if (task.ending) found.push(['STARTED_WHILE_ENDING', `${what} started though the task is ending`]);
   return found;
 };

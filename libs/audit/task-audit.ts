@@ -3,33 +3,39 @@ import type {
   MoveTo,
   StepDispatched,
   TaskEvent,
+  TaskFinishing,
   TaskMoved,
   TaskSubmitted,
 } from '#libs/domain/task/events.js';
+import type { ImpossibleStep } from '#libs/domain/task/step-decisions.js';
 import { itemRefOf } from '#libs/domain/task/items.js';
+import { toldApart } from '#libs/domain/task/told-apart.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
 import type { Waited, WaitingEvent } from '#libs/domain/task/waiting-events.js';
 import type { AuditRecord } from './audit-record.js';
 import { attemptName, type Attempt } from './attempts.js';
-import { NO_ITEMS } from './audited-items.js';
 import {
   auditedTask,
   endOf,
+  endStep,
   itemStep,
   neededBy,
   rerunProblem,
   unmetOf,
+  whyNotExpanded,
   whyNotQueued,
+  whyUndecided,
   type AuditedStep,
   type AuditedTask,
   type StepEnd,
 } from './audited-task.js';
+import { endProblem, expiryProblem, finishingProblem, type TaskOver } from './end-audit.js';
 import type { Findings } from './findings.js';
 import { outcomesOf, type AttemptOutcome } from './outcomes.js';
 import type { RuleName } from './rules.js';
 import { wrongSecrets } from './secret-audit.js';
 import { startProblems, type Start } from './start-rules.js';
-import { isAboutWaiting, WaitAudit, waitedIn, type WaitProblem } from './wait-audit.js';
+import { isAboutWaiting, WaitAudit, waitedIn } from './wait-audit.js';
 
 type Place = { readonly seq: number; readonly taskId: TaskId };
 
@@ -87,6 +93,12 @@ export class TaskAudit {
       this.#found('NOT_SUBMITTED', at, `${event.type} of task ${taskId}, which never began`);
       return;
     }
+    for (const told of toldApart(event)) this.#told(task, told, record);
+  }
+
+  #told(task: AuditedTask, event: TaskEvent, record: AuditRecord): void {
+    const { taskId } = event;
+    const at = { seq: record.seq, taskId };
     if (event.type === 'step.dispatched') {
       this.#started(task, event, record.seq);
       const wrong = wrongSecrets(event, task.scopes);
@@ -97,15 +109,33 @@ export class TaskAudit {
     if (isAboutWaiting(event)) this.#waits(task, event, at);
     const waited = waitedIn(event);
     if (waited && 'at' in event) this.#waited(task, waited, event, at);
-    for (const outcome of outcomesOf(event)) this.#ended(task, outcome, record, taskId);
+    for (const outcome of outcomesOf(event))
+      this.#ended(task, outcome, { ...record, type: event.type }, taskId);
     this.#overWithout(task, event, at);
     if (event.type === 'task.failed' && event.failure.code === 'QUEUE_TTL_EXPIRED')
-      this.#expired(task, event.at, at);
+      this.#report(expiryProblem(task, event), at);
     if (event.type === 'task.cancel-requested' || event.type === 'task.failing') task.ending = true;
-    if (event.type === 'task.failing') task.failing = true;
+    if (event.type === 'task.failing' && task.finishing === null) task.failing = true;
     if (event.type === 'task.completed' && task.failing)
       this.#found('ABANDONED_WRONGLY', at, `task ${taskId} was completed though it was failing`);
-    if (isOver(event.type)) this.#close(task, event.type, at);
+    if (event.type === 'task.finishing') this.#finishing(task, event, at);
+    if (isEnd(event)) this.#close(task, event, at);
+  }
+
+  /** All have ended but the steps at its end. */
+  #finishing(task: AuditedTask, event: TaskFinishing, at: Place): void {
+    const why = finishingProblem(task, event);
+    if (why !== null) this.#found('FINALLY_WRONGLY', at, `task ${at.taskId} came to its end, and ${why}`);
+    task.finishing = { status: event.end.status, untilMs: Date.parse(event.until) };
+    task.ending = false;
+  }
+
+  #impossible(task: AuditedTask, { stepId }: ImpossibleStep, at: Place): void {
+    const what = `step '${stepId}' of task ${at.taskId} could not begin`;
+    const step = task.steps.get(stepId) ?? this.#itemStarted(task, stepId, what, at);
+    if (!step?.atEnd || task.finishing === null || step.current !== null || step.over !== null)
+      this.#found('FINALLY_WRONGLY', at, `${what}, which does not run at the end, or had begun`);
+    endStep(task, stepId, 'failed');
   }
 
   #begun(event: TaskSubmitted, seq: number): AuditedTask {
@@ -183,17 +213,18 @@ export class TaskAudit {
     const step = task.steps.get(waited.stepId);
     // A task that fails while others run names it again at its end.
     const isItemGone = step === undefined && itemRefOf(waited.stepId) !== null;
-    if (event.type === 'task.failed' && (step?.over === 'failed' || (task.ending && isItemGone))) return;
+    const isNamedAgain = step?.over === 'failed' || (task.ending && isItemGone);
+    if (event.type.startsWith('task.fail') && isNamedAgain) return;
     this.#report(this.#waiting.ends(at.taskId, waited, event.at), at);
     if (waited.failure !== undefined && waited.retryAt !== undefined) return;
-    if (step) this.#stepOver(task, waited.stepId, waited.failure === undefined ? 'done' : 'failed');
+    if (step) endStep(task, waited.stepId, waited.failure === undefined ? 'done' : 'failed');
     if (step?.isDispensable !== false || waited.failure === undefined) return;
     if (event.type === 'task.failing' || event.type === 'task.failed') return;
     const text = `${event.type}: the task went on without step '${waited.stepId}', which it may not`;
     this.#found('ABANDONED_WRONGLY', at, text);
   }
 
-  #report(problem: WaitProblem | null, at: Place): void {
+  #report(problem: readonly [RuleName, string] | null, at: Place): void {
     if (problem) this.#found(problem[0], at, problem[1]);
   }
 
@@ -230,7 +261,7 @@ export class TaskAudit {
     const ended = { seq: record.seq, atMs: Date.parse(record.time), unconfirmed: outcome.unconfirmed };
     this.attempts.set(attempt.leaseId, { ...attempt, ended });
     step.current = null;
-    if (outcome.succeeded) this.#stepOver(task, outcome.stepId, 'done');
+    if (outcome.succeeded) endStep(task, outcome.stepId, 'done');
     if (record.type === 'task.failing') step.blamed = attempt.leaseId;
   }
 
@@ -248,25 +279,16 @@ export class TaskAudit {
         : undefined;
     if (event.type === 'step.expanded') this.#expanded(task, event.stepId, event.items, at);
     if (isCompleted && event.empty !== undefined) this.#expanded(task, event.empty, 0, at);
+    if (event.type === 'step.impossible') this.#impossible(task, event, at);
+    if (isCompleted && event.impossible) this.#impossible(task, event.impossible, at);
     const left = task.steps.get(skipped ?? '');
     if (left) left.over = 'skipped';
     const failed = task.steps.get(abandoned?.stepId ?? '');
     if (!failed) return;
-    this.#stepOver(task, abandoned?.stepId ?? '', 'failed');
-    if (failed.isDispensable) return;
+    endStep(task, abandoned?.stepId ?? '', 'failed');
+    if (failed.isDispensable || failed.atEnd) return;
     const text = `${event.type}: the task went on without step '${abandoned?.stepId}', which it may not`;
     this.#found('ABANDONED_WRONGLY', at, text);
-  }
-
-  /** An item that is over is one of its step's; the step is done with the last of them. */
-  #stepOver(task: AuditedTask, stepId: StepId, how: StepEnd): void {
-    const step = task.steps.get(stepId);
-    if (step) step.over = how;
-    const item = itemRefOf(stepId);
-    const parent = task.steps.get(item?.of ?? '');
-    if (!item || !parent?.items) return;
-    task.steps.delete(stepId);
-    if (parent.items.ended(item.index)) parent.over = 'done';
   }
 
   /** The step of an item that starts for the first time. */
@@ -284,13 +306,7 @@ export class TaskAudit {
 
   #expanded(task: AuditedTask, stepId: StepId, count: number, at: Place): void {
     const step = task.steps.get(stepId);
-    const missing = this.#missing(task, step);
-    const why =
-      missing.length > 0
-        ? `needs ${missing.join(', ')}`
-        : step?.isOpen
-          ? 'may not run at all'
-          : (step?.items ?? NO_ITEMS).known(count);
+    const why = whyNotExpanded(step, this.#missing(task, step), count);
     if (why !== null)
       this.#found('ITEMS_WRONGLY', at, `it was said that step '${stepId}' has ${count} items, and it ${why}`);
     if (step && count === 0) step.over = 'done';
@@ -298,26 +314,16 @@ export class TaskAudit {
 
   #decided(task: AuditedTask, stepId: StepId, at: Place): void {
     const step = task.steps.get(stepId);
-    const missing = this.#missing(task, step);
-    const why = !step?.isOpen
-      ? 'is none to decide about'
-      : missing.length > 0
-        ? `needs ${missing.join(', ')}`
-        : null;
+    const why = whyUndecided(step, this.#missing(task, step));
     if (why !== null)
       this.#found('CONDITION_DECIDED_WRONGLY', at, `it was decided about step '${stepId}', which ${why}`);
     if (step) step.isOpen = false;
   }
 
-  #expired(task: AuditedTask, when: string, at: Place): void {
-    const begun = [...task.steps.values()].some(({ attempts }) => attempts > 0);
-    if (begun || task.expiresAtMs === null || Date.parse(when) < task.expiresAtMs) {
-      const why = begun ? 'though an attempt was made' : 'before its time was over';
-      this.#found('EXPIRED_WRONGLY', at, `task ${at.taskId} expired at ${when}, ${why}`);
-    }
-  }
-
-  #close(task: AuditedTask, how: Over, at: Place): void {
+  #close(task: AuditedTask, event: TaskOver, at: Place): void {
+    const how = event.type;
+    const why = endProblem(task, event);
+    if (why !== null) this.#found('FINALLY_WRONGLY', at, `${how} of task ${at.taskId} ${why}`);
     const steps = [...task.steps];
     const running = steps.filter(([, { current }]) => current !== null).map(([id]) => id);
     if (running.length > 0)
@@ -336,4 +342,4 @@ export class TaskAudit {
   }
 }
 
-const isOver = (type: string): type is Over => OVER.has(type);
+const isEnd = (event: TaskEvent): event is TaskOver => OVER.has(event.type);

@@ -6,7 +6,7 @@ import { findNatsServer } from './find-nats-server.js';
 import { ensureKeys } from './keys.js';
 import type { BrokerUser } from './permissions.js';
 import { writePluginAccounts } from './plugin-credentials.js';
-import { provision } from './provision.js';
+import { provision, type ProvisionOptions } from './provision.js';
 import { canSyncAlways, serverConfig, type Durability } from './server-config.js';
 import { startServerProcess, type ServerProcess } from './server-process.js';
 
@@ -17,7 +17,7 @@ export type BrokerOptions = {
   readonly durability: Durability;
   readonly env: NodeJS.ProcessEnv;
   readonly say: (line: string) => void;
-};
+} & ProvisionOptions;
 
 export type Broker = {
   readonly url: string;
@@ -61,9 +61,8 @@ export const startBroker = async (options: BrokerOptions): Promise<Broker> => {
     });
   const server = await keepRunning(launch, say);
   const url = `nats://127.0.0.1:${port}`;
-  await provisionAs(url, {
-    authenticator: nkeyAuthenticator(new Uint8Array(await readFile(seedFile('admin')))),
-  });
+  const seed = new Uint8Array(await readFile(seedFile('admin')));
+  await provisionAs(url, { authenticator: nkeyAuthenticator(seed) }, options);
   return {
     url,
     version: found.version,
@@ -118,7 +117,11 @@ const keepRunning = async (
 };
 
 /** Provisions a broker that is there already, with what the caller may sign in by. */
-export const provisionAs = async (url: string, signIn: Partial<ConnectionOptions>): Promise<void> => {
+export const provisionAs = async (
+  url: string,
+  signIn: Partial<ConnectionOptions>,
+  options: ProvisionOptions = {},
+): Promise<void> => {
   const connection = await connect({
     servers: url,
     name: 'launcher',
@@ -126,7 +129,7 @@ export const provisionAs = async (url: string, signIn: Partial<ConnectionOptions
     ...signIn,
   });
   try {
-    await provision(connection);
+    await provision(connection, options);
   } finally {
     await connection.close();
   }

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, nkeyAuthenticator, type NatsConnection } from '@nats-io/transport-node';
+import { jetStreamArtifactShelf } from '#libs/artifacts/jetstream.artifact-shelf.js';
+import { jetStreamArtifactStore } from '#libs/artifacts/jetstream.artifact-store.js';
 import { BUCKETS, DISPATCH_CONSUMER, STREAMS } from '#libs/contracts/streams.js';
 import { RPC, SUBJECTS } from '#libs/contracts/subjects.js';
 import { collect, fact } from '#libs/event-log/event-log.conformance.js';
@@ -69,6 +71,10 @@ const refusalOf = async (
   return refusals[0] ?? null;
 };
 
+async function* pieces(): AsyncGenerator<Uint8Array> {
+  yield new TextEncoder().encode('bytes');
+}
+
 const publishing = (user: BrokerUser, subject: string): Promise<string | null> =>
   refusalOf(user, (connection) => connection.publish(subject, '{}'));
 
@@ -86,6 +92,7 @@ const WRITERS: readonly (readonly [subject: string, ...users: BrokerUser[]])[] =
   [SUBJECTS.server('s1', 'configured'), 'gpu-allocator'],
   [SUBJECTS.allocator('leader-elected'), 'gpu-allocator'],
   [SUBJECTS.command('submit', 'c1'), 'gateway'],
+  [SUBJECTS.command('remove-artifacts', 'c1'), 'gateway', 'results'],
   [SUBJECTS.report('t1'), 'executor'],
   [SUBJECTS.live('t1'), 'executor'],
   [SUBJECTS.answers('g1'), 'scheduler'],
@@ -98,6 +105,11 @@ const WRITERS: readonly (readonly [subject: string, ...users: BrokerUser[]])[] =
   [`$JS.API.STREAM.PURGE.${STREAMS.notifications.name}`, 'results', 'admin'],
   [`$JS.API.STREAM.MSG.GET.${STREAMS.notifications.name}`, 'results', 'admin'],
   [`$KV.${BUCKETS.leaders.name}.notifier`, 'scheduler', 'gpu-allocator', 'results', 'admin'],
+  ['$O.artifacts.C.x', 'gateway', 'executor', 'admin'],
+  ['$O.artifacts.M.x', 'gateway', 'executor', 'admin'],
+  ['$JS.API.STREAM.PURGE.OBJ_artifacts', 'results', 'admin'],
+  ['$JS.API.STREAM.MSG.GET.OBJ_artifacts', 'gateway', 'executor', 'results', 'admin'],
+  ['$JS.API.STREAM.MSG.DELETE.OBJ_artifacts', 'admin'],
   [RPC.health('results'), 'gateway'],
   [`$KV.${BUCKETS.leaders.name}.scheduler`, 'scheduler', 'gpu-allocator', 'admin'],
   ['$JS.API.STREAM.CREATE.MINE', 'admin'],
@@ -248,6 +260,22 @@ describe('what each service does, with what it may', () => {
       expect(found?.state.length).toBe(500_000);
     },
   );
+
+  it('executors and gateways store artifacts and read them, and results takes them away', async () => {
+    for (const user of ['executor', 'gateway'] as const) {
+      const store = jetStreamArtifactStore(connections[user]);
+      const put = await store.put(`t-1/${user}`, pieces(), { maxBytes: 10 });
+      for await (const piece of jetStreamArtifactStore(connections.gateway).get(`t-1/${user}`, put))
+        expect(new TextDecoder().decode(piece)).toBe('bytes');
+    }
+    const shelf = jetStreamArtifactShelf(connections.results);
+    expect((await shelf.usage()).usedBytes).toBeGreaterThan(0);
+    const names = (await collect(shelf.objects())).map(({ object }) => object);
+    expect(names).toEqual(['t-1/executor', 't-1/gateway']);
+    for (const name of names) await shelf.remove(name);
+    expect(await shelf.leftovers()).toEqual([]);
+    expect((await shelf.usage()).usedBytes).toBe(0);
+  });
 
   it('the gateway and the operator ask, the others answer', async () => {
     for (const [user, subject, asker] of [

@@ -50,6 +50,17 @@ const snapshots = (): readonly string[] => [
   `$O.${BUCKETS.snapshots.name}.>`,
 ];
 
+const ARTIFACTS = { name: `OBJ_${BUCKETS.artifacts.name}` };
+
+/** What was written stays: only who collects takes anything away. */
+const storesArtifacts = (): readonly string[] => [...reads(ARTIFACTS), `$O.${BUCKETS.artifacts.name}.>`];
+
+const collectsArtifacts = (): readonly string[] => [
+  ...reads(ARTIFACTS),
+  `$JS.API.STREAM.PURGE.${ARTIFACTS.name}`,
+  SUBJECTS.command('remove-artifacts', '*'),
+];
+
 /** Answers go to the asker's inbox: each user has an inbox prefix of its own, so nobody reads another's. */
 const answersTo = (...users: readonly BrokerUser[]): readonly string[] => users.map(inbox);
 
@@ -60,8 +71,14 @@ const PLUGIN_REPLIES = '_R_.>';
 
 const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
   gateway: {
-    publish: ['cmd.>', 'rpc.>', ...answersTo('gateway'), ...reads(tasks, leases)],
-    subscribe: ['rpl.gateway.>', 'live.>', PLUGIN_SUBJECTS.allHellos, RPC.health('gateway')],
+    publish: ['cmd.>', 'rpc.>', ...answersTo('gateway'), ...reads(tasks, leases), ...storesArtifacts()],
+    subscribe: [
+      'rpl.gateway.>',
+      'live.>',
+      PLUGIN_SUBJECTS.allHellos,
+      PLUGIN_SUBJECTS.unusable,
+      RPC.health('gateway'),
+    ],
   },
   scheduler: {
     publish: [
@@ -94,12 +111,14 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
       'live.>',
       PLUGIN_SUBJECTS.allHellos,
       PLUGIN_SUBJECTS.allTo,
+      PLUGIN_SUBJECTS.unusable,
       PLUGIN_REPLIES,
       RPC.presentLeases,
       RPC.listServers,
       RPC.notify,
       ...answersTo('gateway'),
       ...reads(tasks),
+      ...storesArtifacts(),
       `$JS.API.CONSUMER.INFO.${DISPATCH_CONSUMER.stream}.${DISPATCH_CONSUMER.name}`,
     ],
     subscribe: [PLUGIN_SUBJECTS.allHellos, PLUGIN_SUBJECTS.allFrom, RPC.health('executor')],
@@ -110,6 +129,7 @@ const SERVICE_PERMISSIONS: Readonly<Record<ServiceName, Permissions>> = {
       ...reads(tasks, leases, { name: `OBJ_${BUCKETS.snapshots.name}` }),
       ...leads('notifier'),
       ...keepsNotifications(),
+      ...collectsArtifacts(),
     ],
     subscribe: ['rpc.results.>', RPC.health('results')],
   },

@@ -21,19 +21,54 @@ export class ProvisionError extends Error {
   override readonly name = 'ProvisionError';
 }
 
+export type ProvisionOptions = {
+  /** Most that the bucket of artifacts may hold. */
+  readonly artifactsMaxBytes?: number;
+};
+
 const NANOS_PER_MS = 1_000_000;
 
 /**
  * Makes the streams, buckets and consumers that are missing. Doing it again changes nothing; a stream that exists with other
  * settings is refused rather than changed, because what is in it was promised under the old ones.
  */
-export const provision = async (connection: NatsConnection): Promise<void> => {
+export const provision = async (
+  connection: NatsConnection,
+  { artifactsMaxBytes = BUCKETS.artifacts.maxBytes }: ProvisionOptions = {},
+): Promise<void> => {
   const manager = await jetstreamManager(connection);
   for (const spec of Object.values(STREAMS)) await ensureStream(manager, spec);
   await ensureConsumer(manager);
   await ensureLeaders(connection);
   await new Objm(connection).create(BUCKETS.snapshots.name);
+  await ensureArtifacts(connection, manager, artifactsMaxBytes);
 };
+
+/** What the bucket may hold is the one thing that may change: what is in it stays, and writing is refused until there is room again. */
+const ensureArtifacts = async (
+  connection: NatsConnection,
+  manager: JetStreamManager,
+  maxBytes: number,
+): Promise<void> => {
+  const { name } = BUCKETS.artifacts;
+  for (let bytes = maxBytes; ; bytes = Math.floor(bytes / 2)) {
+    try {
+      await new Objm(connection).create(name, { max_bytes: bytes });
+      const { config } = await manager.streams.info(`OBJ_${name}`);
+      if (config.max_bytes !== bytes) await manager.streams.update(config.name, { max_bytes: bytes });
+      return;
+    } catch (error) {
+      // The broker promises no more than its disk has; a smaller bucket is better than no platform.
+      if (!isCode(error, NO_ROOM) || bytes < ARTIFACTS_LEAST_BYTES) throw error;
+    }
+  }
+};
+
+/** The client has no name for it: the server's storage is promised already. */
+const NO_ROOM = 10_047;
+
+/** A bucket that could not even hold this is of no use. */
+const ARTIFACTS_LEAST_BYTES = 64 * 1024 * 1024;
 
 /** A longer life than ours only delays a takeover and a shorter one loses the hold between renewals, so it must be this one. */
 const ensureLeaders = async (connection: NatsConnection): Promise<void> => {

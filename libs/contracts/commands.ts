@@ -5,6 +5,8 @@ import type { TaskChoice, TasksCancelled } from '#libs/domain/task/cancel-tasks.
 import type { KeptStep, TemplateRef } from '#libs/domain/task/events.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import type { AnswerGiven } from '#libs/domain/task/answer-step.js';
+import type { ArtifactUploaded } from '#libs/domain/task/artifact-events.js';
+import type { Removals } from '#libs/domain/task/remove-artifacts.js';
 import type { Move } from '#libs/domain/task/move-task.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
@@ -25,6 +27,8 @@ export type Command =
   | RegisterTemplate
   | SubmitWorkflow
   | CancelWorkflow
+  | UploadArtifact
+  | RemoveArtifacts
   | ScheduleCommand;
 
 export type SubmitTask = {
@@ -52,6 +56,8 @@ export type CancelTask = {
   readonly commandId: string;
   readonly taskId: TaskId;
   readonly reason: string;
+  /** The steps at its end, too. */
+  readonly force?: true;
 };
 
 /** Ends every open task that fits, at most so many of them. */
@@ -75,6 +81,15 @@ export type MoveTask = Move & { readonly kind: 'move'; readonly commandId: strin
 
 /** Answers what a step has asked. */
 export type AnswerStep = AnswerGiven & { readonly kind: 'answer'; readonly commandId: string };
+
+/** The bytes are in the object store; that makes an artifact of them. */
+export type UploadArtifact = Omit<ArtifactUploaded, 'type' | 'at'> & {
+  readonly kind: 'upload';
+  readonly commandId: string;
+};
+
+/** Takes artifacts away. Sent by results, which knows which there are; nobody waits for an answer. */
+export type RemoveArtifacts = Removals & { readonly kind: 'remove-artifacts'; readonly commandId: string };
 
 /** Starts nothing new in a scope until it is resumed. */
 export type PauseScheduling = {

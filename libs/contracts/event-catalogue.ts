@@ -1,5 +1,5 @@
 import { STREAMS } from './streams.js';
-import { subjectToken } from './subjects.js';
+import { SUBJECTS, subjectToken } from './subjects.js';
 
 /** One row per event type: what subscribers read first. The README's event table is made from this. */
 export type EventEntry = {
@@ -54,6 +54,10 @@ export const EVENT_CATALOGUE: readonly EventEntry[] = [
   ),
   task('step.abandoned', 'A step failed for good, and its task goes on without it.'),
   task(
+    'step.impossible',
+    'A step that runs at the end of its task (`finally`) cannot begin, and why; the others go on.',
+  ),
+  task(
     'step.waiting',
     'A step waits for a time or has asked people: what, whom, until when. It holds no lease.',
   ),
@@ -67,13 +71,28 @@ export const EVENT_CATALOGUE: readonly EventEntry[] = [
   task('task.cancel-requested', 'A running task was asked to stop; its slot is not free yet.'),
   task('task.failing', 'A step failed for good while others run; they are being stopped.'),
   task(
-    'task.completed',
-    'All steps are over: the result of the task, and how the last one ended: done (`step`), failed (`abandoned`), left out (`skipped`) without items (`empty`), or it has waited (`waited`).',
+    'task.finishing',
+    'All steps have ended but those at its end (`finally`), which run now: how the others ended (`end`), and until when these may (`until`).',
   ),
-  task('task.failed', 'The task is over without a result, and why.'),
+  task(
+    'task.completed',
+    'All steps are over: the result of the task, and how the last one ended: done (`step`), failed (`abandoned`), left out (`skipped`) without items (`empty`), it has waited (`waited`), or could not begin (`impossible`).',
+  ),
+  task(
+    'task.failed',
+    'The task is over without a result, and why. Where steps ran at its end: the last of them (`last`), or that they were cut short (`cut`).',
+  ),
   task(
     'task.cancelled',
     'The task is over because someone asked, and how its attempts were stopped; or it was left out (`skipped`).',
+  ),
+  {
+    ...scheduler('artifact.uploaded', 'Somebody sent a file for tasks of a workspace to read.'),
+    subject: SUBJECTS.upload('<uploadId>', 'artifact-uploaded'),
+  },
+  task(
+    'artifact.removed',
+    'An artifact of a task that is over can be read no more; which one, and why: `age` or `space`. That of an upload: `evt.scheduler.artifact-removed.<uploadId>`.',
   ),
   scheduler('workflow.submitted', 'A workflow was accepted with all of its tasks, which follow one by one.'),
   scheduler('template.registered', 'A template version is known from now on.'),

@@ -9,6 +9,8 @@ export const PLUGIN_SUBJECTS = {
   from: (type: string) => `plugin.from.${type}`,
   /** `ToWorker`: what an executor tells one worker. */
   to: (type: string, worker: string) => `plugin.to.${type}.${worker}`,
+  /** `UnusablePlugins`: what an executor could not load. */
+  unusable: 'plugin.unusable',
   allHellos: 'plugin.hello.*.*',
   allFrom: 'plugin.from.*.*',
   allTo: 'plugin.to.*.*.*',
@@ -41,8 +43,17 @@ export type PluginHello = {
 };
 
 export type HelloReply =
-  | { readonly ok: true; readonly hello_every_ms: number }
+  | {
+      readonly ok: true;
+      /** How often the next ones are expected. */
+      readonly hello_every_ms: number;
+      /** What is probably not meant so; absent where there is nothing. */
+      readonly warnings?: readonly string[];
+    }
   | { readonly ok: false; readonly error: string };
+
+/** Said by executors as often as hellos, also where there is nothing. */
+export type UnusablePlugins = { readonly executor: string; readonly problems: readonly string[] };
 
 /** The right to work on one attempt. */
 export type PluginRun = {
@@ -91,6 +102,8 @@ export const PLUGIN_LIMITS = {
   slots: 1_000,
   helloBytes: 128 * 1024,
   messageChars: 2_000,
+  /** Problems of one executor that are told; its log has all. */
+  problems: 50,
   /** Words of progress and lines of a run that are passed on; the rest is dropped. */
   messagesPerRun: 2_000,
 } as const;

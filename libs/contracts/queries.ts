@@ -26,6 +26,7 @@ export type TaskView = {
   readonly cancel_requested_at: string | null;
   /** Where somebody has put it in the queue; null where priority and age say its place. */
   readonly moved: MovedView | null;
+  readonly finishing: FinishingView | null;
   readonly result: unknown;
   readonly error: Failure | null;
   readonly last_error: LastError | null;
@@ -57,6 +58,13 @@ export type LastError = Pick<Failure, 'code' | 'message'> & {
 export const TASK_STATUSES = ['queued', 'running', 'waiting', 'completed', 'failed', 'cancelled'] as const;
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 
+/** How all steps of a task have ended but those at its end, which run now: since when, and until when they may. */
+export type FinishingView = {
+  readonly status: 'completed' | 'failed' | 'cancelled';
+  readonly since: string;
+  readonly until: string;
+};
+
 export type StepView = {
   readonly id: string;
   readonly type: string;
@@ -79,6 +87,10 @@ export type StepView = {
   readonly items: ItemCounts | null;
   /** For a step that waits or has waited: for what, since when, and who has answered. */
   readonly waiting: WaitingView | null;
+  /** It runs at the end of its task, however that came. */
+  readonly finally: boolean;
+  /** Why such a step could not begin. Those of attempts stand there. */
+  readonly error: Failure | null;
 };
 
 /** Items that are none of these wait. */
@@ -116,6 +128,28 @@ export type ItemPage = {
   readonly items: readonly ItemView[];
   readonly next: string | null;
 };
+
+/** Large data of a task. Of several that were stored under one name it is the last. */
+export type ArtifactView = {
+  /** What steps and people name it by: `<task>/<name>`. */
+  readonly reference: string;
+  readonly name: string;
+  readonly step_id: string | null;
+  readonly size_bytes: number;
+  /** `sha256:` and 64 hexadecimal digits. */
+  readonly digest: string;
+  readonly content_type: string;
+  readonly stored_at: string;
+  /** Null while it can be read. */
+  readonly removed_at: string | null;
+  readonly removed_reason: string | null;
+};
+
+/** By name. */
+export type ArtifactList = { readonly items: readonly ArtifactView[] };
+
+/** With where it lies in the object store. */
+export type ArtifactPlace = ArtifactView & { readonly object: string };
 
 /** Times RFC 3339. What is not asked there is null. */
 export type WaitingView = {
@@ -172,6 +206,8 @@ export type QueryRequest = { readonly atLeastSeq?: number } & (
   | { readonly kind: 'status-counts'; readonly filter: TaskFilter }
   | { readonly kind: 'leases'; readonly taskId: string }
   | ({ readonly kind: 'items' } & ItemsRequest)
+  | { readonly kind: 'artifacts'; readonly taskId: string }
+  | { readonly kind: 'artifact'; readonly taskId: string; readonly name: string }
 );
 
 export type TaskFilter = {

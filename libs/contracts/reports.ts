@@ -1,5 +1,6 @@
 import type { Failure } from '#libs/domain/errors.js';
 import type { LeaseId, StepId, TaskId } from '#libs/domain/ids.js';
+import type { StoredArtifact } from '#libs/domain/task/artifact.js';
 import type { ModelUsage } from '#libs/domain/usage.js';
 
 /** How one attempt ended, as its executor saw it, on `REPORTS` (`rpt.<taskId>`). Message id: `<leaseId>`. */
@@ -16,7 +17,12 @@ export type AttemptReport = {
 };
 
 export type AttemptOutcome =
-  | { readonly kind: 'completed'; readonly output: unknown; readonly usage?: ModelUsage }
+  | {
+      readonly kind: 'completed';
+      readonly output: unknown;
+      readonly artifacts?: readonly StoredArtifact[];
+      readonly usage?: ModelUsage;
+    }
   | { readonly kind: 'failed'; readonly failure: Failure }
   /** Aborted because the task is being cancelled; `confirmed` when the server was seen free. */
   | { readonly kind: 'cancelled'; readonly confirmed: boolean };

@@ -59,8 +59,10 @@ export const STREAMS = {
 export const BUCKETS = {
   /** Liveness leases of leaders; never truth. */
   leaders: { name: 'leaders', ttlMs: 6_000 },
-  /** Snapshots and payloads over `PAYLOAD_INLINE_MAX_BYTES`. */
+  /** Folded states. */
   snapshots: { name: 'snapshots' },
+  /** Artifacts of tasks: what is too large for an event. Writing is refused when it is full. */
+  artifacts: { name: 'artifacts', maxBytes: 20 * 1024 * 1024 * 1024 },
 } as const;
 
 /** The durable pull consumer that all executors share; each dispatch is delivered to one of them, once. */

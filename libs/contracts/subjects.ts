@@ -2,6 +2,8 @@
 export const SUBJECTS = {
   task: (taskId: string, type: string) => `evt.task.${taskId}.${type}`,
   scheduler: (type: string) => `evt.scheduler.${type}`,
+  /** What becomes of an upload. */
+  upload: (uploadId: string, type: string) => `evt.scheduler.${type}.${uploadId}`,
   lease: (serverId: string, type: string) => `evt.lease.${serverId}.${type}`,
   server: (serverId: string, type: string) => `evt.server.${serverId}.${type}`,
   allocator: (type: string) => `evt.allocator.${type}`,

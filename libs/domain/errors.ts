@@ -36,6 +36,7 @@ export const ERRORS = {
     retry: 'no',
     title: 'The task cannot be moved next to that one',
   },
+  TASK_FINISHING: { http: 409, retry: 'no', title: 'Only the steps at the end of the task run' },
   TASK_NOT_OVER: { http: 409, retry: 'no', title: 'The task is not over' },
   RERUN_NEEDS_WORKFLOW: { http: 409, retry: 'no', title: 'The task reads results of its workflow' },
   STEP_UNKNOWN: { http: 404, retry: 'no', title: 'The task has no such step' },
@@ -121,6 +122,8 @@ export const ERRORS = {
   HTTP_SERVER_FAILED: { http: 502, retry: 'yes', title: 'The server of a request has failed or is busy' },
   HTTP_STATUS_UNEXPECTED: { http: 422, retry: 'no', title: 'A request was answered with another status' },
   HTTP_ANSWER_INVALID: { http: 422, retry: 'no', title: 'The answer to a request is of no use' },
+  FINALLY_FAILED: { http: 422, retry: 'no', title: 'A step at the end of the task has failed' },
+  FINALLY_TIMED_OUT: { http: 504, retry: 'no', title: 'The steps at the end of the task took too long' },
   STEP_REJECTED: { http: 409, retry: 'no', title: 'Somebody has rejected it' },
   ANSWER_TIMED_OUT: { http: 504, retry: 'no', title: 'Nobody answered in time' },
   CHILD_TASK_FAILED: { http: 502, retry: 'no', title: 'The task of a step has failed' },
@@ -150,6 +153,14 @@ export const ERRORS = {
   FILE_NOT_FOUND: { http: 422, retry: 'no', title: 'There is no such file' },
   FILE_NOT_READABLE: { http: 422, retry: 'no', title: 'The file is not what it was to be read as' },
   PATH_NOT_ALLOWED: { http: 422, retry: 'no', title: 'The path leads where the step may not go' },
+
+  // Artifacts.
+  ARTIFACT_UNKNOWN: { http: 404, retry: 'no', title: 'There is no such artifact' },
+  ARTIFACT_GONE: { http: 410, retry: 'no', title: 'The artifact was removed' },
+  ARTIFACT_DAMAGED: { http: 502, retry: 'no', title: 'The artifact is not what was stored' },
+  ARTIFACT_TOO_LARGE: { http: 413, retry: 'no', title: 'The artifact is too large' },
+  ARTIFACTS_TOO_MANY: { http: 422, retry: 'no', title: 'The task has as many artifacts as are accepted' },
+  ARTIFACT_STORE_FULL: { http: 507, retry: 'no', title: 'The object store is full' },
 
   // The platform itself.
   LOG_CORRUPT: { http: 500, retry: 'no', title: 'The event log is damaged' },

@@ -9,9 +9,9 @@ export type StepContext<Input = Readonly<Record<string, unknown>>> = {
   readonly model?: { readonly name: string; readonly url: string };
   /** Aborted when nobody wants the result any more; two seconds later its process is ended. */
   readonly signal: AbortSignal;
-  /** A line for whoever follows the task. */
+  /** A line for whoever follows the task now (`--watch`, its stream); it is not kept. */
   readonly log: (message: string) => void;
-  /** How far it is; also what says that it gets on, where its step has `no_progress`. */
+  /** How far it is, for the same people; also what says that it gets on, where its step has `no_progress`. */
   readonly progress: (message: string, completed?: number, total?: number) => void;
 };
 

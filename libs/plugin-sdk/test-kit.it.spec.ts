@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findPlugins } from '#libs/plugins/find-plugins.js';
 import { runStep, type TestRunOptions } from './test-kit.js';
@@ -17,7 +18,8 @@ describe('a plugin that goes wrong fails its attempt, and nothing else', () => {
     ['endless', 'STEP_TIMED_OUT', /took longer than 300 ms/, { timeoutMs: 300 }],
     ['never', 'STEP_TIMED_OUT', /took longer than 300 ms/, { timeoutMs: 300 }],
     ['exits', 'PLUGIN_LOST', /exit code 0/, {}],
-    ['ends_silently', 'PLUGIN_LOST', /before it had a result/, {}],
+    ['ends_silently', 'PLUGIN_LOST', /waits for what cannot come any more/, {}],
+    ['waits_for_signal', 'STEP_TIMED_OUT', /took longer than 300 ms/, { timeoutMs: 300 }],
     ['giant', 'OUTPUT_TOO_LARGE', /5000002 bytes; 524288 are allowed/, {}],
     ['wrong', 'PLUGIN_OUTPUT_INVALID', /output\.count: 'many' is not accepted; expected/, {}],
     ['circular', 'PLUGIN_OUTPUT_INVALID', /circular/i, {}],
@@ -54,8 +56,21 @@ describe('what a plugin gets', () => {
     expect(log).toHaveLength(2_000);
   });
 
+  it('is its attempt and its model, and what it says of how far it is arrives whole', async () => {
+    const model = { name: 'llama3.2:3b', url: 'http://127.0.0.1:11434' };
+    const { outcome, progress } = await trouble('tells', { attempt: 2, model });
+    expect(outcome).toEqual({ ok: true, output: { attempt: 2, model } });
+    expect(progress).toEqual([{ message: 'half', completed: 1, total: 2 }, { message: 'nearly' }]);
+  });
+
+  it('is found by the address of its module, too', async () => {
+    const given = pathToFileURL(FILE);
+    for (const file of [given, given.href])
+      expect((await runStep(file, {}, { name: 'trouble.throws_later' })).outcome).toMatchObject({ ok: true });
+  });
+
   it('is asked to stop, and ended where it does not', async () => {
-    for (const name of ['sleeps', 'endless']) {
+    for (const name of ['sleeps', 'waits_for_signal', 'endless']) {
       const abort = new AbortController();
       const run = trouble(name, { signal: abort.signal });
       setTimeout(() => abort.abort(), 100);
@@ -74,6 +89,12 @@ describe('finding plugins', () => {
     await writeFile(join(folder, 'c.mjs'), step('nodot'));
     await writeFile(join(folder, 'd.mjs'), 'export default 7;');
     await writeFile(join(folder, 'e.mjs'), 'this is no module');
+    await writeFile(
+      join(folder, 'f.mjs'),
+      "export default [{ name: 'acme.f', version: '1', handler() {} }];",
+    );
+    await writeFile(join(folder, 'g.mjs'), "export default { name: 'acme.g', version: '1', run: 'fast' };");
+    await writeFile(join(folder, 'h.mjs'), 'export const step = 1;');
     await writeFile(join(folder, 'notes.txt'), 'not looked at');
   });
   afterAll(async () => await rm(folder, { recursive: true, force: true }));
@@ -84,8 +105,11 @@ describe('finding plugins', () => {
     expect(problems).toEqual([
       expect.stringMatching(/b\.mjs: 'acme\.one' is a step of .*a\.mjs already/),
       expect.stringMatching(/c\.mjs: manifest\.name "nodot" is not accepted; expected an owner and a name/),
-      expect.stringMatching(/d\.mjs: the default export is no step/),
+      expect.stringMatching(/d\.mjs: the default export is no step but of type number; expected an object/),
       expect.stringMatching(/e\.mjs: /),
+      expect.stringMatching(/f\.mjs: item 0 of the default export \('acme\.f'\) has no run; expected/),
+      expect.stringMatching(/g\.mjs: the default export \('acme\.g'\) has a run that is of type string/),
+      expect.stringMatching(/h\.mjs: the module has no default export; expected/),
       expect.stringMatching(/package 'no-such-package-of-anybody' cannot be found/),
     ]);
   });

@@ -2,10 +2,13 @@ import type { StepManifest } from '#libs/contracts/plugin-wire.js';
 import { isPluginType, PLUGIN_TYPE_ACCEPTED } from '#libs/domain/plugin-type.js';
 import { authoredCheck } from '#libs/template/authored-schema.js';
 import { pathText, type SchemaCheck } from '#libs/template/schema-check.js';
+import { didYouMean } from '#libs/template/suggest.js';
 
 /** A step type with its schemas compiled. Each check answers with a sentence about what is wrong, or null. */
 export type CheckedManifest = {
   readonly manifest: StepManifest;
+  /** What is probably not meant so, and does not keep it from running. */
+  readonly warnings: readonly string[];
   readonly inputProblem: (input: unknown) => string | null;
   readonly outputProblem: (output: unknown) => string | null;
 };
@@ -45,11 +48,31 @@ export const checkManifest = (value: unknown): ManifestCheck => {
     ok: true,
     checked: {
       manifest: value as StepManifest,
+      warnings: unknownFields(value),
       inputProblem: (given) => problemIn('input', takes.check, given),
       outputProblem: (given) => problemIn('output', gives.check, given),
     },
   };
 };
+
+const FIELDS: readonly string[] = [
+  'name',
+  'version',
+  'description',
+  'needs',
+  'input',
+  'output',
+] satisfies readonly (keyof StepManifest)[];
+
+/** Authors may keep something of their own there; but `inputs` would leave every input unchecked, and nobody would know. */
+const unknownFields = (manifest: object): readonly string[] =>
+  Object.keys(manifest)
+    .filter((field) => !FIELDS.includes(field))
+    .slice(0, PROBLEMS_TOLD_MAX)
+    .map(
+      (field) =>
+        `manifest.${field.slice(0, 100)}: a manifest has no such field${didYouMean(field, FIELDS)}; it is ignored; known: ${FIELDS.join(', ')}`,
+    );
 
 const checkOf = (schema: unknown): { readonly check: SchemaCheck | null } | { readonly error: string } => {
   if (schema === undefined) return { check: null };

@@ -20,11 +20,27 @@ type Task =
 const say = (message: object): void => void process.send?.(message);
 
 const stepsOf = (exported: unknown): readonly Step[] => {
-  const steps = Array.isArray(exported) ? exported : [exported];
-  for (const step of steps)
-    if (typeof step !== 'object' || step === null || typeof step.run !== 'function')
-      throw new Error('the default export is no step; expected {name, version, run}, or a list of such');
-  return steps;
+  if (exported === undefined)
+    throw new Error('the module has no default export; expected {name, version, run}, or a list of such');
+  const steps: readonly unknown[] = Array.isArray(exported) ? exported : [exported];
+  return steps.map((step, n) =>
+    stepOf(step, Array.isArray(exported) ? `item ${n} of the default export` : 'the default export'),
+  );
+};
+
+const stepOf = (step: unknown, place: string): Step => {
+  if (typeof step !== 'object' || step === null || Array.isArray(step))
+    throw new Error(`${place} is no step but ${kindOf(step)}; expected an object {name, version, run}`);
+  const { name, run } = step as Partial<Record<'name' | 'run', unknown>>;
+  if (typeof run === 'function') return step as Step;
+  const named = typeof name === 'string' ? ` ('${name.slice(0, 100)}')` : '';
+  const wrong = run === undefined ? 'has no run' : `has a run that is ${kindOf(run)}`;
+  throw new Error(`${place}${named} ${wrong}; expected a function, run({ input, … })`);
+};
+
+const kindOf = (value: unknown): string => {
+  if (Array.isArray(value)) return 'a list';
+  return value === null || value === undefined ? String(value) : `of type ${typeof value}`;
 };
 
 const sentence = (value: unknown): string => {
@@ -57,8 +73,15 @@ const run = async (task: Task & { readonly kind: 'run' }, step: Step): Promise<v
   process.on('message', ({ kind }: { readonly kind: string }) => {
     if (kind === 'abort') abort.abort();
   });
-  // A step that waits for nothing any more ends here, and not when its time is over.
+  // A step that waits for nothing any more ends here, and not when its time is over. One that looks at `signal` may wait for that alone.
   process.channel?.unref();
+  process.once('beforeExit', () =>
+    say({
+      kind: 'crashed',
+      message:
+        "its run ended before it had a result: it waits for what cannot come any more (no timer, no socket, no use of 'signal' is left)",
+    }),
+  );
   let said = 0;
   /** A loop that talks must not bury the executor. */
   const tell = (message: object): void => {
@@ -67,7 +90,10 @@ const run = async (task: Task & { readonly kind: 'run' }, step: Step): Promise<v
   };
   const context = {
     ...task.context,
-    signal: abort.signal,
+    get signal(): AbortSignal {
+      process.channel?.ref();
+      return abort.signal;
+    },
     log: (message: unknown) => tell({ kind: 'log', message: sentence(message) }),
     progress: (message: unknown, completed?: unknown, total?: unknown) =>
       tell({

@@ -1,15 +1,8 @@
 import { PLUGIN_LIMITS } from '#libs/contracts/plugin-wire.js';
 import type { ErrorCode } from '#libs/domain/errors.js';
 import type { FoundPlugin } from './find-plugins.js';
+import type { PluginInput, PluginOutcome } from './plugin-outcome.js';
 import { runProcess, type ProcessEnd, type ProcessLimits } from './plugin-process.js';
-
-/** What a step gets from whoever runs it, besides what it says with. */
-export type PluginInput = {
-  readonly input: Readonly<Record<string, unknown>>;
-  /** From 1. */
-  readonly attempt: number;
-  readonly model?: { readonly name: string; readonly url: string };
-};
 
 export type PluginRunOptions = ProcessLimits & {
   readonly outputMaxBytes: number;
@@ -17,15 +10,6 @@ export type PluginRunOptions = ProcessLimits & {
   readonly log: (line: string) => void;
   readonly progress: (message: string, completed?: number, total?: number) => void;
 };
-
-export type PluginOutcome =
-  | { readonly ok: true; readonly output: unknown }
-  | {
-      readonly ok: false;
-      readonly code: ErrorCode;
-      readonly message: string;
-      readonly details?: Readonly<Record<string, unknown>>;
-    };
 
 /** Runs one step of a module in a process of its own: checks its input before and its output behind it. Never rejects. */
 export const runPlugin = async (

@@ -5,6 +5,7 @@ import {
   type StepManifest,
 } from '#libs/contracts/plugin-wire.js';
 import { checkManifest, type CheckedManifest } from './check-manifest.js';
+import { PluginProblems } from './plugin-problems.js';
 
 /** A worker as it said last. */
 export type PluginWorker = {
@@ -26,8 +27,14 @@ const RUN_ID_MAX_CHARS = 200;
 /** Who serves which step type, from their hellos. Not heard for a while means gone; nothing is kept over a restart, nor needs to be. */
 export class WorkerDirectory {
   readonly #workers = new Map<string, PluginWorker>();
+  /** When they said goodbye; as long as those are remembered that are not heard any more. */
+  readonly #left = new Map<string, number>();
+  /** Hellos that were refused, and what else is known to be unusable. */
+  readonly problems: PluginProblems;
 
-  constructor(private readonly nowMs: () => number) {}
+  constructor(private readonly nowMs: () => number) {
+    this.problems = new PluginProblems(nowMs);
+  }
 
   /** Takes a hello on the subject of `type`. Answers with what is wrong with it, or null. */
   hear(type: string, hello: unknown): string | null {
@@ -36,10 +43,12 @@ export class WorkerDirectory {
       return "'worker' is not accepted; expected 1 to 64 letters, digits, _ and -";
     const key = `${type}/${worker}`;
     if (bye === true) {
-      this.#workers.delete(key);
+      this.#forgetLost();
+      if (this.#workers.delete(key)) this.#left.set(key, this.nowMs());
       return null;
     }
     this.#forgetLost();
+    this.#left.delete(key);
     const known = this.#workers.get(key);
     if (known === undefined && this.#workers.size >= PLUGIN_LIMITS.workers)
       return `there are ${this.#workers.size} workers already; accepted: up to ${PLUGIN_LIMITS.workers}`;
@@ -83,6 +92,11 @@ export class WorkerDirectory {
     return this.#workers.get(`${type}/${worker}`);
   }
 
+  /** It is gone because it said so, and not because it was not heard. */
+  hasLeft(type: string, worker: string): boolean {
+    return this.#left.has(`${type}/${worker}`);
+  }
+
   types(): ReadonlySet<string> {
     this.#forgetLost();
     return new Set([...this.#workers.values()].map(({ type }) => type));
@@ -98,6 +112,7 @@ export class WorkerDirectory {
   #forgetLost(): void {
     const lostMs = this.nowMs() - WORKER_LOST_MS;
     for (const [key, { heardMs }] of this.#workers) if (heardMs <= lostMs) this.#workers.delete(key);
+    for (const [key, leftMs] of this.#left) if (leftMs <= lostMs) this.#left.delete(key);
   }
 }
 

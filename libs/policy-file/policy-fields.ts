@@ -31,6 +31,15 @@ export const POLICY_FIELDS: readonly PolicyField[] = [
       'A loaded model with work of its own keeps its place until the work for another one is ahead of it by so much, waiting and priority counted together. Longer means fewer swaps and longer waits.',
   },
   {
+    name: 'swap_after_loads',
+    key: 'swapAfterLoads',
+    unit: 'count',
+    min: 0,
+    max: 1000,
+    meaning:
+      'While a server works, a model on it that was in use lately and has no work now goes for another one when what waits for that has waited, all of it added up, for so many times its load; 0 for at once. More means fewer swaps where work comes by and by.',
+  },
+  {
     name: 'swap_share_max',
     key: 'swapShareMax',
     unit: 'share',

@@ -22,6 +22,8 @@ type Readable = {
   readonly own?: string;
   /** Whether there is an item to read. */
   readonly ofItem?: boolean;
+  /** Whether it is known how all other steps of the task have ended. */
+  readonly ofTask?: boolean;
 };
 
 /** Checks of `with` and `output`: what their expressions read, and whether their literals fit the step type. */
@@ -35,11 +37,12 @@ export class InputChecks {
     private readonly source: YamlSource,
     private readonly parameters: Declared,
     private readonly stepIds: readonly string[],
+    private readonly atEndIds: readonly string[] = [],
   ) {}
 
-  step({ step, path, ancestors }: CheckedStep): void {
+  step({ step, path, ancestors, atEnd = false }: CheckedStep): void {
     const { with: input, when, foreach } = step;
-    const scope: Readable = { steps: ancestors, own: step.id };
+    const scope: Readable = { steps: ancestors, own: step.id, ofTask: atEnd };
     if (when !== undefined) this.#condition([...path, 'when'], when, scope);
     if (foreach !== undefined) this.#list([...path, 'foreach'], foreach, scope);
     const at: Path = [...path, 'with'];
@@ -138,16 +141,21 @@ export class InputChecks {
   }
 
   /** What is wrong with a name that an expression reads; null for nothing. */
-  #reference(reference: Reference, { steps, own, ofItem }: Readable): string | null {
+  #reference(reference: Reference, { steps, own, ofItem, ofTask }: Readable): string | null {
     const [root, name, ...fields] = reference;
     if (ofItem === true && isOfItem(reference)) return null;
     if (root === 'parameters') return this.#parameter(name);
     // Where they may stand depends on the type of the step.
     if (root === 'secrets') return null;
+    if (root === 'task' && ofTask) return outcomeProblem(name, fields);
     if (root !== 'steps')
-      return `there is no such name${didYouMean(root, ROOTS)}; accepted: parameters.<name>, steps.<id>.output, steps.<id>.status, steps.<id>.error${isOfItem(reference) ? ', and item and index under `with` of a step with foreach' : ''}`;
+      return `there is no such name${didYouMean(root, ROOTS)}; accepted: parameters.<name>, steps.<id>.output, steps.<id>.status, steps.<id>.error${isOfItem(reference) ? ', and item and index under `with` of a step with foreach' : ''}${root === 'task' ? ", and task.status and task.error in steps under 'finally'" : ''}`;
     const names = [...steps];
-    if (name === undefined || name === null || !this.stepIds.includes(name))
+    if (name && !own && this.atEndIds.includes(name))
+      return `'${name}' runs when the output is made already; accepted: ${names.join(', ')}`;
+    if (name && !ofTask && this.atEndIds.includes(name))
+      return `'${name}' stands under 'finally', and runs when all of these have ended; accepted: ${names.join(', ') || 'none here'}`;
+    if (name === undefined || name === null || !(this.stepIds.includes(name) || this.atEndIds.includes(name)))
       return `there is no such step${didYouMean(name, names)}; accepted: ${names.join(', ') || 'none here'}`;
     if (name === own)
       return `a step cannot read of itself what is not there before it has ended; accepted: ${names.join(', ') || 'none here'}`;
@@ -208,7 +216,7 @@ export class InputChecks {
   /** Where a step can run is decided when the task is submitted, so it must follow from the parameters. */
   #placement(at: Path, places: readonly ExpressionPlace[]): void {
     for (const { path, expression } of places) {
-      const late = expression.references.find((reference) => reference[0] === 'steps' || isOfItem(reference));
+      const late = expression.references.find(isLate);
       if (!decidesPlacement(path) || late === undefined) continue;
       const message = `${referenceText(late)}: the model and its runner options decide where the step runs; accepted: parameters.<name> or a literal`;
       this.source.problem([...at, ...path], message);
@@ -218,6 +226,19 @@ export class InputChecks {
 
 const ROOTS = ['parameters', 'steps'];
 const STEP_FIELDS = ['output', 'status', 'error'];
+
+const OUTCOME_FIELDS = ['status', 'error'];
+const OUTCOME_ACCEPTED = 'task.status, task.error.code, task.error.message, task.error.step';
+
+/** What a step at the end reads of how all others have ended. */
+const outcomeProblem = (name: Reference[number] | undefined, [field]: Reference): string | null => {
+  if (name === undefined || name === null || !OUTCOME_FIELDS.includes(name))
+    return `a task only has its status and error here${didYouMean(name, OUTCOME_FIELDS)}; accepted: ${OUTCOME_ACCEPTED}`;
+  const isKnown = field === undefined || (name === 'error' && field !== null && ERROR_FIELDS.includes(field));
+  return isKnown ? null : `an error only has its code, message and step; accepted: ${OUTCOME_ACCEPTED}`;
+};
+
+const ERROR_FIELDS = ['code', 'message', 'step'];
 
 const fieldProblem = (step: string, [field, deeper]: Reference): string | null => {
   if (field === 'error' && deeper !== undefined && deeper !== 'code' && deeper !== 'message')
@@ -229,6 +250,10 @@ const fieldProblem = (step: string, [field, deeper]: Reference): string | null =
 /** Whether this place in the input of a model step is its model or an option by which loaded models differ. */
 export const decidesPlacement = ([field, option]: readonly string[]): boolean =>
   field === 'model' || (field === 'options' && (option === undefined || RUNNER_OPTION_NAMES.has(option)));
+
+/** Whether it reads what is not known before the step is to run: other steps, its item, or how its task has ended. */
+export const isLate = (reference: Reference): boolean =>
+  reference[0] === 'steps' || reference[0] === 'task' || isOfItem(reference);
 
 /** Whether it reads the item that a step with `foreach` runs for. */
 export const isOfItem = ([root]: Reference): boolean => root === 'item' || root === 'index';

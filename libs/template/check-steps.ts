@@ -1,5 +1,6 @@
 import { durationMsOf } from '#libs/domain/duration.js';
 import { isPluginType, PLUGIN_TYPE_ACCEPTED } from '#libs/domain/plugin-type.js';
+import { checkNeeds, withAncestors, type Others, type Placed } from './check-needs.js';
 import { shown } from './describe-schema.js';
 import { hasExpression } from './expression.js';
 import { FieldChecks, type Mapping } from './field-checks.js';
@@ -38,36 +39,71 @@ const STEP_ID = /^[a-z][a-z0-9_-]{0,62}$/;
 const STEP_ID_ACCEPTED = 'a lower-case letter, then up to 62 lower-case letters, digits, _ and -';
 
 /** A step with the steps that it needs, directly or through others. */
-export type CheckedStep = {
-  readonly step: TemplateStep;
-  readonly path: Path;
+export type CheckedStep = Placed & {
   readonly ancestors: ReadonlySet<string>;
+  /** It runs when all others have ended. */
+  readonly atEnd?: boolean;
 };
 
 /** Checks the steps but not what stands under `with`. */
-export const checkSteps = (value: unknown, source: YamlSource): readonly CheckedStep[] => {
-  const check = new FieldChecks(source);
-  const list = check.list(['steps'], value, 'a list of steps, each with id and type');
-  if (list === null) return [];
-  if (list.length === 0 || list.length > TEMPLATE_LIMITS.steps) {
-    source.problem(['steps'], `there are ${list.length} steps; accepted: 1 to ${TEMPLATE_LIMITS.steps}`);
-    return [];
-  }
-  const seen = new Set<string>();
-  const steps: Placed[] = [];
-  for (const [n, item] of list.entries()) {
-    const step = oneStep(['steps', n], item, steps.at(-1)?.step.id, source, check);
-    if (step === null) continue;
-    if (seen.has(step.id))
-      source.problem(['steps', n, 'id'], `${shown(step.id)} is the id of an earlier step; ids are unique`);
-    seen.add(step.id);
-    steps.push({ step, path: ['steps', n] });
-  }
-  checkNeeds(steps, source);
-  return withAncestors(steps);
+export const checkSteps = (value: unknown, atEnd: unknown, source: YamlSource): readonly CheckedStep[] =>
+  checkList({ name: 'steps', value, before: new Set(), after: new Set(idsIn(atEnd)) }, source);
+
+/** As they are written: what is wrong there is told there. */
+const idsIn = (value: unknown): readonly string[] =>
+  Array.isArray(value)
+    ? value.flatMap((step: unknown) => {
+        const id = (step as Mapping | null)?.['id'];
+        return typeof id === 'string' ? [id] : [];
+      })
+    : [];
+
+/** Checks those that run when all `steps` have ended. What they need is among themselves: they wait for all others anyway. */
+export const checkFinally = (
+  value: unknown,
+  steps: readonly CheckedStep[],
+  source: YamlSource,
+): readonly CheckedStep[] => {
+  if (value === undefined) return [];
+  const ids = new Set(steps.map(({ step }) => step.id));
+  return checkList({ name: 'finally', value, before: ids, after: new Set() }, source).map((checked) => ({
+    ...checked,
+    ancestors: new Set([...ids, ...checked.ancestors]),
+    atEnd: true,
+  }));
 };
 
-type Placed = Omit<CheckedStep, 'ancestors'>;
+/** One of the two lists; `before` and `after`: ids of the other one, where its steps run before or after these. */
+type StepList = Others & { readonly name: 'steps' | 'finally'; readonly value: unknown };
+
+const checkList = ({ name, value, before, after }: StepList, source: YamlSource): readonly CheckedStep[] => {
+  const check = new FieldChecks(source);
+  const list = check.list([name], value, 'a list of steps, each with id and type');
+  if (list === null) return [];
+  const most = TEMPLATE_LIMITS.steps - before.size;
+  if (list.length === 0 || list.length > most) {
+    const otherwise = name === 'finally' ? `, or no 'finally'` : '';
+    source.problem([name], `there are ${list.length} steps; accepted: 1 to ${most}${otherwise}`);
+    return [];
+  }
+  const seen = new Set(before);
+  const steps: Placed[] = [];
+  for (const [n, item] of list.entries()) {
+    const step = oneStep([name, n], item, steps.at(-1)?.step.id, source, check);
+    if (step === null) continue;
+    if (seen.has(step.id))
+      source.problem([name, n, 'id'], `${shown(step.id)} is the id of an earlier step; ids are unique`);
+    if (name === 'finally' && STEP_TYPES.get(step.type)?.needs === 'nothing')
+      source.problem(
+        [name, n, 'type'],
+        `a step of type ${shown(step.type)} waits, and would hold up the end of its task; accepted: a step that runs`,
+      );
+    seen.add(step.id);
+    steps.push({ step, path: [name, n] });
+  }
+  checkNeeds(steps, source, { before, after });
+  return withAncestors(steps);
+};
 
 const oneStep = (
   path: Path,
@@ -153,12 +189,12 @@ const pluginFields = (
       source.problem([...path, key], `only a step type of others has '${key}'; accepted: no ${key} here`);
   if (slot !== undefined && slot !== 'cpu' && slot !== 'model')
     source.problem([...path, 'slot'], `${shown(slot)} is not accepted; expected cpu or model`);
-  const { minMs, maxMs } = STEP_TIME_LIMITS;
+  const { workerMinMs, maxMs } = STEP_TIME_LIMITS;
   const waits = missing === undefined || missing === 'wait';
   const limit =
     waits || missing === 'fail'
       ? missing
-      : check.duration([...path, 'plugin_missing'], missing, minMs, maxMs);
+      : check.duration([...path, 'plugin_missing'], missing, workerMinMs, maxMs);
   return {
     ...(slot === 'model' ? { slot } : {}),
     ...(waits || typeof limit !== 'string' ? {} : { plugin_missing: limit }),
@@ -256,64 +292,4 @@ const retryOn = (path: Path, value: unknown, source: YamlSource, check: FieldChe
       source.problem(at, `${shown(name)} stands there twice; once is enough`);
   }
   return list as readonly string[];
-};
-
-const checkNeeds = (steps: readonly Placed[], source: YamlSource): void => {
-  const ids = steps.map(({ step }) => step.id);
-  for (const { path, step } of steps) {
-    for (const [n, need] of step.needs.entries()) {
-      if (source.isFull) break;
-      const at = [...path, 'needs', n];
-      if (!ids.includes(need))
-        source.problem(
-          at,
-          `${shown(need)} is not a step of this template${didYouMean(need, ids)}; accepted: ${ids.join(', ')}`,
-        );
-      else if (step.needs.indexOf(need) < n)
-        source.problem(at, `${shown(need)} stands there twice; once is enough`);
-    }
-  }
-  const cycle = cycleOf(steps.map(({ step }) => step));
-  const first = steps.find(({ step }) => step.id === cycle?.[0]);
-  if (cycle && first) {
-    source.problem(
-      [...first.path, 'needs'],
-      `steps wait for each other: ${cycle.join(' → ')}; accepted: no cycle`,
-    );
-  }
-};
-
-/** The first circle of `needs`, from a step back to itself. */
-const cycleOf = (steps: readonly TemplateStep[]): readonly string[] | null => {
-  const needs = new Map(steps.map((step) => [step.id, step.needs]));
-  const done = new Set<string>();
-  const search = (id: string, trail: readonly string[]): readonly string[] | null => {
-    if (trail.includes(id)) return [...trail.slice(trail.indexOf(id)), id];
-    if (done.has(id)) return null;
-    done.add(id);
-    for (const need of needs.get(id) ?? []) {
-      const found = search(need, [...trail, id]);
-      if (found) return found;
-    }
-    return null;
-  };
-  for (const { id } of steps) {
-    const found = search(id, []);
-    if (found) return found;
-  }
-  return null;
-};
-
-const withAncestors = (steps: readonly Placed[]): readonly CheckedStep[] => {
-  const needsOf = new Map(steps.map(({ step }) => [step.id, step.needs]));
-  return steps.map((placed) => {
-    const ancestors = new Set<string>();
-    const open = [...placed.step.needs];
-    for (let id = open.pop(); id !== undefined; id = open.pop()) {
-      if (ancestors.has(id)) continue;
-      ancestors.add(id);
-      open.push(...(needsOf.get(id) ?? []));
-    }
-    return { ...placed, ancestors };
-  });
 };

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '#libs/domain/canonical.js';
 import { checkOutputs, checkParameters } from './check-parameters.js';
-import { checkSteps } from './check-steps.js';
+import { checkFinally, checkSteps } from './check-steps.js';
 import { InputChecks } from './check-inputs.js';
 import type { CompiledTemplate, TemplateProblem } from './compiled-template.js';
 import { shown } from './describe-schema.js';
-import { FieldChecks } from './field-checks.js';
-import { TEMPLATE_LIMITS } from './limits.js';
+import { FieldChecks, type Mapping } from './field-checks.js';
+import { FINALLY_LIMITS, TEMPLATE_LIMITS } from './limits.js';
 import { parametersSchema } from './parameters-schema.js';
 import { YamlSource } from './yaml-source.js';
 
@@ -19,7 +19,16 @@ export type Compiled =
     }
   | { readonly ok: false; readonly problems: readonly TemplateProblem[] };
 
-const KEYS = ['name', 'description', 'parameters', 'steps', 'output', 'outputs'];
+const KEYS = [
+  'name',
+  'description',
+  'parameters',
+  'steps',
+  'output',
+  'outputs',
+  'finally',
+  'finally_timeout',
+];
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 const NAME_ACCEPTED = '1 to 64 lower-case letters, digits and -';
 const DESCRIPTION_MAX_CHARS = 4000;
@@ -41,15 +50,18 @@ export const compileTemplate = (text: string, file: string): Compiled => {
   const name = check.text(['name'], top['name'], NAME, NAME_ACCEPTED);
   const description = descriptionOf(top['description'], source);
   const parameters = checkParameters(top['parameters'], source);
-  const steps = checkSteps(top['steps'], source);
+  const steps = checkSteps(top['steps'], top['finally'], source);
+  const atEnd = checkFinally(top['finally'], steps, source);
+  const atEndTimeout = timeoutOf(top, check, source);
   // Declared ones count as known even when they are wrong themselves: one mistake, one message.
   const declared = { ...namesOf(top['parameters']), ...parameters };
   const inputs = new InputChecks(
     source,
     declared,
     steps.map(({ step }) => step.id),
+    atEnd.map(({ step }) => step.id),
   );
-  for (const step of steps) inputs.step(step);
+  for (const step of [...steps, ...atEnd]) inputs.step(step);
   if (top['output'] !== undefined) inputs.output(top['output']);
   const outputs = checkOutputs(top['outputs'], source);
   if (outputs !== null) inputs.outputs(outputs);
@@ -71,8 +83,9 @@ export const compileTemplate = (text: string, file: string): Compiled => {
     parameters,
     parametersSchema: parametersSchema(parameters),
     steps: steps.map(({ step }) => step),
-    output: top['output'] ?? null,
     // Only where there are some: templates without keep the version that they have in the log.
+    ...(atEnd.length === 0 ? {} : { finally: atEnd.map(({ step }) => step), finally_timeout: atEndTimeout }),
+    output: top['output'] ?? null,
     ...(outputs === null ? {} : { outputs }),
   };
   const canonical = canonicalJson(content);
@@ -86,6 +99,18 @@ export const compileTemplate = (text: string, file: string): Compiled => {
   }
   const version = createHash('sha256').update(canonical).digest('hex').slice(0, VERSION_CHARS);
   return { ok: true, template: { ...content, version }, warnings: inPlace(source.warnings) };
+};
+
+const timeoutOf = (top: Mapping, check: FieldChecks, source: YamlSource): string => {
+  const { minMs, maxMs } = FINALLY_LIMITS;
+  const timeout = check.duration(['finally_timeout'], top['finally_timeout'], minMs, maxMs);
+  if (timeout !== null && top['finally'] === undefined)
+    source.problem(
+      ['finally_timeout'],
+      "there is no 'finally' here that it could be about; accepted: both, or none",
+      'key',
+    );
+  return timeout ?? FINALLY_LIMITS.default;
 };
 
 const inPlace = (problems: readonly TemplateProblem[]): readonly TemplateProblem[] =>

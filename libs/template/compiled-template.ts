@@ -11,6 +11,10 @@ export type CompiledTemplate = {
   /** JSON Schema (2020-12) of the parameters. */
   readonly parametersSchema: JsonSchema;
   readonly steps: readonly TemplateStep[];
+  /** They run when all steps have ended, however they did. Absent in templates without. */
+  readonly finally?: readonly TemplateStep[];
+  /** As the author wrote it: what those may take together. */
+  readonly finally_timeout?: string;
   /** What the task results in, with expressions; null means the last step's output. */
   readonly output: unknown;
   /** Or named values, each held to its type. Absent in templates without. */

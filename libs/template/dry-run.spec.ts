@@ -77,6 +77,7 @@ describe('a dry run', () => {
       retry: { attempts_max: 3, backoff_ms: 1000 },
       timeout: '10m',
       stage: 1,
+      finally: false,
       slot: { kind: 'model', model: 'llama3.2:3b', options: { num_ctx: 4096 } },
       input: {
         model: 'llama3.2:3b',

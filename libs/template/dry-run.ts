@@ -17,7 +17,7 @@ export type DryRun = {
   readonly version: string;
   /** With defaults. */
   readonly parameters: Parameters;
-  /** In the order of the template. */
+  /** In the order of the template, those under `finally` last. */
   readonly steps: readonly DryStep[];
   /** What the task results in: `output`, or the values of `outputs` by name, as far as they are known; null without either. */
   readonly result: unknown;
@@ -27,8 +27,10 @@ export type DryStep = Pick<
   TemplateStep,
   'id' | 'type' | 'needs' | 'retry' | 'on_failure' | 'timeout' | 'no_progress' | 'plugin_missing'
 > & {
-  /** Steps with the same number may run beside each other; from 1. */
+  /** Steps with the same number may run beside each other; from 1. Those at the end follow on all others. */
   readonly stage: number;
+  /** It runs when all others have ended, however they did. */
+  readonly finally: boolean;
   /** Null for a step that waits: it takes none. */
   readonly slot: Slot | null;
   /** For a step that runs for each of a list; `items` is null where the list depends on other steps. */
@@ -84,7 +86,7 @@ export const dryRun = (
   if (!planned.ok) return refused(planned.failure);
   const prepared = preparedTemplate(template);
   const scope = withMissing(prepared.notGiven, { parameters, steps: {} });
-  const stages = stagesOf(template.steps);
+  const stages = stagesOf(template);
   const children = childrenOf(template, scope, defaults);
   if ('failure' in children) return refused(children.failure);
   try {
@@ -95,6 +97,7 @@ export const dryRun = (
         {
           ...shownStep(step.step),
           stage: stages.get(id) ?? 1,
+          finally: step.atEnd,
           slot: waits === undefined ? slotOf(requirement) : null,
           ...listPart(template, step, scope),
           ...openParts(template, step, scope),
@@ -200,13 +203,18 @@ const resultOf = (template: CompiledTemplate, scope: Scope): unknown => {
 const isKnown = ([root]: Reference): boolean => root === 'parameters';
 
 /** One more than the latest of the steps that each needs. Templates have no cycles. */
-const stagesOf = (steps: readonly TemplateStep[]): ReadonlyMap<string, number> => {
+const stagesOf = ({ steps, finally: atEnd = [] }: CompiledTemplate): ReadonlyMap<string, number> => {
+  const before = stagesFrom(steps, 0);
+  return new Map([...before, ...stagesFrom(atEnd, Math.max(...before.values()))]);
+};
+
+const stagesFrom = (steps: readonly TemplateStep[], after: number): ReadonlyMap<string, number> => {
   const needs = new Map(steps.map((step) => [step.id, step.needs]));
   const stages = new Map<string, number>();
   const stageOf = (id: string): number => {
     const known = stages.get(id);
     if (known !== undefined) return known;
-    const stage = 1 + Math.max(0, ...(needs.get(id) ?? []).map(stageOf));
+    const stage = 1 + Math.max(after, ...(needs.get(id) ?? []).map(stageOf));
     stages.set(id, stage);
     return stage;
   };

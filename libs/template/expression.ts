@@ -10,7 +10,7 @@ import {
   type Template,
   type Value,
 } from 'liquidjs';
-import type { StepOutcomes } from '#libs/domain/task/step-outcomes.js';
+import type { MainOutcome, StepOutcomes } from '#libs/domain/task/step-outcomes.js';
 import { ExpressionError, firstLine, readingError, type KnownNames } from './expression-error.js';
 import { TEMPLATE_LIMITS } from './limits.js';
 import { placedSecrets, secretTextOf, type PlacedSecrets, type SecretText } from './secret-text.js';
@@ -49,6 +49,8 @@ export type Reference = readonly (string | null)[];
 export type Scope = {
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly steps: StepOutcomes;
+  /** How all other steps of the task have ended, for those at its end. */
+  readonly task?: MainOutcome;
   /** Other tasks of the workflow, for its parameters only. */
   readonly tasks?: TasksScope;
   /** What a step with `foreach` runs for, and its place from 0. */

@@ -1,3 +1,4 @@
+import { ARTIFACT_NAME_ACCEPTED } from '#libs/domain/task/artifact.js';
 import type { JsonSchema } from './compiled-template.js';
 
 /** Steps that touch files and programs: in the workspace of their task, on the machine of the executor that runs them. */
@@ -14,6 +15,11 @@ const text = (maxLength: number, description: string): JsonSchema => ({
 });
 
 const path = (description: string): JsonSchema => ({ ...text(4096, description), minLength: 1 });
+
+const artifact = (description: string): JsonSchema => ({
+  ...text(256, `${description}: <task>/<name>, or the <name> alone for one of the same task`),
+  minLength: 1,
+});
 
 const timeoutMs: JsonSchema = {
   type: 'integer',
@@ -102,7 +108,8 @@ export const FILE_STEP_TYPES = [
   },
   {
     name: 'read_files',
-    description: 'Reads files of the workspace, or of folders that the executor opens to reading.',
+    description:
+      'Reads files of the workspace, or of folders that the executor opens to reading, and artifacts.',
     needs: 'cpu',
     input: properties([], {
       paths: { type: 'array', items: path('A file'), maxItems: 1000 },
@@ -110,6 +117,12 @@ export const FILE_STEP_TYPES = [
         type: 'array',
         items: { ...path('Such as src/**/*.py'), maxLength: 512 },
         maxItems: 32,
+      },
+      artifacts: {
+        type: 'array',
+        items: artifact('An artifact'),
+        maxItems: 1000,
+        description: 'Artifacts, which are read first',
       },
       encoding: { enum: ['auto', 'utf-8', 'utf-16le', 'utf-16be', 'latin-1', 'base64', 'pdf'] },
       max_bytes: {
@@ -123,6 +136,29 @@ export const FILE_STEP_TYPES = [
     output: '{files: [{path, text or base64, bytes, encoding, truncated?}], truncated}',
   },
   {
+    name: 'store_result',
+    description:
+      'Stores a value, or a file of the workspace, as an artifact of the task: large data, by name.',
+    needs: 'cpu',
+    input: properties(['name'], {
+      name: {
+        type: 'string',
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$',
+        description: `Its name in the task: ${ARTIFACT_NAME_ACCEPTED}; one that is stored again takes the place of the first`,
+      },
+      content: { description: 'A text, as it is, or any value, stored as JSON' },
+      from_file: path('Or a file of the workspace, of up to a gigabyte'),
+      content_type: {
+        type: 'string',
+        maxLength: 255,
+        pattern:
+          '^[\\w!#$&^.+-]{1,64}/[\\w!#$&^.+-]{1,64}(?:; ?[\\w!#$&^.+-]{1,64}=[\\w!#$&^.+-]{1,64}){0,4}$',
+        description: 'Default: what the name says, such as text/csv for table.csv',
+      },
+    }),
+    output: '{artifact: {reference, name, size_bytes, digest, content_type}}',
+  },
+  {
     name: 'write_file',
     description: 'Writes a file of the workspace, with the folders above it.',
     needs: 'cpu',
@@ -131,6 +167,7 @@ export const FILE_STEP_TYPES = [
       text: { type: 'string' },
       base64: { type: 'string', description: 'Or bytes' },
       json: { description: 'Or any value, written as JSON' },
+      artifact: artifact('Or an artifact, of whatever size'),
       append: { type: 'boolean' },
       mode: { type: 'string', pattern: '^0?[0-7]{3}$', description: 'Default 644' },
     }),

@@ -33,5 +33,15 @@ export const CHILD_RETRY_DEFAULT = { attempts_max: 1, backoff_ms: 1000 } as cons
 /** Steps with `foreach`: more items than this are a data set, and more at once than slots of one machine only wait. */
 export const FOREACH_LIMITS = { items: 10_000, concurrency: 100, concurrencyDefault: 8 } as const;
 /** Shorter ones are mistakes; a week is longer than anything that is waited for. */
-export const STEP_TIME_LIMITS = { minMs: 100, maxMs: 7 * 86_400_000 } as const;
+export const STEP_TIME_LIMITS = {
+  minMs: 100,
+  maxMs: 7 * 86_400_000,
+  /** A worker that was not heard for so long is gone; before, it cannot be said that there is none. */
+  workerMinMs: 10_000,
+} as const;
+/**
+ * What the steps under `finally` may take together, from when all others have ended; waiting for a slot counts. An hour is long enough for
+ * a report by a model that has to be loaded, and short enough for who waits for a cancelled task.
+ */
+export const FINALLY_LIMITS = { minMs: 1_000, maxMs: 86_400_000, default: '1h' } as const;
 export const RETRY_LIMITS = { attemptsMax: 20, backoffMs: 60_000 } as const;

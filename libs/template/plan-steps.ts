@@ -5,11 +5,11 @@ import { retryCodesOf } from '#libs/domain/retry-classes.js';
 import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import { WAITING_KINDS, type WaitingKind } from '#libs/domain/task/waiting-events.js';
-import { isOfItem } from './check-inputs.js';
+import { isLate } from './check-inputs.js';
 import { childRefOf } from './child-ref.js';
 import type { CompiledTemplate } from './compiled-template.js';
 import { listItems, type ListedItems } from './foreach.js';
-import { FOREACH_LIMITS } from './limits.js';
+import { FINALLY_LIMITS, FOREACH_LIMITS, STEP_TIME_LIMITS } from './limits.js';
 import { preparedTemplate, type PreparedStep } from './prepared-template.js';
 import { readsOneOf } from './late-parameters.js';
 import { renderPrepared, type RenderedStep } from './render.js';
@@ -72,6 +72,7 @@ export const planSteps = (
       ...(foreach === undefined ? {} : { forEach: { concurrency } }),
       ...(onFailure === undefined ? {} : { onFailure }),
       ...(isWaitingKind(type) ? { waits: type } : {}),
+      ...(prepared.atEnd ? { atEnd: { limitMs: atEndLimitMs(template) } } : {}),
       ...childOf(prepared.step, defaults),
       ...timesOf({ timeoutMs: timeout, noProgressMs: silence }),
       ...(missing === undefined ? {} : { workerWaitMs: workerWaitMsOf(missing) }),
@@ -80,11 +81,9 @@ export const planSteps = (
   return { ok: true, steps };
 };
 
-/** A worker that was not heard for so long is gone; before, it cannot be said that there is none. */
-const WORKER_LOOK_MS = 10_000;
-
+/** `fail` is as soon as it can be known. */
 const workerWaitMsOf = (missing: string): number =>
-  Math.max(WORKER_LOOK_MS, Math.round(durationMsOf(missing) ?? 0));
+  Math.max(STEP_TIME_LIMITS.workerMinMs, Math.round(durationMsOf(missing) ?? 0));
 
 /** A list that is known now is judged now, unless it may never be needed. */
 const earlyItems = (
@@ -97,6 +96,10 @@ const earlyItems = (
     : listItems(template, step.id, { parameters, steps: {} });
 
 const NO_ITEMS: ListedItems = { ok: true, items: [] };
+
+/** It was checked when the template was compiled. */
+const atEndLimitMs = ({ finally_timeout: limit = FINALLY_LIMITS.default }: CompiledTemplate): number =>
+  Math.round(durationMsOf(limit) ?? 0);
 
 const isWaitingKind = (type: string): type is WaitingKind => WAITING_KINDS.some((kind) => kind === type);
 
@@ -181,11 +184,9 @@ const withoutLate = (tree: ValueTree, late: ReadonlySet<string>): ValueTree =>
       }
     : tree;
 
-/** Whether it reads what is not known before the step is to run: other steps, or its items. */
+/** Whether anything of it is known only when the step is to run. */
 const readsSteps = (tree: ValueTree): boolean =>
-  expressionsOf(tree).some(({ expression }) =>
-    expression.references.some((reference) => reference[0] === 'steps' || isOfItem(reference)),
-  );
+  expressionsOf(tree).some(({ expression }) => expression.references.some(isLate));
 
 const readsLate = (tree: ValueTree, late: ReadonlySet<string>): boolean =>
   late.size > 0 &&

@@ -44,6 +44,7 @@ describe('a step type of somebody else', () => {
     ['type: noop, slot: model', /only a step type of others has 'slot'/],
     ['type: acme.a, slot: gpu', /expected cpu or model/],
     ['type: acme.a, plugin_missing: never', /expected a duration/],
+    ['type: acme.a, plugin_missing: 5s', /'5s' is not accepted; expected a duration .* from 10s to /],
   ])('is refused for %s', (step, message) => {
     expect(problemsOf(step)).toEqual([expect.stringMatching(message)]);
   });

@@ -1,5 +1,5 @@
 import type { CompiledTemplate, OutputSpec, TemplateStep } from './compiled-template.js';
-import { checkOf, isOfItem } from './check-inputs.js';
+import { checkOf, isLate } from './check-inputs.js';
 import { parseExpression, type Expression } from './expression.js';
 import { parameterSchema } from './parameters-schema.js';
 import { schemaCheck, type SchemaCheck } from './schema-check.js';
@@ -8,6 +8,7 @@ import { expressionsOf, valueTree, type ValueTree } from './value-tree.js';
 
 /** A template with its expressions parsed and its checks compiled: the expensive part, once per template. */
 export type PreparedTemplate = {
+  /** In their order, those under `finally` last. */
   readonly steps: ReadonlyMap<string, PreparedStep>;
   readonly output: ValueTree;
   readonly outputs: ReadonlyMap<string, PreparedOutput>;
@@ -26,6 +27,8 @@ export type PreparedOutput = {
 
 export type PreparedStep = {
   readonly step: TemplateStep;
+  /** It stands under `finally`. */
+  readonly atEnd: boolean;
   /** Null for a type that this build does not know; the log may be older or newer than it. */
   readonly type: StepType | null;
   /** Whether the step runs; null for one that always does. */
@@ -34,7 +37,7 @@ export type PreparedStep = {
   readonly foreach: ValueTree | null;
   readonly input: ValueTree;
   readonly check: SchemaCheck | null;
-  /** Nothing of the input depends on another step or on an item, so it can be judged when the task is submitted. */
+  /** Nothing of the input depends on another step, on an item or on the end of the task, so it can be judged when the task is submitted. */
   readonly earlyInput: boolean;
 };
 
@@ -44,7 +47,10 @@ const prepared = new WeakMap<CompiledTemplate, PreparedTemplate>();
 export const preparedTemplate = (template: CompiledTemplate): PreparedTemplate => {
   const known = prepared.get(template);
   if (known) return known;
-  const steps = new Map(template.steps.map((step) => [step.id, preparedStep(step)]));
+  const steps = new Map([
+    ...template.steps.map((step) => [step.id, preparedStep(step, false)] as const),
+    ...(template.finally ?? []).map((step) => [step.id, preparedStep(step, true)] as const),
+  ]);
   const made: PreparedTemplate = {
     steps,
     output: valueTree(template.output, refuse),
@@ -72,18 +78,19 @@ const secretsOf = (steps: readonly PreparedStep[]): readonly string[] => {
   return [...new Set(references.flatMap(([root, name]) => (root === 'secrets' && name ? [name] : [])))];
 };
 
-const preparedStep = (step: TemplateStep): PreparedStep => {
+const preparedStep = (step: TemplateStep, atEnd: boolean): PreparedStep => {
   const type = stepTypeOf(step) ?? null;
   const input = valueTree(step.with, refuse);
   return {
     step,
+    atEnd,
     type,
     condition: step.when === undefined ? null : parseExpression(step.when),
     foreach: step.foreach === undefined ? null : valueTree(step.foreach, refuse),
     input,
     check: type && checkOf(type),
     earlyInput: expressionsOf(input).every(({ expression }) =>
-      expression.references.every((reference) => reference[0] !== 'steps' && !isOfItem(reference)),
+      expression.references.every((reference) => !isLate(reference)),
     ),
   };
 };

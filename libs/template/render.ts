@@ -168,7 +168,7 @@ const expressionsIn = (tree: ValueTree): readonly Expression[] =>
 
 /** Where an expression reads the items of a step that gave more than is kept for that: an error of its own, and not a name that is unknown. */
 const itemsTooLarge = (
-  { name, steps }: CompiledTemplate,
+  template: CompiledTemplate,
   place: string,
   expressions: readonly Expression[],
   context: RenderContext,
@@ -177,12 +177,12 @@ const itemsTooLarge = (
     for (const [root, id, field, deeper] of references) {
       if (root !== 'steps' || field !== 'output' || (deeper !== 'items' && deeper !== null)) continue;
       const { output, status } = context.steps[id ?? ''] ?? { status: 'skipped', output: null };
-      const isList = steps.find((step) => step.id === id)?.foreach !== undefined;
+      const isList = allSteps(template).find((step) => step.id === id)?.foreach !== undefined;
       if (!isList || status !== 'completed' || 'items' in (output as ItemsOutput)) continue;
       const { bytes, total } = output as ItemsOutput;
       return failed(
         'OUTPUT_TOO_LARGE',
-        `template '${name}', ${place}: the ${total} items of step '${id}' have ${bytes} bytes together in '${source.slice(0, 160)}'; up to ${ITEMS_BYTES_MAX} can be read by expressions`,
+        `template '${template.name}', ${place}: the ${total} items of step '${id}' have ${bytes} bytes together in '${source.slice(0, 160)}'; up to ${ITEMS_BYTES_MAX} can be read by expressions`,
         { bytes, maxBytes: ITEMS_BYTES_MAX },
       );
     }
@@ -253,7 +253,14 @@ const placeOf = (template: CompiledTemplate, stepId: string): string =>
   `template '${template.name}', step '${stepId}'`;
 
 const noSuchStep = (template: CompiledTemplate, stepId: string): string =>
-  `template '${template.name}' has no step '${stepId}'; it has ${template.steps.map(({ id }) => id).join(', ')}`;
+  `template '${template.name}' has no step '${stepId}'; it has ${allSteps(template)
+    .map(({ id }) => id)
+    .join(', ')}`;
+
+const allSteps = (template: CompiledTemplate): CompiledTemplate['steps'] => [
+  ...template.steps,
+  ...(template.finally ?? []),
+];
 
 const fillMessage = (template: string, base: string, error: unknown): string => {
   if (!(error instanceof FillError)) throw error;

@@ -20,16 +20,30 @@ export const templateDiff = (
 ): readonly TemplateDifference[] => differences([], written(before), written(after));
 
 /** What the author wrote; the rest is made from it. Steps by id, so that one that is put in between is one difference. */
-const written = ({ name, description, parameters, steps, output, outputs }: CompiledTemplate): Mapping => ({
+const written = ({
   name,
   description,
   parameters,
-  steps: Object.fromEntries(steps.map(({ id, ...step }) => [id, step])),
+  steps,
+  output,
+  outputs,
+  finally: atEnd = [],
+  finally_timeout,
+}: CompiledTemplate): Mapping => ({
+  name,
+  description,
+  parameters,
+  steps: byId(steps),
+  finally: atEnd.length === 0 ? undefined : byId(atEnd),
+  finally_timeout,
   output: output ?? undefined,
   outputs,
   // Which order the steps have says what is the result without `output`.
   order: steps.map(({ id }) => id),
 });
+
+const byId = (steps: CompiledTemplate['steps']): Mapping =>
+  Object.fromEntries(steps.map(({ id, ...step }) => [id, step]));
 
 type Mapping = Readonly<Record<string, unknown>>;
 

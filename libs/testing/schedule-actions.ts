@@ -16,7 +16,7 @@ import { scheduleSpec, stepSpec, TEMPLATE } from './builders.js';
 
 /** Facts are a second apart where these are played: a schedule is due every few of them. */
 export const scheduleAction = fc.record({
-  what: fc.constantFrom('put', 'due', 'due', 'due', 'end', 'pause', 'resume', 'fire', 'remove'),
+  what: fc.constantFrom('put', 'due', 'due', 'due', 'end', 'pause', 'resume', 'resume', 'fire', 'remove'),
   schedule: fc.constantFrom('s0', 's1'),
   overlap: fc.constantFrom(...OVERLAPS),
   catchUp: fc.constantFrom(...CATCH_UPS),

@@ -9,7 +9,10 @@ import { scheduleAction } from './schedule-actions.js';
 /** A step that is a task. */
 const SUBMITS = { waits: 'task', child: { template: TEMPLATE.name, numCtx: 4096 } } as const;
 
-/** Every way in which steps can hang together: alone, in a row, side by side, and a diamond; with conditions, and such as may fail. */
+/** Facts are a second apart in the world of these: some steps at the end run out of their time. */
+const AT_END = { limitMs: 12_000 };
+
+/** Every way in which steps can hang together: alone, in a row, side by side, and a diamond; with conditions, such as may fail, such as are tasks, and such as run at the end. */
 export const SHAPES: readonly (readonly StepSpec[])[] = [
   [stepSpec('a')],
   [stepSpec('a', { retry: { attemptsMax: 3, backoffMs: 100 } }), stepSpec('b', { needs: ['a'] })],
@@ -47,6 +50,18 @@ export const SHAPES: readonly (readonly StepSpec[])[] = [
     stepSpec('b', { needs: ['a'], forEach: { concurrency: 2 }, conditional: true, onFailure: 'continue' }),
     stepSpec('c', { needs: ['b'] }),
   ],
+  [stepSpec('a'), stepSpec('b', { atEnd: AT_END })],
+  [
+    stepSpec('a', { retry: { attemptsMax: 2, backoffMs: 100 } }),
+    stepSpec('b'),
+    stepSpec('c', { atEnd: AT_END, conditional: true, onFailure: 'continue' }),
+    stepSpec('d', { atEnd: AT_END, needs: ['c'], retry: { attemptsMax: 2, backoffMs: 100 } }),
+  ],
+  [
+    stepSpec('a', { conditional: true }),
+    stepSpec('b', { atEnd: AT_END, forEach: { concurrency: 2 } }),
+    stepSpec('c', { atEnd: AT_END }),
+  ],
   [
     stepSpec('a', { ...SUBMITS, retry: { attemptsMax: 2, backoffMs: 100 } }),
     stepSpec('b'),
@@ -59,6 +74,16 @@ export const SHAPES: readonly (readonly StepSpec[])[] = [
   [stepSpec('a', { ...SUBMITS, forEach: { concurrency: 2 }, onFailure: 'continue' })],
   [stepSpec('a', { ...SUBMITS, forEach: { concurrency: 2 }, retry: { attemptsMax: 2, backoffMs: 100 } })],
   [stepSpec('a', SUBMITS), stepSpec('b')],
+  [
+    stepSpec('a', { ...SUBMITS, forEach: { concurrency: 2 } }),
+    stepSpec('b'),
+    stepSpec('c', { atEnd: AT_END }),
+  ],
+  [
+    stepSpec('a', SUBMITS),
+    stepSpec('b', { onFailure: 'continue' }),
+    stepSpec('c', { atEnd: AT_END, retry: { attemptsMax: 2, backoffMs: 100 } }),
+  ],
 ];
 /** What a step that is a task submits: a step that runs, and one more such step. */
 export const CHILD_STEPS: readonly StepSpec[] = [stepSpec('a'), stepSpec('b', { ...SUBMITS, needs: ['a'] })];
@@ -162,7 +187,14 @@ const anything = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('work' as const), task, outcome: fc.constantFrom(...OUTCOMES) }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), back: fc.nat(5) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel' as const), task }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('cancel' as const),
+      task,
+      force: fc.constantFrom(false, false, true),
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -186,7 +218,23 @@ const anything = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('time' as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('impossible' as const), task }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('impossible' as const),
+      task,
+      step: fc.constantFrom(...STEP_IDS),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('remove' as const),
+      task,
+      /** By somebody who knows nothing of earlier removals. */
+      stale: fc.constantFrom(false, false, true),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('schedule' as const), act: scheduleAction }) },
   {
     weight: 1,

@@ -2,7 +2,6 @@ import {
   cancelTask,
   changePriority,
   dispatchStep,
-  failTask,
   isRefused,
   submitTask,
   type Refused,
@@ -13,8 +12,8 @@ import {
   recordReport,
   type Outcome,
   type Report,
-  type ResultMaker,
 } from '#libs/domain/task/outcome.js';
+import type { ResultMaker } from '#libs/domain/task/step-outcomes.js';
 import { neededOutside, needsMet } from '#libs/domain/task/needs.js';
 import { pauseScheduling, resumeScheduling } from '#libs/domain/task/pause-decisions.js';
 import type { PauseScope } from '#libs/domain/task/pauses.js';
@@ -22,6 +21,8 @@ import { answerStep } from '#libs/domain/task/answer-step.js';
 import { decideStep } from '#libs/domain/task/conditions.js';
 import { expandStep } from '#libs/domain/task/expand-step.js';
 import { stepsOver, stepsToKeep } from '#libs/domain/task/kept-steps.js';
+import { failStep } from '#libs/domain/task/fail-step.js';
+import { forceCancel } from '#libs/domain/task/force-cancel.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
 import { expireTask, plainPlaceOf } from '#libs/domain/task/queue-time.js';
 import { msOf, rfc3339Of } from '#libs/domain/time.js';
@@ -30,6 +31,7 @@ import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { beginWaiting, decideWaiting } from '#libs/domain/task/waiting.js';
 import { submitWorkflow } from '#libs/domain/task/decide-workflow.js';
+import { artifactOf, removalsOf } from './artifact-actions.js';
 import { later, submission, templateRegistered, workflowOf } from './builders.js';
 import { attemptDue, beginChildOf, childrenOf, decideChildrenOf } from './child-actions.js';
 import { actOnSchedules } from './schedule-actions.js';
@@ -186,7 +188,7 @@ export class TaskWorld {
     )?.event;
     if (begun?.type !== 'task.submitted' || (begun.workflow?.uses.length ?? 0) > 0) return;
     const facts = this.log.flatMap(({ event }) =>
-      'taskId' in event && event.taskId === past ? [event] : [],
+      'taskId' in event && event.type !== 'artifact.removed' && event.taskId === past ? [event] : [],
     );
     const over = stepsOver(facts);
     const kept = stepsToKeep(begun.steps, from, new Set(over.keys())).flatMap((id) => over.get(id) ?? []);
@@ -199,7 +201,12 @@ export class TaskWorld {
 
   report({ taskId, report }: WorldAttempt, outcome: Outcome): readonly TaskEvent[] {
     const given = { at: this.#at, random: 0.5, result: made(taskId) };
-    const events = recordReport(this.book.open.get(taskId), { ...report, outcome }, given);
+    // Each attempt that succeeds has stored something, where no other one has.
+    const ended =
+      outcome.kind === 'completed'
+        ? { ...outcome, artifacts: [artifactOf(taskId, report.leaseId)] }
+        : outcome;
+    const events = recordReport(this.book.open.get(taskId), { ...report, outcome: ended }, given);
     this.append(events);
     return events;
   }
@@ -211,8 +218,8 @@ export class TaskWorld {
     return events;
   }
 
-  cancel(taskId: string): void {
-    this.#decided(cancelTask(taskId, 'not needed', this.book, this.#at));
+  cancel(taskId: string, force = false): void {
+    this.#decided((force ? forceCancel : cancelTask)(taskId, 'not needed', this.book, this.#at));
   }
 
   #decided(decision: readonly TaskRecord['event'][] | Refused): void {
@@ -303,7 +310,7 @@ export class TaskWorld {
         return;
       }
       case 'cancel':
-        return this.cancel(action.task);
+        return this.cancel(action.task, action.force);
       case 'pause':
         return this.#pause(action.scope);
       case 'resume':
@@ -315,11 +322,16 @@ export class TaskWorld {
         return actOnSchedules(this, action.act, OPEN_MAX);
       case 'impossible': {
         const open = this.book.open.get(action.task);
-        if (open) this.append(failTask(open, { code: 'NO_SERVER_FITS', message: 'too large' }, this.#at));
+        const failure = { code: 'NO_SERVER_FITS', message: 'too large' } as const;
+        if (open) this.append(failStep(open, { stepId: action.step, failure }, this.#at));
         return;
       }
       case 'answer':
         return this.#answer(action);
+      case 'remove':
+        return this.append(
+          removalsOf(action.task, action.stale, { book: this.book, log: this.log, at: this.#at }),
+        );
       case 'time':
         return this.#passTime();
       case 'move':

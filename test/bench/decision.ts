@@ -5,6 +5,7 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { nodeFlagsOf } from '#apps/orchestra/launch/node-flags.js';
 import { applyToLedger, emptyLedger, type GpuRecord, type Ledger } from '#libs/domain/gpu/gpu.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
 import { costsOf } from '#libs/domain/policy/costs.js';
@@ -210,6 +211,12 @@ const measured = (queued: number): Measured => {
     throw new Error(`the queue has shrunk to ${world.index.ready.size}`);
   return { ms, forecastMs, bytesPerTask, loads };
 };
+
+const FLAGS = nodeFlagsOf('scheduler');
+if (!FLAGS.every((flag) => process.execArgv.includes(flag)))
+  throw new Error(
+    `Start it as the scheduler is: node ${FLAGS.join(' ')} ${process.argv[1]}; npm run bench:decision does.`,
+  );
 
 const SIZES = { '1k': 1_000, '10k': 10_000, '100k': 100_000 } as const;
 

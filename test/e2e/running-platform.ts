@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { HealthReport } from '#libs/contracts/health.js';
-import type { ServiceName } from '#libs/contracts/subjects.js';
+import { SERVICES, type ServiceName } from '#libs/contracts/subjects.js';
 import { ApiClient, until } from './api-client.js';
 
 type Ready = { readonly ready: boolean; readonly services: Readonly<Record<ServiceName, HealthReport>> };
@@ -82,6 +82,22 @@ export class RunningPlatform {
       const { instance } = (await this.ready()).services[service];
       return instance === before ? undefined : instance;
     }, `${service} to come back`);
+    return diedMs;
+  }
+
+  /** SIGKILL of all services in one moment, and wait until others of each are ready. Resolves with the time of death. */
+  async killAll(): Promise<number> {
+    const launched = await until(async () => {
+      const found = await Promise.all(SERVICES.map(async (service) => await this.#launched(service)));
+      return found.every((one) => one !== undefined) ? found : undefined;
+    }, 'all services to answer');
+    const diedMs = Date.now();
+    for (const { pid } of launched) process.kill(pid, 'SIGKILL');
+    await until(async () => {
+      const { services } = await this.ready();
+      const now = Object.values(services).map(({ instance }) => instance);
+      return launched.some(({ before }) => now.includes(before)) ? undefined : true;
+    }, 'all services to come back');
     return diedMs;
   }
 

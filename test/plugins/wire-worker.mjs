@@ -1,4 +1,4 @@
-/** A worker of the step type of its first argument, at the broker of NATS_URL. Its steps wait for as long as they are told, and say who they are. */
+/** A worker of the step type of its first argument, at the broker of NATS_URL. Its steps wait for as long as they are told (`again_ms`: from the second attempt on), and say who they are. */
 import { connect } from '@nats-io/transport-node';
 
 const [type, worker] = process.argv.slice(2);
@@ -13,7 +13,11 @@ const say = (run, message) => publish(`plugin.from.${type}`, { run, ...message }
 const manifest = {
   name: type,
   version: '1.0.0',
-  input: { type: 'object', properties: { wait_ms: { type: 'integer' } }, required: ['wait_ms'] },
+  input: {
+    type: 'object',
+    properties: { wait_ms: { type: 'integer' }, again_ms: { type: 'integer' } },
+    required: ['wait_ms'],
+  },
   output: { type: 'object', properties: { worker: { type: 'string' } }, required: ['worker'] },
 };
 const hello = () => publish(`plugin.hello.${type}`, { manifest, slots: 10, runs: [...runs.keys()] });
@@ -37,7 +41,7 @@ broker.subscribe(`plugin.to.${type}.${worker}`, {
       if (input.fail) say(run, { kind: 'fail', message: input.fail, retry: input.retry });
       else say(run, { kind: 'complete', output: input.output ?? { worker, attempt } });
     };
-    runs.set(run, setTimeout(done, input.wait_ms));
+    runs.set(run, setTimeout(done, attempt > 1 ? (input.again_ms ?? input.wait_ms) : input.wait_ms));
   },
 });
 hello();

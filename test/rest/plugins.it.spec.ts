@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { PLUGIN_SUBJECTS } from '#libs/contracts/plugin-wire.js';
 import type { TaskView } from '#libs/contracts/queries.js';
-import { WorkerProcess } from '../plugins/worker-process.js';
+import { isThere, PYTHON, WorkerProcess } from '../plugins/worker-process.js';
 import { TestPlatform } from './platform.js';
 import { RestClient } from './rest-client.js';
 
@@ -21,7 +21,7 @@ const SAID = Object.fromEntries(
 const TEMPLATES = {
   reverse: { type: 'acme.reverse', with: { text: '{{ parameters.text }}' } },
   waits: { type: 'acme.waits', with: { wait_ms: 0 } },
-  slow: { type: 'acme.slow', with: { wait_ms: 600_000 } },
+  slow: { type: 'acme.slow', with: { wait_ms: 600_000, again_ms: 100 } },
   says: { type: 'acme.says', with: SAID },
   missing: { type: 'acme.missing', plugin_missing: 'fail', with: {} },
   counts: { type: 'acme.word_count', with: { text: '{{ parameters.text }}' } },
@@ -42,6 +42,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'orchestra-plugins-'));
   await cp('examples/plugins/reverse.mjs', join(folder, 'reverse.mjs'));
   await cp('test/fixtures/plugins/troubles.mjs', join(folder, 'troubles.mjs'));
+  await writeFile(join(folder, 'wrong.mjs'), 'export default { handler() {} };');
   platform = await TestPlatform.start({
     ORCHESTRA_PLUGINS_DIR: folder,
     ORCHESTRA_PLUGIN_MEMORY_MAX_BYTES: String(64 * 1024 * 1024),
@@ -100,6 +101,17 @@ describe('a step type in the executor', () => {
     expect(view).toMatchObject({ status: 'completed', result: { text: 'two\none', lines: 2 } });
   });
 
+  it('that cannot be loaded is told with its place, by the executor that cannot', async () => {
+    const answer = await client.call('GET', '/plugins');
+    client.fits(answer, 'PluginList');
+    expect((answer.json as { problems: object[] }).problems).toEqual([
+      {
+        by: 'executor',
+        problem: expect.stringMatching(/wrong\.mjs: the default export has no run; expected/),
+      },
+    ]);
+  });
+
   it.each([
     ['memory_hog', ['PLUGIN_OVER_LIMIT']],
     ['exits', ['PLUGIN_LOST', 'PLUGIN_LOST']],
@@ -152,11 +164,17 @@ describe('a step type over the wire', () => {
     await first.kill();
     const second = working('acme.slow', 'w2');
     await second.said('begun');
-    await until(async () => (await client.view(id)).attempts.length === 2);
-    expect(codesOf(await client.view(id))).toEqual(['PLUGIN_LOST', null]);
-    // Nobody wants its result any more.
+    const view = await client.ended(id);
+    expect([view.status, codesOf(view)]).toEqual(['completed', ['PLUGIN_LOST', null]]);
+    expect(view.result).toEqual({ worker: 'w2', attempt: 2 });
+  });
+
+  it('is stopped at its worker when nobody wants its result any more', async () => {
+    const worker = working('acme.slow', 'w3');
+    const id = await client.submit({ template: 'slow' });
+    await worker.said('begun');
     expect((await client.call('DELETE', `/tasks/${id}`)).status).toBeLessThan(300);
-    await second.said('cancelled');
+    await worker.said('cancelled');
     expect((await client.ended(id)).status).toBe('cancelled');
   });
 
@@ -176,31 +194,67 @@ describe('a step type over the wire', () => {
     expect(codesOf(await run({ wait_ms: 0, fail: 'no' }))).toEqual(['PLUGIN_FAILED', 'PLUGIN_FAILED']);
   });
 
-  it('fails where no worker comes and its template says so', async () => {
+  it('is tried again when its worker leaves with it, which is told so', async () => {
+    const type = 'acme.slow';
+    const say = (subject: string, message: object): void =>
+      platform.connection.publish(subject, JSON.stringify({ worker: 'w0', ...message }));
+    const told = platform.connection.subscribe(PLUGIN_SUBJECTS.to(type, 'w0'), { max: 1 });
+    say(PLUGIN_SUBJECTS.hello(type), { manifest: { name: type, version: '1.0.0' } });
+    const id = await client.submit({ template: 'slow' });
+    for await (const message of told) {
+      say(PLUGIN_SUBJECTS.from(type), { run: message.json<{ run: string }>().run, kind: 'accept' });
+      say(PLUGIN_SUBJECTS.hello(type), { bye: true });
+    }
+    await until(async () => codesOf(await client.view(id))[0] === 'PLUGIN_LOST');
+    expect((await client.view(id)).attempts[0]?.error?.message).toBe(
+      "The worker 'w0' of step type 'acme.slow' has left.",
+    );
+    await client.call('DELETE', `/tasks/${id}`);
+  });
+
+  it('is refused for a hello that is wrong, and whoever looks sees it', async () => {
+    const subject = PLUGIN_SUBJECTS.hello('acme.refused');
+    const hello = { worker: 'w0', manifest: { name: 'acme.refused', version: '' } };
+    platform.connection.publish(subject, JSON.stringify(hello));
+    const problem = /^its hello is refused: manifest\.version "" is not accepted; expected a version/;
+    await until(async () => {
+      const { problems } = (await client.call('GET', '/plugins')).json as { problems: { by: string }[] };
+      const refused = problems.filter(({ by }) => by === "worker 'w0' of acme.refused");
+      if (refused.length > 0)
+        expect(refused).toEqual([expect.objectContaining({ problem: expect.stringMatching(problem) })]);
+      return refused.length > 0;
+    });
+  });
+
+  it('is told what of its hello is probably not meant so', async () => {
+    const manifest = { name: 'acme.told', version: '1.0.0', inputs: {} };
+    const hello = JSON.stringify({ worker: 'w0', manifest });
+    const answer = await platform.connection.request(PLUGIN_SUBJECTS.hello('acme.told'), hello);
+    expect(answer.json()).toEqual({
+      ok: true,
+      hello_every_ms: 2_000,
+      warnings: [expect.stringContaining("did you mean 'input'?")],
+    });
+  });
+
+  it('fails where no worker comes and its template says so, after what it says', async () => {
     const view = await client.ended(await client.submit({ template: 'missing' }));
-    expect(view.error).toMatchObject({ code: 'PLUGIN_MISSING' });
+    expect(view.error).toMatchObject({
+      code: 'PLUGIN_MISSING',
+      message: "No worker of step type 'acme.missing' was registered within 10s (plugin_missing).",
+    });
     expect(view.attempts).toHaveLength(1);
   });
 });
 
-const isThere = (program: string, args: readonly string[]): boolean => {
-  try {
-    execFileSync(program, args, { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-};
-
 describe('the examples', () => {
-  const python = process.env['ORCHESTRA_TEST_PYTHON'] ?? 'python3';
-  const hasNats = isThere(python, ['-c', 'import nats']);
+  const which = PYTHON.hasNats ? PYTHON.program : `${PYTHON.program} without nats-py`;
   const hasJq = isThere('jq', ['--version']);
 
-  (hasNats ? it : it.skip)(
-    `in Python counts words (${hasNats ? python : 'skipped: there is no nats-py'})`,
+  (PYTHON.isThere ? it : it.skip)(
+    `in Python counts words (${PYTHON.isThere ? which : 'skipped: there is no Python'})`,
     async () => {
-      workers.push(WorkerProcess.start(python, ['examples/plugins/word_count.py'], platform.server.url));
+      workers.push(WorkerProcess.python(platform.server.url));
       const view = await client.ended(
         await client.submit({ template: 'counts', parameters: { text: 'a b  c' } }),
       );

@@ -43,6 +43,7 @@ export const OURS_AS_COLLATION = heedless(
       fairQuantumMs: NEVER_MS,
       copyAfterLoads: NEVER_MS,
       swapLeadMs: 7_200_000,
+      swapAfterLoads: 30,
       overtakenMaxMs: 7_200_000,
     },
     { besideShare: 1, foresees: false },

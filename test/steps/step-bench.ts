@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { allSteps } from '#apps/executor/all-steps.js';
+import { TaskArtifacts } from '#apps/executor/artifacts/task-artifacts.js';
 import type { Attempt } from '#apps/executor/attempt.js';
 import { EXECUTOR_SETTINGS } from '#apps/executor/executor.config.js';
 import { runAttempt } from '#apps/executor/run-attempt.js';
@@ -11,6 +12,7 @@ import { GivenSecrets } from '#apps/executor/secrets/given-secrets.js';
 import type { StepRunner } from '#apps/executor/step-runner.js';
 import { removeTree } from '#apps/executor/workspace/remove-tree.js';
 import { TaskWorkspaces } from '#apps/executor/workspace/task-workspaces.js';
+import type { ArtifactStore } from '#libs/artifacts/artifact-store.js';
 import type { AttemptOutcome } from '#libs/contracts/reports.js';
 import { SUBJECTS, subjectToken } from '#libs/contracts/subjects.js';
 import type { StepDispatched, TaskEvent } from '#libs/domain/task/events.js';
@@ -36,7 +38,18 @@ type RunOptions = {
 };
 
 /** `log` is one that another bench has written; `sandbox` another than this machine's. */
-type BenchOptions = { readonly log?: MemoryEventLog; readonly sandbox?: Sandbox };
+type BenchOptions = {
+  readonly log?: MemoryEventLog;
+  readonly sandbox?: Sandbox;
+  readonly store?: ArtifactStore;
+};
+
+const NO_STORE: ArtifactStore = {
+  put: () => Promise.reject(new Error('no object store here')),
+  get: () => {
+    throw new Error('no object store here');
+  },
+};
 
 /** Runs steps as an executor does, in processes and folders that are real, on a log in this process. */
 export class StepBench {
@@ -50,13 +63,14 @@ export class StepBench {
 
   static async start(
     env: Readonly<Record<string, string>> = {},
-    { log = new MemoryEventLog('TASKS'), sandbox }: BenchOptions = {},
+    { log = new MemoryEventLog('TASKS'), sandbox, store = NO_STORE }: BenchOptions = {},
   ): Promise<StepBench> {
     const folder = await mkdtemp(join(tmpdir(), 'orchestra-steps-'));
     const config = loadSettings(EXECUTOR_SETTINGS, { ORCHESTRA_WORK_DIR: join(folder, 'work'), ...env });
     const { steps } = await allSteps(config, {
       logger,
       notify: () => Promise.reject(new Error('no notifier here')),
+      artifacts: new TaskArtifacts({ store, tasks: log, newId: randomUUID }),
       ...(sandbox === undefined ? {} : { sandbox }),
     });
     const workspaces = new TaskWorkspaces({
@@ -146,6 +160,7 @@ export class StepBench {
         at: NOW,
       },
       abort: new AbortController(),
+      seq: 1,
       ending: null,
       taken: true,
       deadlineMs: 0,

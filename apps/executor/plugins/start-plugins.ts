@@ -1,5 +1,11 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import { HELLO_EVERY_MS, PLUGIN_SUBJECTS, type PluginHello } from '#libs/contracts/plugin-wire.js';
+import {
+  HELLO_EVERY_MS,
+  PLUGIN_LIMITS,
+  PLUGIN_SUBJECTS,
+  type PluginHello,
+  type UnusablePlugins,
+} from '#libs/contracts/plugin-wire.js';
 import { findPlugins, type FoundPlugins } from '#libs/plugins/find-plugins.js';
 import { hearWorkers } from '#libs/plugins/hear-workers.js';
 import type { Clock } from '#libs/runtime/clock.js';
@@ -35,10 +41,18 @@ export const startPlugins = async (
   });
   for (const problem of found.problems) logger.warn({ problem }, 'a plugin cannot be used');
   for (const [type, { checked, module }] of found.plugins)
-    logger.info({ type, version: checked.manifest.version, module }, 'plugin loaded');
-  const directory = hearWorkers(connection, clock.nowMs, { answered: true, changed: () => wire.heard() });
+    logger.info(
+      { type, version: checked.manifest.version, module, warnings: checked.warnings },
+      'plugin loaded',
+    );
+  const directory = hearWorkers(connection, clock.nowMs, {
+    answered: true,
+    changed: () => wire.heard(),
+    refused: ({ by, problem }) => logger.warn({ by, problem }, 'a worker of a step type is refused'),
+  });
   const wire = new WireRuns({ connection, directory, clock });
   const say = (more: Partial<PluginHello>): void => sayHellos(connection, instance, found, more);
+  const unusable = unusableText(instance, found.problems);
   let timer: NodeJS.Timeout | undefined;
   return {
     step: pluginStep({
@@ -50,8 +64,12 @@ export const startPlugins = async (
     }),
     problems: found.problems,
     announce: () => {
-      say({});
-      timer ??= setInterval(() => say({}), HELLO_EVERY_MS);
+      const announce = (): void => {
+        say({});
+        connection.publish(PLUGIN_SUBJECTS.unusable, unusable);
+      };
+      announce();
+      timer ??= setInterval(announce, HELLO_EVERY_MS);
     },
     stop: () => {
       clearInterval(timer);
@@ -76,4 +94,11 @@ const sayHellos = (
     };
     connection.publish(PLUGIN_SUBJECTS.hello(type), JSON.stringify(hello));
   }
+};
+
+const unusableText = (executor: string, problems: readonly string[]): string => {
+  const { problems: max, messageChars } = PLUGIN_LIMITS;
+  const told = problems.slice(0, max).map((problem) => problem.slice(0, messageChars));
+  const more = problems.length > max ? [`${problems.length - max} more; its log has them`] : [];
+  return JSON.stringify({ executor, problems: [...told, ...more] } satisfies UnusablePlugins);
 };

@@ -74,10 +74,13 @@ export class WireRun {
     }
   }
 
-  /** The worker as it is now; undefined when it is gone. */
-  look(worker: PluginWorker | undefined): void {
+  /** The worker as it is now; undefined when it is gone, and whether it has said so. A run that it never took goes to another one. */
+  look(worker: PluginWorker | undefined, hasLeft: boolean): void {
+    if (worker === undefined && !this.#isAccepted) return this.#giveUp();
     if (worker === undefined)
-      return this.#lose(`The worker '${this.worker}' of step type '${this.type}' is not heard any more.`);
+      return this.#lose(
+        `The worker '${this.worker}' of step type '${this.type}' ${hasLeft ? 'has left' : 'is not heard any more'}.`,
+      );
     if (!this.#isAccepted || worker.heardMs === this.#lookedAtMs) return;
     this.#lookedAtMs = worker.heardMs;
     this.#missing = worker.runs.has(this.options.run) ? 0 : this.#missing + 1;

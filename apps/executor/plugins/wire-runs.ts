@@ -6,6 +6,8 @@ import {
   type PluginRun,
   type ToWorker,
 } from '#libs/contracts/plugin-wire.js';
+import { durationTextOf } from '#libs/domain/duration.js';
+import { WORKER_LOOK_MS } from '#libs/domain/task/step-workers.js';
 import { typeOfSubject } from '#libs/plugins/hear-workers.js';
 import type { PluginWorker, WorkerDirectory } from '#libs/plugins/worker-directory.js';
 import type { Clock } from '#libs/runtime/clock.js';
@@ -22,8 +24,6 @@ export type WireRunsOptions = {
 
 /** A worker that does not say within this that it has taken a run is passed over until its next hello. */
 const ACCEPT_MS = 3_000;
-/** No worker for so long, and the attempt ends: what was planned knows better by then. */
-const NO_WORKER_MS = 5_000;
 
 /**
  * Hands runs to workers and hears of them. The lease is the executor's: it is renewed while the worker says hello with the run in its
@@ -61,7 +61,7 @@ export class WireRuns {
       const nowMs = this.options.clock.nowMs();
       const workers = this.options.directory.of(plugin.stepType).filter(({ inProcess }) => !inProcess);
       if (workers.length > 0) aliveMs = nowMs;
-      else if (nowMs - aliveMs >= NO_WORKER_MS) throw nobody(plugin);
+      else if (nowMs - aliveMs >= WORKER_LOOK_MS) throw nobody(plugin);
       const worker = this.#freest(workers);
       const result = worker && (await this.#by(worker, context, plugin));
       if (result) return result;
@@ -89,7 +89,8 @@ export class WireRuns {
     };
     const key = keyOf(worker);
     const run = new WireRun(worker, { context, outputProblem, tell, run: plugin.run });
-    const look = (): void => run.look(directory.find(worker.type, worker.worker));
+    const look = (): void =>
+      run.look(directory.find(worker.type, worker.worker), directory.hasLeft(worker.type, worker.worker));
     const beat = setInterval(() => {
       tell({ kind: 'keep', run: plugin.run });
       look();
@@ -144,7 +145,7 @@ const nobody = ({ stepType, workerWaitMs }: PluginPart): StepError =>
     ? new StepError('PLUGIN_LOST', `No worker of step type '${stepType}' is registered any more.`)
     : new StepError(
         'PLUGIN_MISSING',
-        `No worker of step type '${stepType}' was registered within ${workerWaitMs} ms (plugin_missing).`,
+        `No worker of step type '${stepType}' was registered within ${durationTextOf(workerWaitMs)} (plugin_missing).`,
         { stepType, workerWaitMs },
       );
 

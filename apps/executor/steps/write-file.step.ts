@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import type { TaskArtifacts } from '../artifacts/task-artifacts.js';
 import { StepError } from '../step-error.js';
-import type { StepRunner } from '../step-runner.js';
+import type { StepContext, StepRunner } from '../step-runner.js';
 import { inFolder, type HeldDirectory } from '../workspace/held-directory.js';
 import { fileFailure, quoted, segmentsOf } from '../workspace/inside-path.js';
 import { makeRoom } from '../workspace/workspace.js';
@@ -12,6 +13,7 @@ type WriteInput = {
   readonly text?: string;
   readonly base64?: string;
   readonly json?: unknown;
+  readonly artifact?: string;
   readonly append?: boolean;
   readonly mode?: string;
 };
@@ -19,41 +21,62 @@ type WriteInput = {
 const DEFAULT_MODE = '644';
 
 /** Writes a file of the workspace. A file is replaced as a whole, so nobody ever reads half of it. */
-export const writeFileStep: StepRunner = async (context) => {
-  const input = context.input as WriteInput;
-  const segments = segmentsOf(input.path, 'path');
-  const name = segments.at(-1);
-  if (name === undefined)
-    throw new StepError(
-      'PATH_NOT_ALLOWED',
-      `path ${quoted(input.path)} is the workspace itself; accepted: a file in it.`,
-    );
-  const bytes = contentOf(input);
-  const workspace = await context.workspace();
-  await makeRoom(workspace, bytes.length);
-  const mode = Number.parseInt(input.mode ?? DEFAULT_MODE, 8);
-  try {
-    const written = await inFolder(workspace.files, segments.slice(0, -1), true, async (folder) =>
-      input.append === true
-        ? await append(folder, name, bytes, mode)
-        : await replace(folder, name, bytes, mode),
-    );
-    return { output: { path: segments.join('/'), ...written } };
-  } catch (error) {
-    if (error instanceof StepError) throw error;
-    return fileFailure(error, input.path);
-  }
-};
+export const writeFileStep =
+  (artifacts: TaskArtifacts): StepRunner =>
+  async (context) => {
+    const input = context.input as WriteInput;
+    const segments = segmentsOf(input.path, 'path');
+    const name = segments.at(-1);
+    if (name === undefined)
+      throw new StepError(
+        'PATH_NOT_ALLOWED',
+        `path ${quoted(input.path)} is the workspace itself; accepted: a file in it.`,
+      );
+    const content = await contentOf(input, artifacts, context);
+    const workspace = await context.workspace();
+    await makeRoom(workspace, content.bytes);
+    const mode = Number.parseInt(input.mode ?? DEFAULT_MODE, 8);
+    try {
+      const written = await inFolder(workspace.files, segments.slice(0, -1), true, async (folder) =>
+        input.append === true
+          ? await append(folder, name, content, mode)
+          : await replace(folder, name, content, mode),
+      );
+      return { output: { path: segments.join('/'), ...written } };
+    } catch (error) {
+      if (error instanceof StepError) throw error;
+      return fileFailure(error, input.path);
+    }
+  };
 
-const CONTENTS = ['text', 'base64', 'json'] as const;
+const CONTENTS = ['text', 'base64', 'json', 'artifact'] as const;
 
-const contentOf = (input: WriteInput): Buffer => {
+type Content = { readonly bytes: number; readonly pieces: () => AsyncIterable<Uint8Array> };
+
+const contentOf = async (
+  input: WriteInput,
+  artifacts: TaskArtifacts,
+  { taskId, signal }: StepContext,
+): Promise<Content> => {
   const given = CONTENTS.filter((field) => input[field] !== undefined);
   if (given.length !== 1)
     throw new StepError(
       'STEP_INPUT_INVALID',
-      `${given.length === 0 ? 'None' : given.join(' and ')} of text, base64 and json ${given.length === 0 ? 'is' : 'are'} given; accepted: exactly one.`,
+      `${given.length === 0 ? 'None' : given.join(' and ')} of text, base64, json and artifact ${given.length === 0 ? 'is' : 'are'} given; accepted: exactly one.`,
     );
+  if (input.artifact === undefined) return inMemory(bytesOf(input));
+  const { artifact } = await artifacts.find(taskId, input.artifact);
+  return { bytes: artifact.sizeBytes, pieces: () => artifacts.read(artifact, signal) };
+};
+
+const inMemory = (bytes: Buffer): Content => ({
+  bytes: bytes.length,
+  pieces: async function* () {
+    yield await Promise.resolve(bytes);
+  },
+});
+
+const bytesOf = (input: WriteInput): Buffer => {
   if (input.text !== undefined) return Buffer.from(input.text);
   if (input.base64 === undefined) return Buffer.from(`${JSON.stringify(input.json, null, 2)}\n`);
   if (input.base64.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(input.base64))
@@ -72,25 +95,34 @@ const { O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = 
 const replace = async (
   folder: HeldDirectory,
   name: string,
-  bytes: Buffer,
+  content: Content,
   mode: number,
 ): Promise<Written> => {
   const fresh = folder.at(`.write-${randomUUID()}`);
   const handle = await open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
-    await handle.writeFile(bytes);
+    const hash = createHash('sha256');
+    for await (const piece of content.pieces()) {
+      hash.update(piece);
+      await handle.writeFile(piece);
+    }
     await handle.chmod(mode);
     await rename(fresh, folder.at(name));
+    return { bytes: content.bytes, sha256: hash.digest('hex') };
   } catch (error) {
     await rm(fresh, { force: true });
     throw error;
   } finally {
     await handle.close();
   }
-  return { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 };
 
-const append = async (folder: HeldDirectory, name: string, bytes: Buffer, mode: number): Promise<Written> => {
+const append = async (
+  folder: HeldDirectory,
+  name: string,
+  content: Content,
+  mode: number,
+): Promise<Written> => {
   const handle = await open(folder.at(name), O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o600);
   try {
     const { nlink, size } = await handle.stat();
@@ -100,9 +132,16 @@ const append = async (folder: HeldDirectory, name: string, bytes: Buffer, mode: 
         'PATH_NOT_ALLOWED',
         `${quoted(name)} ${regular ? 'has another name as well (a hard link)' : 'is no regular file'}; accepted: a regular file of one name.`,
       );
-    await handle.appendFile(bytes);
+    try {
+      for await (const piece of content.pieces()) await handle.appendFile(piece);
+    } catch (error) {
+      // What was not read to its end may be anything.
+      await handle.truncate(size);
+      throw error;
+    }
     if (size === 0) await handle.chmod(mode);
-    return { bytes: size + bytes.length, sha256: await hashOf(handle, size + bytes.length) };
+    const bytes = size + content.bytes;
+    return { bytes, sha256: await hashOf(handle, bytes) };
   } finally {
     await handle.close();
   }

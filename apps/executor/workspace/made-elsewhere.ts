@@ -1,5 +1,6 @@
 import type { LeaseId, StepId } from '#libs/domain/ids.js';
 import type { TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import { toldApart } from '#libs/domain/task/told-apart.js';
 import { FILE_MAKING_TYPES } from '#libs/template/file-step-types.js';
 import { StepError } from '../step-error.js';
 
@@ -15,7 +16,7 @@ export const taskFilesOf = (events: readonly TaskEvent[]): TaskFiles => {
   let submitted: TaskSubmitted | null = null;
   let over = false;
   const completed = new Map<StepId, LeaseId>();
-  for (const event of events) {
+  for (const event of events.flatMap(toldApart)) {
     if (event.type === 'task.submitted') submitted = event;
     if (event.type === 'step.completed') completed.set(event.step.stepId, event.step.leaseId);
     if (event.type === 'task.completed' || event.type === 'task.failed' || event.type === 'task.cancelled')
@@ -36,6 +37,9 @@ export const refuseMissingFiles = async (
   if (submitted === null) return;
   const kept = new Set(submitted.kept?.map((step) => step.stepId));
   for (const { id } of makersBefore(submitted, stepId)) {
+    const isAtEnd = submitted.steps.some((step) => step.id === stepId && step.atEnd);
+    // At the end of a task, whatever was not made is not there.
+    if (isAtEnd && !completed.has(id)) continue;
     if (kept.has(id))
       throw new StepError(
         'WORKSPACE_GONE',
@@ -50,9 +54,10 @@ export const refuseMissingFiles = async (
   }
 };
 
-/** Steps that this one needs, directly or through others, and that may have made files. */
+/** Steps that this one needs, directly or through others, and that may have made files; one at the end of its task needs all others. */
 const makersBefore = ({ steps }: TaskSubmitted, stepId: StepId): TaskSubmitted['steps'] => {
-  const needed = new Set<StepId>();
+  const isAtEnd = steps.some(({ id, atEnd }) => id === stepId && atEnd);
+  const needed = new Set<StepId>(isAtEnd ? steps.flatMap(({ id, atEnd }) => (atEnd ? [] : [id])) : []);
   const open = [stepId];
   for (let id = open.pop(); id !== undefined; id = open.pop()) {
     const step = steps.find((candidate) => candidate.id === id);

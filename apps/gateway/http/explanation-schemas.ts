@@ -43,6 +43,7 @@ export const explanations = {
         'paused',
         'run-at',
         'tasks',
+        'end',
         'steps',
         'retry',
         'worker',

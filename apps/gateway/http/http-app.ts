@@ -7,6 +7,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Logger } from '#libs/runtime/logger.js';
 import { nestLogger } from '#libs/runtime/logger.js';
 import { apiKeyCheck } from './api-key.js';
+import { acceptBytes } from './raw-body.js';
 import { acceptYaml } from './yaml-body.js';
 import { answerClientError, HEADERS_MAX_BYTES } from './client-error.js';
 import { acceptForms } from './form-body.js';
@@ -26,8 +27,6 @@ export type HttpOptions = {
   readonly answered: (method: string, route: string, status: number, seconds: number) => void;
 };
 
-/** A client that sends its request slower than this is not helped by more time. */
-const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 10_000;
 
 /** Sockets at once. Each costs about 10 KiB and a descriptor; beyond it the system refuses instead of this process dying. */
@@ -41,7 +40,8 @@ export const createHttpApp = async (options: HttpOptions): Promise<NestFastifyAp
   const nextId = requestIds();
   const adapter = new FastifyAdapter({
     bodyLimit: bodyMaxBytes,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Bodies have a time of their own, but for one route.
+    requestTimeout: 0,
     http: { maxHeaderSize: HEADERS_MAX_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
     // Any that fits into the headers: who checks ids says better what is wrong than the router.
     routerOptions: { maxParamLength: HEADERS_MAX_BYTES, ignoreTrailingSlash: true },
@@ -62,6 +62,14 @@ export const createHttpApp = async (options: HttpOptions): Promise<NestFastifyAp
   server.removeContentTypeParser('text/plain');
   acceptYaml(server, bodyMaxBytes);
   acceptForms(server);
+  acceptBytes(server, (request, reply) => {
+    filter.answer(
+      new ApiError('REQUEST_TIMED_OUT', 'The request did not arrive whole in time; send it again.'),
+      request,
+      reply.header('connection', 'close'),
+    );
+    reply.raw.once('finish', () => request.raw.destroy());
+  });
   server.addHook('onRoute', ({ url, method }) => routes.add(url, method));
   installHooks(server, options, filter);
   server.addHook('preClose', (done) => {

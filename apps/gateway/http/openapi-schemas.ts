@@ -13,6 +13,7 @@ import {
   time,
   type SchemaObject,
 } from './schema-parts.js';
+import { artifacts } from './artifact-schemas.js';
 import { explanations } from './explanation-schemas.js';
 import { notifications } from './notification-schemas.js';
 import { plugins } from './plugin-schemas.js';
@@ -84,6 +85,17 @@ const tasks = {
       ...orNull(ref('Moved')),
       description: 'Where somebody has put it in the queue; null where priority and age say its place.',
     },
+    finishing: {
+      ...orNull(
+        exactly({
+          status: { type: 'string', enum: ['completed', 'failed', 'cancelled'] },
+          since: time,
+          until: time,
+        }),
+      ),
+      description:
+        'While only the steps at its end run (`finally`): how all others have ended, since when, and until when these may.',
+    },
     result: anything,
     error: orNull(ref('Failure')),
     last_error: {
@@ -125,6 +137,11 @@ const tasks = {
       output: { ...anything, description: 'That of a step with items is in its items.' },
       items: orNull(ref('ItemCounts')),
       waiting: orNull(ref('Waiting')),
+      finally: { type: 'boolean', description: 'Whether it runs at the end of its task, however that came.' },
+      error: {
+        ...orNull(ref('Failure')),
+        description: 'Why such a step could not begin; failures of attempts stand there.',
+      },
     },
     ['waits_for'],
   ),
@@ -257,5 +274,6 @@ export const SCHEMAS = {
   ...templates,
   ...explanations,
   ...plugins,
+  ...artifacts,
   ...operations,
 };

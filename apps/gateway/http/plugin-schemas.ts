@@ -1,7 +1,11 @@
 import { count, exactly, listOf, orNull, text, time, type SchemaObject } from './schema-parts.js';
 
 export const plugins = {
-  PluginList: exactly({ items: listOf('Plugin') }),
+  PluginList: exactly({ items: listOf('Plugin'), problems: listOf('PluginProblem') }),
+  PluginProblem: exactly({
+    by: { ...text, description: 'The executor that cannot load something, or the worker that is refused.' },
+    problem: text,
+  }),
   Plugin: exactly({
     name: text,
     version: text,

@@ -1,4 +1,5 @@
 import { isId } from '#libs/domain/ids.js';
+import { ARTIFACT_NAME_ACCEPTED, isArtifactName } from '#libs/domain/task/artifact.js';
 import { SCHEDULE_ID_MAX } from '#libs/domain/schedule/fire-schedule.js';
 import { ApiError, shown } from './problem.js';
 
@@ -41,6 +42,14 @@ export const stepIdOf = (id: string): string => {
   const accepted = 'a lower-case letter, then up to 62 lower-case letters, digits, _ and -';
   throw new ApiError('VALIDATION_FAILED', `Step id '${String(shown(id))}' is not one; ids are ${accepted}.`, [
     { path: 'step', value: shown(id), message: 'is not a step id', accepted },
+  ]);
+};
+
+export const artifactNameOf = (name: string): string => {
+  if (isArtifactName(name)) return name;
+  const message = `'${String(shown(name))}' is no name of an artifact; names are ${ARTIFACT_NAME_ACCEPTED}.`;
+  throw new ApiError('VALIDATION_FAILED', message, [
+    { path: 'name', value: shown(name), message: 'is not a name', accepted: ARTIFACT_NAME_ACCEPTED },
   ]);
 };
 

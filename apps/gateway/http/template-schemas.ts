@@ -28,6 +28,10 @@ const dryStep = exactly(
     no_progress: text,
     plugin_missing: text,
     stage: { ...count, minimum: 1, description: 'Steps of one stage may run beside each other.' },
+    finally: {
+      type: 'boolean',
+      description: 'Whether it runs when all others have ended, however they did.',
+    },
     slot: { oneOf: [cpuSlot, modelSlot, { type: 'null' }], description: 'Null: it waits, and takes none.' },
     foreach: exactly({
       items: { type: ['integer', 'null'], description: 'Null: the list depends on other steps.' },
@@ -51,6 +55,34 @@ const dryStep = exactly(
   ['child', 'on_failure', 'timeout', 'no_progress', 'plugin_missing', 'when', 'foreach'],
 );
 
+const templateStep = exactly(
+  {
+    id: text,
+    type: text,
+    needs: texts,
+    when: { ...text, description: 'One expression; the step is left out where it is false.' },
+    foreach: {
+      description: 'A list, or one expression that gives one; the step runs for each item of it.',
+    },
+    concurrency: { ...count, description: 'How many items run at once.' },
+    retry,
+    on_failure: { const: 'continue', description: 'Absent: the task fails with the step.' },
+    timeout: { ...text, description: 'Longest that one attempt may take, such as `10m`.' },
+    no_progress: { ...text, description: 'Longest that nothing may be heard of an attempt.' },
+    slot: {
+      const: 'model',
+      description: 'Of a step type of others. Absent: a CPU slot, or as its type says.',
+    },
+    plugin_missing: {
+      ...text,
+      description:
+        'How long it waits for a worker of its type, from 10s; fail: ten seconds. Absent: as long as it takes.',
+    },
+    with: { type: 'object' },
+  },
+  ['when', 'foreach', 'concurrency', 'on_failure', 'timeout', 'no_progress', 'slot', 'plugin_missing'],
+);
+
 export const templates = {
   TemplateList: exactly({
     items: { type: 'array', items: exactly({ name: text, version: text, description: text, parameters }) },
@@ -70,42 +102,14 @@ export const templates = {
       parameters_schema: { type: 'object', description: 'JSON Schema (2020-12).' },
       steps: {
         type: 'array',
-        items: exactly(
-          {
-            id: text,
-            type: text,
-            needs: texts,
-            when: { ...text, description: 'One expression; the step is left out where it is false.' },
-            foreach: {
-              description: 'A list, or one expression that gives one; the step runs for each item of it.',
-            },
-            concurrency: { ...count, description: 'How many items run at once.' },
-            retry,
-            on_failure: { const: 'continue', description: 'Absent: the task fails with the step.' },
-            timeout: { ...text, description: 'Longest that one attempt may take, such as `10m`.' },
-            no_progress: { ...text, description: 'Longest that nothing may be heard of an attempt.' },
-            slot: {
-              const: 'model',
-              description: 'Of a step type of others. Absent: a CPU slot, or as its type says.',
-            },
-            plugin_missing: {
-              ...text,
-              description: 'How long it waits for a worker of its type. Absent: as long as it takes.',
-            },
-            with: { type: 'object' },
-          },
-          [
-            'when',
-            'foreach',
-            'concurrency',
-            'on_failure',
-            'timeout',
-            'no_progress',
-            'slot',
-            'plugin_missing',
-          ],
-        ),
+        items: templateStep,
       },
+      finally: {
+        type: 'array',
+        items: templateStep,
+        description: 'Steps that run when all others have ended, however they did. Absent: none.',
+      },
+      finally_timeout: { ...text, description: 'What those may take together, such as `10m`.' },
       output: anything,
       outputs: {
         type: 'object',
@@ -113,7 +117,7 @@ export const templates = {
         description: 'Named values with their types, in the place of `output`.',
       },
     },
-    ['outputs'],
+    ['outputs', 'finally', 'finally_timeout'],
   ),
   Validated: exactly(
     {

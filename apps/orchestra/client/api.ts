@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import axios, { AxiosError, type AxiosInstance } from 'axios';
 import { CommandError, EXIT } from '../exit-codes.js';
 
@@ -73,7 +74,52 @@ export class Api {
       throw commandError(error, this.options.url);
     }
   }
+
+  /** Sends bytes as they are read, however long that takes. */
+  async send<T>(path: string, content: Readable, bytes: number): Promise<T> {
+    try {
+      const { data } = await this.#http.request<T>({
+        method: 'POST',
+        url: path,
+        data: content,
+        headers: { 'content-type': 'application/octet-stream', 'content-length': bytes },
+        maxBodyLength: Infinity,
+        timeout: 0,
+      });
+      return data;
+    } catch (error) {
+      throw commandError(error, this.options.url);
+    }
+  }
+
+  /** The body as it arrives, however long that takes. */
+  async open(path: string): Promise<{ readonly content: Readable; readonly etag: string }> {
+    try {
+      const { data, headers } = await this.#http.request<Readable>({
+        url: path,
+        responseType: 'stream',
+        maxContentLength: Infinity,
+        timeout: 0,
+      });
+      return { content: data, etag: String(headers['etag']) };
+    } catch (error) {
+      if (error instanceof AxiosError && error.response)
+        throw new ProblemError(error.response.status, problemIn(await readJson(error.response.data)));
+      throw commandError(error, this.options.url);
+    }
+  }
 }
+
+/** What an answer that was asked for as a stream says in JSON, if it does. */
+const readJson = async (data: unknown): Promise<unknown> => {
+  const parts: Buffer[] = [];
+  for await (const part of data as Readable) parts.push(part as Buffer);
+  try {
+    return JSON.parse(Buffer.concat(parts).toString()) as unknown;
+  } catch {
+    return null;
+  }
+};
 
 const commandError = (error: unknown, url: string): CommandError => {
   if (!(error instanceof AxiosError)) return new CommandError(EXIT.failed, String(error));

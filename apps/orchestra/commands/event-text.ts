@@ -1,6 +1,8 @@
 import type { LiveMessage } from '#libs/contracts/reports.js';
+import type { ArtifactEvent } from '#libs/domain/task/artifact-events.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
+import type { ImpossibleStep } from '#libs/domain/task/step-decisions.js';
 import { waitedText, waitingText } from './waiting-text.js';
 import { durationText } from './task-text.js';
 
@@ -11,14 +13,23 @@ type Item = { readonly time?: string; readonly data?: unknown };
 export const eventText = (type: string, item: unknown): string => {
   if (type === 'progress') return `  ${progressText(item as Progress)}`;
   const { time = '', data } = (item ?? {}) as Item;
-  const detail = detailOf({ ...(data as object), type } as TaskEvent | SchedulerEvent);
+  const event = { ...(data as object), type } as TaskEvent | SchedulerEvent;
+  const detail = isAboutArtifact(event) ? artifactText(event) : detailOf(event);
   return `${time.slice(11, 23)}  ${type}${detail === '' ? '' : `  ${detail}`}`;
 };
+
+const isAboutArtifact = (event: TaskEvent | SchedulerEvent): event is ArtifactEvent =>
+  event.type === 'artifact.uploaded' || event.type === 'artifact.removed';
+
+const artifactText = (event: ArtifactEvent): string =>
+  event.type === 'artifact.uploaded'
+    ? `${event.uploadId}/${event.artifact.name}`
+    : `${event.artifact.name}: ${event.reason}`;
 
 const progressText = ({ message, completed, total }: Progress): string =>
   completed === undefined || total === undefined || total === 0
     ? message
-    : `${message} ${Math.floor((completed / total) * 100)} %`;
+    : `${message} ${Math.min(100, Math.max(0, Math.floor((completed / total) * 100)))} %`;
 
 /** What the fact is about, in a few words; events of types that are not known here are named only. */
 const detailOf = (event: TaskEvent | SchedulerEvent): string => {
@@ -71,20 +82,22 @@ const detailOf = (event: TaskEvent | SchedulerEvent): string => {
     case 'step.waited':
       return waitedText(event.waited);
     case 'step.abandoned':
-      return `${failureText(event.step)}; the task goes on`;
+      return `${clauseOf(event.step)}; the task goes on`;
+    case 'step.impossible':
+      return impossibleText(event);
     case 'step.failed':
-      return `${failureText(event.step)}, next attempt at ${event.retryAt.slice(11, 23)}`;
+      return `${clauseOf(event.step)}, next attempt at ${event.retryAt.slice(11, 23)}`;
     case 'task.failing':
     case 'task.failed':
-      return event.step === undefined
-        ? `${event.failure.code}: ${event.failure.message}`
-        : failureText(event.step);
+      return blameText(event);
+    case 'task.finishing':
+      return finishingText(event);
     case 'step.stopped':
       return `${event.step.stepId} #${event.step.attempt}, ${event.step.how}`;
     case 'task.cancel-requested':
-      return event.reason;
+      return `${event.reason}${event.force ? ', the steps at its end too' : ''}`;
     case 'task.cancelled':
-      return [event.reason, ...event.stopped.map(({ stepId, how }) => `${stepId} ${how}`)].join(', ');
+      return `${[event.reason, ...event.stopped.map(({ stepId, how }) => `${stepId} ${how}`)].join(', ')}${atEndText(event)}`;
     default:
       return '';
   }
@@ -94,8 +107,32 @@ const lastStepText = (event: Extract<TaskEvent, { readonly type: 'task.completed
   if (event.step) return successText(event.step);
   if (event.waited) return waitedText(event.waited);
   if (event.abandoned) return `without ${failureText(event.abandoned)}`;
+  if (event.impossible) return impossibleText(event.impossible);
   return event.skipped === undefined ? `${event.empty}: no items` : `${event.skipped} left out`;
 };
+
+type Finishing = Extract<TaskEvent, { readonly type: 'task.finishing' }>;
+
+const finishingText = ({ end, until }: Finishing): string => {
+  const why = end.status === 'failed' ? ` (${end.failure.code}: ${end.failure.message})` : '';
+  return `${end.status}${why}; the steps at its end run, until ${until.slice(11, 23)}`;
+};
+
+type Failing = Extract<TaskEvent, { readonly type: 'task.failing' | 'task.failed' }>;
+
+const blameText = (event: Failing): string =>
+  event.step === undefined
+    ? `${event.failure.code}: ${event.failure.message}${atEndText(event)}`
+    : failureText(event.step);
+
+const impossibleText = ({ stepId, failure }: ImpossibleStep): string =>
+  `${stepId} could not begin: ${failure.code}: ${failure.message}`;
+
+/** Whether the steps at the end of a task were cut short. */
+const atEndText = (event: TaskEvent): string =>
+  !('cut' in event) || event.cut === undefined
+    ? ''
+    : `; ${event.cut === 'forced' ? 'its end was cut short, as asked' : 'its end was cut short by its time'}`;
 
 const timesText = ({ runAt, deadlineAt }: Extract<TaskEvent, { readonly type: 'task.submitted' }>): string =>
   (runAt === undefined ? '' : `, not before ${runAt}`) +
@@ -114,3 +151,6 @@ type Failed = Extract<TaskEvent, { readonly type: 'step.failed' }>['step'];
 
 const failureText = ({ stepId, attempt, failure }: Failed): string =>
   `${stepId} #${attempt}: ${failure.code}: ${failure.message}`;
+
+/** What is wrong, with more behind it. */
+const clauseOf = (step: Failed): string => failureText(step).replace(/\.$/, '');

@@ -8,6 +8,7 @@ import { optionWithEnv } from '../arguments.js';
 import { CommandError, EXIT } from '../exit-codes.js';
 import { brokerConfigIn, brokerUrlFileIn } from '../launch/broker-for.js';
 import { brokersOn } from '../launch/left-broker.js';
+import type { Output } from '../output.js';
 import type { Session } from '../session.js';
 
 type Plugin = {
@@ -24,16 +25,27 @@ type Plugin = {
   }[];
 };
 
+export type PluginList = {
+  readonly items: readonly Plugin[];
+  readonly problems: readonly { readonly by: string; readonly problem: string }[];
+};
+
+/** What cannot be used, for people. */
+export const showPluginProblems = ({ problems }: PluginList, out: Output): void => {
+  for (const { by, problem } of problems) out.note(`cannot be used (${by}): ${problem}`, 'yellow');
+};
+
 /** `orchestra plugins`, and what authors of step types need. */
 export const addPluginCommands = (program: Command, session: () => Session): void => {
   const plugins = program.command('plugins').description('step types of your own');
   plugins
     .command('list', { isDefault: true })
-    .description('step types of your own, and the workers that serve them now')
+    .description('step types of your own, the workers that serve them now, and what cannot be used')
     .action(async () => {
       const { api, out } = session();
-      const { items } = await api.call<{ readonly items: readonly Plugin[] }>('GET', '/api/v1/plugins');
-      out.show(items, () => items.flatMap(pluginLines));
+      const list = await api.call<PluginList>('GET', '/api/v1/plugins');
+      out.show(list, () => list.items.flatMap(pluginLines));
+      if (!out.json) showPluginProblems(list, out);
     });
   addCredentials(plugins, session);
   addCheck(plugins, session);
@@ -102,6 +114,8 @@ const addCheck = (plugins: Command, session: () => Session): void => {
       const found = await describeModule(module);
       if (typeof found === 'string') throw new CommandError(EXIT.failed, `${file}: ${found}`);
       const manifests = found.map(({ manifest }) => manifest);
+      for (const { manifest, warnings } of found)
+        for (const warning of warnings) out.note(`${manifest.name}: ${warning}`, 'yellow');
       if (input === undefined)
         return out.show(manifests, () => manifests.map((one) => `${one.name}  ${one.version}  is right`));
       const checked = found.find(({ manifest }) => manifest.name === (name ?? found[0]?.manifest.name));

@@ -21,6 +21,9 @@ export const durationText = (ms: number): string =>
 const movedText = ({ to, task, by, at, reason }: NonNullable<TaskView['moved']>): string =>
   `${task === null ? `to the ${to}` : `${to} ${task}`} by ${by} at ${at}: ${reason}`;
 
+const finishingText = ({ status, since, until }: NonNullable<TaskView['finishing']>): string =>
+  `${status} since ${since}, and the steps at its end run, until ${until}`;
+
 /** A task for people, most important first. */
 export const taskLines = (task: TaskView, out: Output): readonly string[] => {
   const lines = [
@@ -35,15 +38,20 @@ export const taskLines = (task: TaskView, out: Output): readonly string[] => {
   if (task.deadline_at) lines.push(`  deadline   ${task.deadline_at}`);
   if (task.moved) lines.push(`  moved      ${movedText(task.moved)}`);
   if (task.started_at) lines.push(`  started    ${task.started_at}`);
+  if (task.finishing) lines.push(`  finally    ${finishingText(task.finishing)}`);
   if (task.ended_at) lines.push(`  ended      ${task.ended_at}`);
   if (task.depends_on.length > 0) lines.push(`  after      ${task.depends_on.join(', ')}`);
-  for (const { id, waiting } of task.steps)
+  for (const { id, waiting, waits_for: waitsFor } of task.steps) {
     if (waiting?.task_id) lines.push(`  ${id}  task ${waiting.task_id}`);
+    if (waitsFor !== undefined) lines.push(`  ${id}  waits for ${waitsFor}`);
+  }
   for (const attempt of task.attempts) {
     lines.push(
       `  ${attempt.step_id} #${attempt.attempt}  ${attempt.outcome} on ${attempt.server_id}${attempt.error ? ` — ${attempt.error.code}: ${attempt.error.message}` : ''}`,
     );
   }
+  for (const { id, error } of task.steps)
+    if (error) lines.push(`  ${id}  could not begin — ${error.code}: ${error.message}`);
   const {
     tokens_in: tokensIn,
     tokens_out: tokensOut,

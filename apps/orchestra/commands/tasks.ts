@@ -47,9 +47,8 @@ export const addTaskCommands = (program: Command, session: () => Session): void 
     .command('cancel <id>')
     .description('cancel a task, and wait until its server was seen free')
     .option('--no-wait', 'only ask')
-    .action(
-      async (id: string, options: { readonly wait: boolean }) => await cancel(id, options.wait, session()),
-    );
+    .option('--force', 'without the steps at its end (finally), or an end of those that run')
+    .action(async (id: string, options: CancelOptions) => await cancel(id, options, session()));
   addCancelMatchingCommand(program, session);
   addRerunCommand(program, session);
   program
@@ -88,8 +87,11 @@ const logs = async (id: string, { api, out }: Session): Promise<void> => {
   }
 };
 
-const cancel = async (id: string, wait: boolean, { api, out }: Session): Promise<void> => {
-  const asked = await api.call<TaskView | Undecided>('DELETE', taskPath(id));
+type CancelOptions = { readonly wait: boolean; readonly force?: true };
+
+const cancel = async (id: string, { wait, force }: CancelOptions, { api, out }: Session): Promise<void> => {
+  const query = force ? { query: { force: 'true' } } : {};
+  const asked = await api.call<TaskView | Undecided>('DELETE', taskPath(id), query);
   if (!wait) return showTask(asked, out);
   const open = isUndecided(asked) ? await decidedTask(api, id) : asked;
   const task = open.status === 'cancelled' ? open : await endedTask(api, id);

@@ -3,11 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Durability } from '#libs/broker/server-config.js';
 import { oneOf, optionWithEnv, wholeNumber } from '../arguments.js';
+import { Api } from '../client/api.js';
 import { CommandError, EXIT } from '../exit-codes.js';
 import { defaultServers, ollamaUrl } from '../launch/default-servers.js';
 import { startPlatform, type Platform } from '../launch/platform.js';
 import { prettyLog } from '../launch/pretty-log.js';
 import type { Output } from '../output.js';
+import { showPluginProblems, type PluginList } from './plugins.js';
 import { stopSignal } from '../stop-signal.js';
 
 type UpOptions = {
@@ -78,7 +80,10 @@ const up = async (options: UpOptions, out: Output): Promise<void> => {
     if (!giveUp.signal.aborted)
       out.note(`${(error as Error).message}; see ${platform.dataDir}/logs`, 'yellow');
   }
-  if (!giveUp.signal.aborted) announce(platform, out);
+  if (!giveUp.signal.aborted) {
+    announce(platform, out);
+    await Promise.race([tellPluginProblems(platform, out), stopAsked]);
+  }
   await stopAsked;
   out.note('stopping …');
   await platform.stop();
@@ -122,8 +127,21 @@ const announce = (platform: Platform, out: Output): void => {
       `  events   ${natsUrl}`,
       `  data     ${dataDir}`,
       `  servers  ${serversFile}`,
+      `  logs     ${dataDir}/logs`,
       '',
       'Ctrl-C stops everything; nothing that was accepted is lost.',
     ],
   );
+};
+
+/** Modules that the executor was told of and cannot load would be missed only when a task waits for them. */
+const tellPluginProblems = async ({ apiUrl }: Platform, out: Output): Promise<void> => {
+  const { env } = process;
+  if (!env['ORCHESTRA_PLUGINS_DIR'] && !env['ORCHESTRA_PLUGIN_PACKAGES']) return;
+  const api = new Api({ url: apiUrl, apiKey: env['ORCHESTRA_API_KEY'] || undefined });
+  try {
+    showPluginProblems(await api.call<PluginList>('GET', '/api/v1/plugins'), out);
+  } catch (error) {
+    out.note(`whether all plugins can be used is not known: ${(error as Error).message}`, 'yellow');
+  }
 };

@@ -1,7 +1,9 @@
 import { nkeyAuthenticator } from '@nats-io/transport-node';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { ARTIFACT_SETTINGS } from '#libs/artifacts/artifact.settings.js';
 import { provisionAs, startBroker, type Broker } from '#libs/broker/broker.js';
+import { loadSettings } from '#libs/runtime/settings.js';
 import { endLeftBrokers } from './left-broker.js';
 import type { PlatformOptions } from './platform-options.js';
 import { freePort, freePortNear } from './ports.js';
@@ -17,18 +19,21 @@ export const brokerFor = async (
   options: PlatformOptions,
 ): Promise<{ readonly broker: Broker | null; readonly natsUrl: string }> => {
   const { natsUrl, natsPort, adminSeed, dataDir, durability, env, say } = options;
+  const { artifactsMaxBytes } = ARTIFACT_SETTINGS;
+  const sizes = loadSettings({ artifactsMaxBytes }, env);
   if (natsUrl !== undefined) {
     say(`using the broker at ${natsUrl}`);
     await provisionAs(
       natsUrl,
       adminSeed ? { authenticator: nkeyAuthenticator(new Uint8Array(adminSeed)) } : {},
+      sizes,
     );
     await noteUrl(dataDir, natsUrl);
     return { broker: null, natsUrl };
   }
   await endLeftBrokers(brokerConfigIn(dataDir), say);
   const port = natsPort === undefined ? await freePort() : await freePortNear(natsPort);
-  const broker = await startBroker({ dataDir, durability, env, say, port });
+  const broker = await startBroker({ dataDir, durability, env, say, port, ...sizes });
   await noteUrl(dataDir, broker.url);
   say(`broker runs: nats-server ${broker.version}, ${durability}, ${broker.url}`);
   return { broker, natsUrl: broker.url };

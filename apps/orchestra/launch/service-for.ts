@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { ServiceName } from '#libs/contracts/subjects.js';
 import { SECRET_PREFIX_DEFAULT, SECRET_SETTINGS } from '#libs/secrets/secret.settings.js';
 import { LogFile } from './log-file.js';
+import { nodeFlagsOf } from './node-flags.js';
 import type { PlatformOptions } from './platform-options.js';
 import { ServiceProcess } from './service-process.js';
 
@@ -45,7 +46,7 @@ export const serviceFor = (service: ServiceName, options: PlatformOptions & Foun
   return new ServiceProcess({
     service,
     program: process.execPath,
-    args: ['--enable-source-maps', join(BUILT, 'apps', service, 'main.js')],
+    args: [...nodeFlagsOf(service), '--enable-source-maps', join(BUILT, 'apps', service, 'main.js')],
     env: {
       ...(service === 'executor' ? env : withoutSecrets(env)),
       NATS_URL: options.natsUrl,

@@ -11,6 +11,8 @@ export type ShownTemplate = {
   readonly description: string;
   readonly parameters: Readonly<Record<string, ParameterSpec>>;
   readonly steps: readonly TemplateStep[];
+  readonly finally?: readonly TemplateStep[];
+  readonly finally_timeout?: string;
   readonly output: unknown;
   readonly outputs?: Readonly<Record<string, ParameterSpec>>;
 };
@@ -36,6 +38,7 @@ export const templateLines = (template: ShownTemplate, out: Output): readonly st
   ...section('parameters', declarationRows(template.parameters)),
   'steps',
   ...columns(template.steps.map(stepRow)).map((line) => `  ${line}`),
+  ...section(`finally, at most ${template.finally_timeout}`, (template.finally ?? []).map(stepRow)),
   ...(template.outputs === undefined
     ? section('output', template.output === null ? [] : [[valueText(template.output)]])
     : section('outputs', declarationRows(template.outputs))),
@@ -103,17 +106,20 @@ const childLines = (child: DryStep['child'], out: Output): readonly string[] => 
   return version === null ? [] : [`${child.template}  ${version}: ${steps.join(', ')}`];
 };
 
-const stepText = ({ type, slot, foreach, needs, on_failure: onFailure, timeout }: DryStep): string =>
-  [
+const stepText = (step: DryStep): string => {
+  const { type, slot, foreach, needs, on_failure: onFailure, timeout } = step;
+  return [
     type,
     slotText(slot),
     ...(foreach === undefined
       ? []
       : [`for each of ${foreach.items ?? 'a list'}, ${foreach.concurrency} at once`]),
     ...(needs.length === 0 ? [] : [`after ${needs.join(', ')}`]),
+    ...(step.finally ? ['in any case, at the end'] : []),
     ...(timeout === undefined ? [] : [`at most ${timeout}`]),
     ...(onFailure === undefined ? [] : ['may fail']),
   ].join('  ');
+};
 
 const slotText = (slot: DryStep['slot']): string => {
   if (slot === null) return 'waits';

@@ -33,6 +33,7 @@ export const Task = defineEntity({
     endedAt: p.text().nullable(),
     cancelRequestedAt: p.text().nullable(),
     moved: p.text().nullable(),
+    finishing: p.text().nullable(),
     result: p.text().nullable(),
     error: p.text().nullable(),
     workflowId: p.text().nullable(),
@@ -87,6 +88,7 @@ export const TaskStep = defineEntity({
     output: p.text().nullable(),
     items: p.text().nullable(),
     waiting: p.text().nullable(),
+    atEnd: p.text().nullable(),
   },
 });
 
@@ -173,6 +175,25 @@ export const Residency = defineEntity({
   },
 });
 
+/** Large data of a task, as it was stored last under its name. `seq` is that of the fact. */
+export const TaskArtifact = defineEntity({
+  name: 'TaskArtifact',
+  tableName: 'task_artifact',
+  properties: {
+    owner: p.text().primary(),
+    name: p.text().primary(),
+    seq: p.bigint('number'),
+    stepId: p.text().nullable(),
+    object: p.text().index(),
+    sizeBytes: p.bigint('number'),
+    digest: p.text(),
+    contentType: p.text(),
+    storedAt: p.text(),
+    removedAt: p.text().nullable(),
+    removedReason: p.text().nullable(),
+  },
+});
+
 /** How far a stream is included, written in the transaction that includes it. */
 export const Checkpoint = defineEntity({
   name: 'Checkpoint',
@@ -194,6 +215,7 @@ export const ENTITIES = [
   TaskLabel,
   TaskStep,
   TaskItem,
+  TaskArtifact,
   Attempt,
   TaskCount,
   Lease,
@@ -204,5 +226,6 @@ export const ENTITIES = [
 export type WorkflowRow = InferEntity<typeof Workflow>;
 export type TaskRow = InferEntity<typeof Task>;
 export type TaskItemRow = InferEntity<typeof TaskItem>;
+export type TaskArtifactRow = InferEntity<typeof TaskArtifact>;
 export type TaskStepRow = InferEntity<typeof TaskStep>;
 export type AttemptRow = InferEntity<typeof Attempt>;

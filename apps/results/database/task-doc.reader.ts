@@ -48,6 +48,7 @@ const readSome = async (em: SqlEntityManager, ids: readonly string[]): Promise<T
       endedAt: task.endedAt ?? null,
       cancelRequestedAt: task.cancelRequestedAt ?? null,
       moved: task.moved ?? null,
+      finishing: task.finishing ?? null,
       result: null,
       error: null,
       lastSeq: task.lastSeq,
@@ -69,12 +70,13 @@ const TASK_FIELDS = [
   'endedAt',
   'cancelRequestedAt',
   'moved',
+  'finishing',
   'lastSeq',
 ] as const;
-const STEP_FIELDS = ['taskSeq', 'position', 'stepId', 'status', 'items', 'waiting'] as const;
+const STEP_FIELDS = ['taskSeq', 'position', 'stepId', 'status', 'items', 'waiting', 'atEnd'] as const;
 
 const stepOf = (
-  row: Pick<TaskStepRow, 'position' | 'stepId' | 'status' | 'items' | 'waiting'>,
+  row: Pick<TaskStepRow, 'position' | 'stepId' | 'status' | 'items' | 'waiting' | 'atEnd'>,
 ): StepState => ({
   position: row.position,
   stepId: row.stepId,
@@ -82,6 +84,7 @@ const stepOf = (
   output: null,
   items: row.items ? (JSON.parse(row.items) as ItemsState) : null,
   waiting: row.waiting ?? null,
+  atEnd: row.atEnd ?? null,
 });
 
 const attemptOf = (row: AttemptRow): AttemptState => ({

@@ -125,6 +125,7 @@ const TASK_INSERT: readonly Column<Fresh>[] = [
   text('ended_at', ({ doc }) => doc.state.endedAt),
   text('cancel_requested_at', ({ doc }) => doc.state.cancelRequestedAt),
   text('moved', ({ doc }) => doc.state.moved),
+  text('finishing', ({ doc }) => doc.state.finishing),
   text('result', ({ doc }) => doc.state.result),
   text('error', ({ doc }) => doc.state.error),
   text('workflow_id', ({ facts }) => facts.workflowId),
@@ -139,6 +140,7 @@ const TASK_UPDATE = [
   text('ended_at', ({ state }: TaskDoc) => state.endedAt),
   text('cancel_requested_at', ({ state }: TaskDoc) => state.cancelRequestedAt),
   text('moved', ({ state }: TaskDoc) => state.moved),
+  text('finishing', ({ state }: TaskDoc) => state.finishing),
   { ...text('result', ({ state }: TaskDoc) => state.result), set: keepIfNull('result') },
   { ...text('error', ({ state }: TaskDoc) => state.error), set: keepIfNull('error') },
 ];
@@ -156,12 +158,14 @@ const STEP_KEY = [
 const STEP_STATUS = text('status', ({ status }: StepRow) => status);
 const STEP_OUTPUT = text('output', ({ output }: StepRow) => output);
 const STEP_WAITING = text('waiting', ({ waiting }: StepRow) => waiting);
+const STEP_AT_END = text('at_end', ({ atEnd }: StepRow) => atEnd);
 const STEP_ITEMS = text('items', ({ items }: StepRow) => items && JSON.stringify(items));
 const STEP_UPDATE = [
   STEP_STATUS,
   { ...STEP_OUTPUT, set: keepIfNull('output') },
   { ...STEP_ITEMS, set: keepIfNull('items') },
   STEP_WAITING,
+  STEP_AT_END,
 ];
 const STEP_INSERT: readonly Column<NewStepRow>[] = [
   ...STEP_KEY,
@@ -172,6 +176,7 @@ const STEP_INSERT: readonly Column<NewStepRow>[] = [
   STEP_OUTPUT,
   STEP_ITEMS,
   STEP_WAITING,
+  STEP_AT_END,
 ];
 
 const ITEM: readonly Column<ItemRow>[] = [

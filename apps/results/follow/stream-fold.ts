@@ -1,6 +1,8 @@
 import type { SqlEntityManager } from '@mikro-orm/sqlite';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import type { Logger } from '#libs/runtime/logger.js';
+import { artifactsRemovedIn, artifactsStoredIn } from '../artifact-view.projection.js';
+import { writeArtifacts } from '../database/artifact.writer.js';
 import { writeLeaseChanges } from '../database/lease.writer.js';
 import { readTaskDocs } from '../database/task-doc.reader.js';
 import { writeTaskChanges } from '../database/task.writer.js';
@@ -40,6 +42,7 @@ export class TaskFold implements StreamFold {
     const changes = foldTaskEvents(events, known);
     await writeTaskChanges(em, changes);
     await writeWorkflows(em, newWorkflowsIn(events));
+    await writeArtifacts(em, artifactsStoredIn(events), artifactsRemovedIn(events));
     return () => {
       const [first] = changes.ignored;
       if (first)

@@ -22,6 +22,7 @@ export const parseQuery = (data: unknown): QueryRequest => {
   switch (request['kind']) {
     case 'task':
     case 'leases':
+    case 'artifacts':
       return { ...common, kind: request['kind'], taskId: id(request['taskId'], 'taskId') };
     case 'tasks':
       return { ...common, kind: 'tasks', filter: filterOf(request['filter']), page: pageOf(request['page']) };
@@ -38,13 +39,17 @@ export const parseQuery = (data: unknown): QueryRequest => {
       const status = optional('status', request['status'], itemStatus);
       return { ...common, kind: 'items', ...named, ...status, page };
     }
+    case 'artifact': {
+      const taskId = id(request['taskId'], 'taskId');
+      return { ...common, kind: 'artifact', taskId, name: text(request['name'], 'name') };
+    }
     case 'status-counts':
       return { ...common, kind: 'status-counts', filter: filterOf(request['filter']) };
     default:
       return refuse(
         'kind',
         request['kind'],
-        'one of task, tasks, workflow, workflows, status-counts, leases, items',
+        'one of task, tasks, workflow, workflows, status-counts, leases, items, artifacts, artifact',
       );
   }
 };

@@ -9,6 +9,7 @@ import { readCheckpoint, type Included } from '../follow/checkpoint.js';
 import { NotServingError } from '../read-gate.js';
 import type { ReadModel } from '../read-model.js';
 import { fitted, REPLY_MAX_BYTES } from './fit.js';
+import { artifactNamed, artifactsOf } from './artifacts.query.js';
 import { itemPage } from './items.query.js';
 import { leasesOf } from './leases.query.js';
 import { QueryFailure } from './query-failure.js';
@@ -79,6 +80,11 @@ const valueOf = async (em: SqlEntityManager, request: QueryRequest, included: In
     case 'leases':
       await seqOf(em, request.taskId);
       return leasesOf(em, request.taskId);
+    case 'artifacts':
+      await seqOf(em, request.taskId);
+      return await artifactsOf(em, request.taskId);
+    case 'artifact':
+      return await artifactNamed(em, request.taskId, request.name);
     case 'items':
       return await itemPage(em, request, included);
   }

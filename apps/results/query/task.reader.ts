@@ -2,6 +2,7 @@ import type { SqlEntityManager } from '@mikro-orm/sqlite';
 import type {
   AttemptView,
   LastError,
+  FinishingView,
   MovedView,
   ResourceUsage,
   StepView,
@@ -118,6 +119,7 @@ const viewOf = (
   ended_at: task.endedAt ?? null,
   cancel_requested_at: task.cancelRequestedAt ?? null,
   moved: parsedOrNull<MovedView>(task.moved),
+  finishing: parsedOrNull<FinishingView>(task.finishing),
   result: parsedOrNull(task.result),
   error: parsedOrNull<Failure>(task.error),
   last_error: null,
@@ -127,14 +129,18 @@ const viewOf = (
   last_seq: task.lastSeq,
 });
 
-/** The failure of a task stands in its last attempt too, where one was to blame. */
+/** The failure of a task stands in its last attempt too, where one was to blame; that of its end names the step. */
 const lastErrorOf = (task: TaskRow, attempts: readonly AttemptRow[]): LastError | null => {
+  const failure = parsedOrNull<Failure>(task.error);
   const blamed = attempts
     .toSorted((a, b) => a.seq - b.seq)
-    .findLast(({ error }) => error !== null && (task.error ?? error) === error);
-  const failure = parsedOrNull<Failure>(task.error ?? blamed?.error);
-  if (failure === null) return null;
-  const { code, message } = failure;
+    .findLast(
+      ({ error, stepId }) =>
+        error !== null && ((task.error ?? error) === error || failure?.details?.['stepId'] === stepId),
+    );
+  const told = failure ?? parsedOrNull<Failure>(blamed?.error);
+  if (told === null) return null;
+  const { code, message } = told;
   return {
     code,
     message,
@@ -153,6 +159,8 @@ const stepView = (step: TaskStepRow): StepView => ({
   output: parsedOrNull(step.output),
   items: countsOf(parsedOrNull<ItemsState>(step.items)),
   waiting: parsedOrNull<WaitingView>(step.waiting),
+  finally: (step.atEnd ?? null) !== null,
+  error: parsedOrNull<Pick<StepView, 'error'>>(step.atEnd)?.error ?? null,
 });
 
 const countsOf = (items: ItemsState | null): StepView['items'] => {

@@ -421,3 +421,26 @@ describe('a step that waits', () => {
     expect(b).toMatchObject({ start: { kind: 'not-before', atMs: NOW_MS + 60_000 } });
   });
 });
+
+describe('a step at the end of a task', () => {
+  const atEnd = { limitMs: 60_000 };
+  const task = submitted({ steps: [stepSpec('a'), stepSpec('b'), stepSpec('report', { atEnd })] });
+  const failure = { code: 'MODEL_ERROR', message: 'broken' } as const;
+
+  it('waits for all others to end', () =>
+    expect(explained({ tasks: [task, dispatched('a')] }).at(-1)).toMatchObject({
+      stepId: 'report',
+      state: 'waiting',
+      wait: { kind: 'end', stepIds: ['a', 'b'] },
+    }));
+
+  it('waits for a slot then, and the others are what became of them', () => {
+    const end = { status: 'failed', failure, step: failureOf('a', 1, failure), stopped: [] } as const;
+    const finishing = { type: 'task.finishing', taskId: 't1', end, until: later(60_000), at: NOW } as const;
+    expect(explained({ tasks: [task, dispatched('a'), finishing] })).toMatchObject([
+      { stepId: 'a', state: 'failed', ends: true },
+      { stepId: 'b', state: 'stopped', begun: false },
+      { stepId: 'report', state: 'waiting', wait: { kind: 'slot' } },
+    ]);
+  });
+});

@@ -7,7 +7,8 @@ import type { Requirement } from '../task/requirement.js';
 import type { TaskBook } from '../task/task-book.js';
 import type { TaskIndex } from '../task/task-index.js';
 import { type OpenTask, type Step } from '../task/task.js';
-import { needsDone } from '../task/steps-over.js';
+import { hasTurn, mayBegin, needsDone } from '../task/steps-over.js';
+import { isOver } from '../task/progress.js';
 import type { ChildWaiting, WaitingKind } from '../task/waiting-events.js';
 import type { WaitingProgress } from '../task/waiting-state.js';
 import { msOf } from '../time.js';
@@ -22,9 +23,11 @@ export type StepExplanation = {
   readonly stepId: StepId;
   readonly model: string | null;
 } & (
-  | { readonly state: 'done' | 'stopped' | 'skipped' }
-  /** For good, and the task goes on without it. */
-  | { readonly state: 'failed'; readonly failure: Failure }
+  | { readonly state: 'done' | 'skipped' }
+  /** `begun`: false where its task came to its end before. */
+  | { readonly state: 'stopped'; readonly begun: boolean }
+  /** For good: the task goes on without it, or has come to its end by it (`ends`). */
+  | { readonly state: 'failed'; readonly failure: Failure; readonly ends: boolean }
   /** Its items run; those that are open are steps of their own. */
   | {
       readonly state: 'each';
@@ -63,6 +66,8 @@ export type Wait =
   | { readonly kind: 'run-at'; readonly atMs: number }
   /** `names` are those that the tasks have in the workflow, in the same order; empty for plain dependencies. */
   | { readonly kind: 'tasks'; readonly taskIds: readonly TaskId[]; readonly names: readonly string[] }
+  /** It runs at the end of its task, and these have not ended. */
+  | { readonly kind: 'end'; readonly stepIds: readonly StepId[] }
   /** `conditional`: whether it runs at all is decided then. */
   | { readonly kind: 'steps'; readonly stepIds: readonly StepId[]; readonly conditional?: true }
   /** The pause before the next attempt. */
@@ -108,11 +113,12 @@ const explainStep = (task: OpenTask, step: Step, moment: Moment, starts: Probabl
   };
   switch (progress.status) {
     case 'done':
-    case 'stopped':
     case 'skipped':
       return { ...named, state: progress.status };
+    case 'stopped':
+      return { ...named, state: 'stopped', begun: progress.attempt > 0 };
     case 'failed':
-      return { ...named, state: 'failed', failure: progress.failure };
+      return { ...named, state: 'failed', failure: progress.failure, ends: hasEnded(task, spec.id) };
     case 'each': {
       const { total, completed, failed, opened } = progress;
       return {
@@ -143,6 +149,9 @@ const explainStep = (task: OpenTask, step: Step, moment: Moment, starts: Probabl
     }
   }
 };
+
+const hasEnded = ({ finishing }: OpenTask, stepId: StepId): boolean =>
+  finishing?.end.status === 'failed' && finishing.end.stepId === stepId;
 
 const boundOf = (
   { id }: OpenTask,
@@ -176,6 +185,7 @@ const waitOf = (
     const names = needed.flatMap(({ name }) => name ?? []);
     return { kind: 'tasks', taskIds: needed.map(({ taskId }) => taskId), names };
   }
+  if (!hasTurn(task, { spec })) return { kind: 'end', stepIds: stepsBeforeEnd(task) };
   const stepIds = spec.needs.filter((id) => !needsDone(task, [id]));
   if (stepIds.length > 0)
     return { kind: 'steps', stepIds, ...(spec.conditional ? { conditional: true } : {}) };
@@ -188,6 +198,10 @@ const waitOf = (
   const held = pauseOfServers(spec.requirement, snapshot.ledger, book.pauses);
   return held ? { kind: 'paused', pause: held } : waitsIn(snapshot)(step);
 };
+
+/** What has not ended of the task, but for the steps at its end and items. */
+const stepsBeforeEnd = ({ steps }: OpenTask): readonly StepId[] =>
+  steps.flatMap(({ spec, item, progress }) => (spec.atEnd || item || isOver(progress) ? [] : [spec.id]));
 
 const waitingOf = ({ waiting, ...asked }: WaitingProgress, moment: Moment, starts: ProbableStarts): Wait =>
   waiting.kind === 'task' ? childWait(waiting, asked.since, moment, starts) : asksOf(waiting, asked);
@@ -215,7 +229,7 @@ const childWait = (
 const tellingStep = (task: OpenTask): Step | undefined =>
   task.steps.find(({ progress }) => progress.status === 'active') ??
   task.steps.find(({ progress }) => progress.status === 'waiting' || progress.status === 'each') ??
-  task.steps.find(({ spec, progress }) => progress.status === 'pending' && needsDone(task, spec.needs));
+  task.steps.find((step) => step.progress.status === 'pending' && mayBegin(task, step));
 
 /** One of the pauses where all servers are paused that could run it; none while there is one that could. */
 const pauseOfServers = (requirement: Requirement, ledger: Ledger, pauses: Pauses): Pause | undefined => {

@@ -29,7 +29,7 @@ type Fact = GpuRecord['event'];
 const LLAMA = 'llama3:8b';
 const PHI = 'phi4:14b';
 const keyOf = (model: string): string => profileKey(profileOf(model));
-const pace = (ms: number): Pace => ({ count: 50, meanMs: ms, aloneMs: ms, longestMs: ms });
+const pace = (ms: number): Pace => ({ count: 50, meanMs: ms, aloneMs: ms, longestMs: ms, endedAtMs: 0 });
 const on = (model: string, ...taskIds: readonly string[]): readonly ReadyStep[] =>
   taskIds.map((taskId, n) => readyStep(taskId, { requirement: needsModel(model), seq: n + 1 }));
 const LONG_AGO = later(-3_600_000);

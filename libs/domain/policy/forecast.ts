@@ -1,3 +1,4 @@
+import { givesWayAtMs } from './gathering.js';
 import { profileKey } from '../gpu/profile.js';
 import { chooseLoads } from './choose-loads.js';
 import { copiesIn } from './copies.js';
@@ -120,6 +121,7 @@ class Future {
     let nextMs = this.#servers.nextMs(serving);
     for (const untilMs of turnsOf({ ...this.#snapshot, ledger: this.#servers.ledger }).values())
       if (untilMs > this.#nowMs) nextMs = Math.min(nextMs, untilMs);
+    nextMs = Math.min(nextMs, this.#nextGathered());
     for (const [place, { group, started }] of this.groups.entries()) {
       const rate = rates[place] ?? 0;
       if (rate > 0) nextMs = Math.min(nextMs, this.#nowMs + (group.size - started) / rate);
@@ -131,6 +133,19 @@ class Future {
       this.#start(waiting, (rates[place] ?? 0) * (nextMs - this.#nowMs), nextMs);
     this.#nowMs = nextMs;
     return true;
+  }
+
+  /** When a loaded model without work goes next for one that waits. */
+  #nextGathered(): number {
+    let nextMs = Infinity;
+    for (const { group, started } of this.groups) {
+      if (started > 0) continue;
+      for (const { key } of this.#servers.places.values()) {
+        const atMs = givesWayAtMs(key, group, this.#snapshot);
+        if (atMs > this.#nowMs) nextMs = Math.min(nextMs, atMs);
+      }
+    }
+    return nextMs;
   }
 
   /** What is left goes on evenly, all groups side by side, on all slots there are. */

@@ -2,7 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { longestMsOf, meanMsOf, paceAfter, type Pace } from './pace.js';
 
 const paceOf = (...took: readonly number[]): Pace | undefined =>
-  took.reduce<Pace | undefined>((pace, ms) => paceAfter(pace, ms), undefined);
+  took.reduce<Pace | undefined>(
+    (pace, ms) => paceAfter(pace, { tookMs: ms, together: 1, endedAtMs: 0 }),
+    undefined,
+  );
 const times = (count: number, ms: number): readonly number[] => Array.from({ length: count }, () => ms);
 
 describe('how long attempts take', () => {

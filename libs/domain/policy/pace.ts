@@ -7,6 +7,15 @@ export type Pace = {
   readonly aloneMs: number;
   /** The longest lately: it shrinks slowly while all are shorter. */
   readonly longestMs: number;
+  /** When the latest one ended. */
+  readonly endedAtMs: number;
+};
+
+/** An attempt that succeeded. `together`: the models that were at work on its server, itself included. */
+export type Attempted = {
+  readonly tookMs: number;
+  readonly together: number;
+  readonly endedAtMs: number;
 };
 
 /** A tenth: about the last twenty count. */
@@ -16,16 +25,16 @@ const ALONE_WEIGHT = 0.01;
 /** Half after some 350 shorter ones. */
 const LONGEST_KEPT = 0.998;
 
-/** `together`: the models that were at work on the server. */
-export const paceAfter = (pace: Pace | undefined, tookMs: number, together = 1): Pace =>
+export const paceAfter = (pace: Pace | undefined, { tookMs, together, endedAtMs }: Attempted): Pace =>
   pace === undefined
-    ? { count: 1, meanMs: tookMs, aloneMs: tookMs / together, longestMs: tookMs }
+    ? { count: 1, meanMs: tookMs, aloneMs: tookMs / together, longestMs: tookMs, endedAtMs }
     : {
         count: pace.count + 1,
         meanMs: pace.meanMs + (tookMs - pace.meanMs) * MEAN_WEIGHT,
         aloneMs:
           pace.aloneMs + (tookMs / together - pace.aloneMs) * Math.max(ALONE_WEIGHT, 1 / (pace.count + 1)),
         longestMs: Math.max(tookMs, pace.longestMs * LONGEST_KEPT),
+        endedAtMs,
       };
 
 /** Before anything is known: 500 tokens of an 8B model at some 35 a second, as a desktop GPU makes them. */

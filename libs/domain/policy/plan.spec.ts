@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { ErrorCode } from '#libs/domain/errors.js';
 import type { GpuRecord } from '#libs/domain/gpu/gpu.js';
 import { profileKey, type ModelProfile } from '#libs/domain/gpu/profile.js';
+import { paceAfter } from '#libs/domain/policy/pace.js';
 import { plan } from '#libs/domain/policy/plan.js';
 import type { PolicySettings } from '#libs/domain/policy/settings.js';
 import type { Plan, Snapshot } from '#libs/domain/policy/snapshot.js';
@@ -514,6 +515,60 @@ describe('swapping out a model that has work of its own', () => {
   });
 });
 
+describe('swapping out a model that has no work now, where the server works on another one', () => {
+  /** Room for two: phi works, and an attempt on qwen ended a moment ago. The load of llama takes eight seconds, the unload two. */
+  const facts = [...gpu1, ...model('r1', QWEN), ...model('r2', PHI), leases('gpu1', 'r2', 'l1')];
+  const ended = (agoMs: number) =>
+    new Map([
+      [profileKey(QWEN), paceAfter(undefined, { tookMs: 1_000, together: 1, endedAtMs: NOW_MS - agoMs })],
+    ]);
+  const YIELDS = ['llama3:8b on gpu1, without r1'];
+  const of = (steps: readonly ReadyStep[], more: Parameters<typeof planFor>[2] = {}) =>
+    loads(
+      planFor(facts, [on(PHI, 't1'), ...steps], {
+        paces: ended(1_000),
+        ...more,
+        settings: { ...SETTINGS, swapAfterLoads: 3, ...more.settings },
+      }),
+    );
+
+  it('is done once what waits has waited for so many swaps, all of it added up', () => {
+    expect([of([on(LLAMA, 't2', waited(29_999))]), of([on(LLAMA, 't2', waited(30_000))])]).toEqual([
+      [],
+      YIELDS,
+    ]);
+    const three = (ms: number) => of(['t2', 't3', 't4'].map((id) => on(LLAMA, id, waited(ms))));
+    expect([three(9_999), three(10_000)]).toEqual([[], YIELDS]);
+  });
+
+  it('is done once nothing has ended on it for as long, and at once where nothing ever did', () => {
+    const after = (agoMs: number) => of([on(LLAMA, 't2')], { paces: ended(agoMs) });
+    expect([after(29_999), after(30_000)]).toEqual([[], YIELDS]);
+    expect(of([on(LLAMA, 't2')], { paces: new Map() })).toEqual(YIELDS);
+  });
+
+  it('is done at once for what must run, for a deadline that is near, and where its owner says so', () => {
+    const overtaken = on(LLAMA, 't2', { seq: 2 });
+    expect(of([overtaken], { overtaken: { cpu: null, model: overtaken } })).toEqual(YIELDS);
+    expect(of([on(LLAMA, 't2', { urgentByMs: NOW_MS + 60_000 })])).toEqual(YIELDS);
+    expect(of([on(LLAMA, 't2')], { settings: { swapAfterLoads: 0 } })).toEqual(YIELDS);
+  });
+
+  it('is done at once where the server does nothing', () => {
+    const idle = [...gpu1, ...model('r1', QWEN), ...model('r2', PHI)];
+    const made = planFor(idle, [on(LLAMA, 't2')], { paces: ended(1_000), settings: { swapAfterLoads: 3 } });
+    expect(loads(made)).toHaveLength(1);
+  });
+
+  it('keeps no other model from a server on which it is not done yet', () => {
+    // Llama goes first and has to wait; what waits for mistral has waited for long enough, by its number.
+    const mistral = profileOf('mistral:7b');
+    const many = ['t3', 't4', 't5', 't6'].map((id) => on(mistral, id, { ...waited(10_000), priority: 1 }));
+    const knownBytes = new Map([...KNOWN, [profileKey(mistral), gib(10)]]);
+    expect(of([on(LLAMA, 't2'), ...many], { knownBytes })).toEqual(['mistral:7b on gpu1, without r1']);
+  });
+});
+
 describe('a second copy of a model', () => {
   const first = [...gpu1, ...model('r1', LLAMA, 'gpu1', LONG_AGO, 2), ...gpu2];
   const busy = leases('gpu1', 'r1', 'l1', 'l2');
@@ -521,7 +576,7 @@ describe('a second copy of a model', () => {
     Array.from({ length: count }, (_, n) => on(LLAMA, `t${n + 1}`));
   // Ten seconds each on two slots: five seconds of work per step, against a load of one second and an unload of two.
   const paces = new Map([
-    [profileKey(LLAMA), { count: 50, meanMs: 10_000, aloneMs: 10_000, longestMs: 10_000 }],
+    [profileKey(LLAMA), { count: 50, meanMs: 10_000, aloneMs: 10_000, longestMs: 10_000, endedAtMs: 0 }],
   ]);
   const loadsFor = (facts: readonly Fact[], steps: readonly ReadyStep[], copyAfterLoads = 2) =>
     loads(planFor(facts, steps, { paces, settings: { ...SETTINGS, copyAfterLoads } }));

@@ -4,6 +4,7 @@ import { pauseOfTask } from '../task/pauses.js';
 import { requirementKey } from '../task/requirement.js';
 import type { TaskBook } from '../task/task-book.js';
 import type { TaskIndex } from '../task/task-index.js';
+import { hasTurn } from '../task/steps-over.js';
 import type { OpenTask, Step } from '../task/task.js';
 import { msOf } from '../time.js';
 import { clamped } from './first-predictions.js';
@@ -76,11 +77,15 @@ export class ProbableStarts {
   }
 
   /** When everything is done that the step waits for; now, where nothing is left. */
-  #awaitedMs(task: OpenTask, { spec }: Step): number | null {
+  #awaitedMs(task: OpenTask, step: Step): number | null {
+    const { spec } = step;
     let latestMs: number | null = this.#snapshot.nowMs;
     for (const { taskId } of unmetNeeds(task, this.#book.closed))
       latestMs = later(latestMs, this.#taskEndMs(taskId));
     for (const needed of spec.needs) latestMs = later(latestMs, this.#stepEndMs(task, needed));
+    if (hasTurn(task, step)) return latestMs;
+    for (const other of task.steps)
+      if (!other.spec.atEnd) latestMs = later(latestMs, this.#stepEndMs(task, other.spec.id));
     return latestMs;
   }
 

@@ -1,7 +1,7 @@
 import type { StepId, TaskId } from '../ids.js';
 import { isPluginType } from '../plugin-type.js';
 import { needsMet } from '../task/needs.js';
-import { hasBegun } from '../task/queue-time.js';
+import { hasBegun } from '../task/begun.js';
 import type { Requirement } from '../task/requirement.js';
 import type { StartPromise } from '../task/start-promise.js';
 import type { TaskSubmitted } from '../task/events.js';
@@ -56,7 +56,9 @@ type Given = { readonly book: TaskBook; readonly bounds: WaitBounds };
 
 const promiseOf = ({ steps, kept, ...asking }: Asking, { book, bounds }: Given): StartPromise | null => {
   const boundOf = (requirement: Requirement) => bounds.promise({ ...asking, requirement }, book.policy);
-  const begins = steps.filter(({ id, needs }) => !kept.has(id) && needs.every((need) => kept.has(need)));
+  const begins = steps.filter(
+    ({ id, needs, atEnd }) => !atEnd && !kept.has(id) && needs.every((need) => kept.has(need)),
+  );
   if (begins.some(({ conditional, forEach, waits }) => conditional || forEach || waits)) return null;
   // Whether there is a worker is up to people.
   if (begins.some(({ stepType }) => isPluginType(stepType))) return null;

@@ -212,8 +212,14 @@ describe('the queue of ready steps', () => {
         play(actions, (queue, naive) => {
           const groups = naive.groups(PLAIN);
           expect(queue.size).toBe(Object.values(groups).flat().length);
-          for (const { key, size, first } of queue.groups(PLAIN))
-            expect([size, first]).toEqual([groups[key]?.length, groups[key]?.[0]]);
+          for (const { key, size, sinceMs, first } of queue.groups(PLAIN)) {
+            const steps = groups[key] ?? [];
+            expect([size, first]).toEqual([steps.length, steps[0]]);
+            expect(sinceMs).toBeCloseTo(
+              steps.reduce((sum, step) => sum + step.submittedAtMs, 0) / steps.length,
+              2,
+            );
+          }
           const workspaces = Object.values(groups)
             .flat()
             .map(({ workspace }) => workspace);

@@ -9,6 +9,8 @@ export type ReadyGroup = {
   readonly key: string;
   readonly requirement: Requirement;
   readonly size: number;
+  /** The mean moment since which they wait. */
+  readonly sinceMs: number;
   readonly first: ReadyStep;
   readonly steps: Iterable<ReadyStep>;
 };
@@ -80,7 +82,8 @@ export class ReadyQueue {
       const first = group.first(ranking, compare);
       if (first === null) continue;
       const steps = { [Symbol.iterator]: () => group.inOrder(ranking, compare) };
-      groups.push({ key: group.key, requirement: group.requirement, size: group.size, first, steps });
+      const { key, requirement, size, sinceMs } = group;
+      groups.push({ key, requirement, size, sinceMs, first, steps });
     }
     return groups;
   }
@@ -93,6 +96,9 @@ class Group {
   readonly requirement: Requirement;
   readonly #ofWorkspace = new Map<WorkspaceId, Lanes>();
   #size = 0;
+  /** Moments are counted from that of the first one, because the sum of a hundred thousand of them would not be exact. */
+  #baseMs: number | null = null;
+  #sinceSumMs = 0;
 
   constructor(key: string, requirement: Requirement) {
     this.key = key;
@@ -103,8 +109,14 @@ class Group {
     return this.#size;
   }
 
+  get sinceMs(): number {
+    return (this.#baseMs ?? 0) + this.#sinceSumMs / Math.max(1, this.#size);
+  }
+
   insert(step: ReadyStep): void {
     this.#size += 1;
+    this.#baseMs ??= step.submittedAtMs;
+    this.#sinceSumMs += step.submittedAtMs - this.#baseMs;
     let lanes = this.#ofWorkspace.get(step.workspace);
     if (lanes === undefined) {
       lanes = new Lanes();
@@ -117,6 +129,7 @@ class Group {
     const lanes = this.#ofWorkspace.get(step.workspace);
     if (lanes === undefined) return;
     this.#size -= 1;
+    this.#sinceSumMs -= step.submittedAtMs - (this.#baseMs ?? 0);
     lanes.remove(step);
     if (lanes.isEmpty) this.#ofWorkspace.delete(step.workspace);
   }

@@ -5,6 +5,7 @@ import { sameModel, type ModelProfile } from '../gpu/profile.js';
 import { busySlots, fits } from '../gpu/room.js';
 import type { ResidencyId } from '../ids.js';
 import { msOf } from '../time.js';
+import { givesWayAtMs } from './gathering.js';
 import { agedMs, byDeadline } from './ordering.js';
 import { loadMsOf } from './pace.js';
 import type { Queue } from './queue.js';
@@ -37,6 +38,8 @@ export type Obstacle =
   | { readonly kind: 'too-large'; readonly needBytes: number; readonly vramBytes: number }
   /** A loaded model with work of its own keeps its place: until the end of its turn, and then as long as its work is not behind. */
   | { readonly kind: 'in-use'; readonly model: string; readonly turnUntilMs: number }
+  /** A loaded model without work stays until what waits for the other one has waited long enough together; see `givesWayAtMs`. */
+  | { readonly kind: 'gathering'; readonly model: string; readonly untilMs: number }
   /** What somebody else has loaded there leaves too little. */
   | { readonly kind: 'foreign'; readonly models: readonly ForeignModel[] };
 
@@ -47,12 +50,12 @@ export const judgeServer = (
   snapshot: Snapshot,
 ): Verdict => {
   const obstacle = obstacleAhead(server, candidate, snapshot);
-  return obstacle ? { may: false, obstacle } : makeRoom(server, candidate, queue, snapshot);
+  return obstacle ? { may: false, obstacle } : makeRoom({ server, candidate, queue, snapshot });
 };
 
 /**
  * Whether no loaded model gives way to the candidate. Then none gives way to one that comes after it in the order either, as each of the
- * rules by which one does compares as the order does.
+ * rules by which one does compares as the order does, but for that of models without work: those go for what has waited most.
  */
 export const yieldsNothing = (
   server: Server,
@@ -60,9 +63,18 @@ export const yieldsNothing = (
   queue: Queue,
   snapshot: Snapshot,
 ): boolean => {
+  const judging = { server, candidate, queue, snapshot };
   for (const residency of server.residencies.values())
-    if (mayYield(residency, candidate, queue, snapshot)) return false;
+    if (!queue.rivals.has(residency.key) || mayYield(residency, judging)) return false;
   return true;
+};
+
+/** What a verdict is made from. */
+type Judging = {
+  readonly server: Server;
+  readonly candidate: Candidate;
+  readonly queue: Queue;
+  readonly snapshot: Snapshot;
 };
 
 export const FINAL: ReadonlySet<string> = new Set([
@@ -96,16 +108,17 @@ const obstacleAhead = (
  * Which residencies have to go: the one with other options of the same model, and the cheapest set of those that yield. One that is
  * in use is drained: nothing new starts on it.
  */
-const makeRoom = (server: Server, candidate: Candidate, queue: Queue, snapshot: Snapshot): Verdict => {
+const makeRoom = (judging: Judging): Verdict => {
+  const { server, candidate, snapshot } = judging;
   const { profile, group } = candidate;
   const need = snapshot.knownBytes.get(group.key) ?? 0;
   const all = [...server.residencies.values()];
-  const keeps = (residency: Residency): boolean => !mayYield(residency, candidate, queue, snapshot);
+  const keeps = (residency: Residency): boolean => !mayYield(residency, judging);
   const clash = all.find((other) => sameModel(other.profile.model, profile.model));
-  if (clash && keeps(clash)) return inUse([clash], queue);
+  if (clash && keeps(clash)) return kept([clash], judging);
   const others = all.filter((residency) => residency !== clash && !keeps(residency));
   const cheapest = cheapestVictims(
-    others.map((residency) => ({ residency, costMs: costMs(residency, server, queue, snapshot) })),
+    others.map((residency) => ({ residency, costMs: costMs(residency, judging) })),
     (victims) => {
       const gone = new Set([...(clash ? [clash] : []), ...victims].map(({ residencyId }) => residencyId));
       return fits(server, profile.model, need, gone);
@@ -114,7 +127,7 @@ const makeRoom = (server: Server, candidate: Candidate, queue: Queue, snapshot: 
   if (cheapest === null) {
     const keeping = all.filter(keeps);
     return keeping.length > 0
-      ? inUse(keeping, queue)
+      ? kept(keeping, judging)
       : { may: false, obstacle: { kind: 'foreign', models: server.foreign } };
   }
   const victims = clash ? [clash, ...cheapest] : cheapest;
@@ -133,29 +146,31 @@ const usedSlots = (server: Server, { residencyId }: Residency, { asked }: Snapsh
 const WANTED_COST = 100;
 const USED_COST = 10;
 
-const costMs = (residency: Residency, server: Server, { rivals }: Queue, snapshot: Snapshot): number => {
+const costMs = (residency: Residency, { server, queue, snapshot }: Judging): number => {
   const { ledger, paces } = snapshot;
   const loadMs = loadMsOf(ledger.loadMs.get(residency.key)) * (1 + (paces.get(residency.key)?.count ?? 0));
-  if (rivals.has(residency.key)) return loadMs * WANTED_COST;
+  if (queue.rivals.has(residency.key)) return loadMs * WANTED_COST;
   return usedSlots(server, residency, snapshot) > 0 ? loadMs * USED_COST : loadMs;
 };
 
 /**
  * Whether a loaded model gives way to the candidate.
- * 1. One for which nothing waits, nor is about to, does.
+ * 1. One for which nothing waits, nor is about to, does. While the server works on something, it does so once enough has gathered for the
+ *    other one or it has had no work for long, and at once for what must run or has a deadline near.
  * 2. What must run is not kept waiting by what need not; a model with work that must run does that first.
  * 3. A turn is served to its end.
  * 4. After it, the one yields whose work is of a workspace that has had more, has no deadline or a later one, or is behind by
  *    `swapLeadMs` in age and priority: whatever is worth a swap. Until then all of its work is done in one go.
  */
-const mayYield = (
-  residency: Residency,
-  { head }: Candidate,
-  { rivals, ranking, turns }: Queue,
-  snapshot: Snapshot,
-): boolean => {
+const mayYield = (residency: Residency, judging: Judging): boolean => {
+  const { candidate, queue, snapshot } = judging;
+  const { head } = candidate;
+  const { rivals, ranking, turns } = queue;
   const rival = rivals.get(residency.key);
-  if (rival === undefined) return true;
+  if (rival === undefined)
+    return (
+      ranking.mustRun(head) || head.urgentByMs !== null || goesAtMs(residency, judging) <= snapshot.nowMs
+    );
   if (ranking.mustRun(head)) return !ranking.mustRun(rival);
   if (ranking.mustRun(rival) || snapshot.nowMs < (turns.get(residency.residencyId) ?? 0)) return false;
   const levels = ranking.levelOf(head.workspace) - ranking.levelOf(rival.workspace);
@@ -166,15 +181,26 @@ const mayYield = (
   return agedMs(head, agingMs) + swapLeadMs <= agedMs(rival, agingMs);
 };
 
-/** The one of them whose turn ends first. */
-const inUse = (keeping: readonly Residency[], { turns }: Queue): Verdict => {
-  let first: Obstacle | null = null;
+/** A server that does nothing never waits to save a swap. */
+const goesAtMs = ({ key }: Residency, { server, candidate, snapshot }: Judging): number =>
+  server.leases.size === 0 ? snapshot.nowMs : givesWayAtMs(key, candidate.group, snapshot);
+
+/** Why the one of them stays that may go first. */
+const kept = (keeping: readonly Residency[], judging: Judging): Verdict => {
+  const { rivals, turns } = judging.queue;
+  let first: Obstacle = { kind: 'foreign', models: [] };
   let leastMs = Infinity;
-  for (const { residencyId, profile } of keeping) {
-    const turnUntilMs = turns.get(residencyId) ?? 0;
-    if (turnUntilMs >= leastMs) continue;
-    leastMs = turnUntilMs;
-    first = { kind: 'in-use', model: profile.model, turnUntilMs };
+  for (const residency of keeping) {
+    const { model } = residency.profile;
+    const isWorking = rivals.has(residency.key);
+    const untilMs = isWorking
+      ? (turns.get(residency.residencyId) ?? 0)
+      : Math.ceil(goesAtMs(residency, judging));
+    if (untilMs >= leastMs) continue;
+    leastMs = untilMs;
+    first = isWorking
+      ? { kind: 'in-use', model, turnUntilMs: untilMs }
+      : { kind: 'gathering', model, untilMs };
   }
-  return { may: false, obstacle: first ?? { kind: 'foreign', models: [] } };
+  return { may: false, obstacle: first };
 };

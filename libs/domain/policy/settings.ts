@@ -10,6 +10,12 @@ export type PolicySettings = {
    * waiting and priority counted together. More means fewer swaps and longer waits.
    */
   readonly swapLeadMs: number;
+  /**
+   * While a server works, a model on it that was in use lately and has no work now goes for another one when what waits for that has waited,
+   * all of it added up, for so many times its load. More means fewer swaps where work comes by and by; 0: it goes at once, as on a
+   * server that does nothing.
+   */
+  readonly swapAfterLoads: number;
   /** Share of its time that a server may spend on swapping while all of its models have work: a loaded model serves so long before it yields. */
   readonly swapShareMax: number;
   /**
@@ -41,6 +47,7 @@ export type PolicySettings = {
 export const DEFAULT_POLICY: PolicySettings = {
   agingMs: 90_000,
   swapLeadMs: 300_000,
+  swapAfterLoads: 5,
   swapShareMax: 0.1,
   overtakenMaxMs: 120_000,
   weights: {},

@@ -23,6 +23,7 @@ type Line =
       readonly logId: string;
       readonly positions: Positions;
       readonly policy: TaskBook['policy'];
+      readonly artifactsRemovedSeq: number;
     }
   | { readonly is: 'pace'; readonly entry: Entry<Pace> }
   | { readonly is: 'at-work'; readonly serverId: string; readonly entries: readonly Entry<number>[] }
@@ -45,8 +46,9 @@ type Entry<Value> = readonly [key: string, value: Value];
  * changed in place, so a copy of the maps is enough, and closed tasks are only ever added, so counting them is.
  */
 export const bookLines = (book: TaskBook): Iterable<string> => {
-  const { seq, logId, closed, policy } = book;
-  const head: Line = { is: 'book', seq, logId, positions: { ...book.positions }, policy };
+  const { seq, logId, closed, policy, artifactsRemovedSeq } = book;
+  const positions = { ...book.positions };
+  const head: Line = { is: 'book', seq, logId, positions, policy, artifactsRemovedSeq };
   return written(head, {
     paces: [...book.paces],
     services: [...book.services],
@@ -123,6 +125,7 @@ export const takeBookLine = (book: TaskBook, text: string): void => {
       book.positions.commands = line.positions.commands;
       book.positions.reports = line.positions.reports;
       book.policy = line.policy;
+      book.artifactsRemovedSeq = line.artifactsRemovedSeq;
       return;
     case 'pace':
       book.paces.set(...line.entry);

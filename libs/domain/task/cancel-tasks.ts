@@ -31,7 +31,7 @@ export type TasksCancelled = {
   readonly more: boolean;
 };
 
-/** Cancels what fits, oldest first, each by an event of its own. Those that are ending already are left alone and not counted. */
+/** Cancels what fits, oldest first, each by an event of its own. Those that are ending already, or have come to their end, are left alone and not counted. */
 export const cancelTasks = (
   choice: TaskChoice,
   reason: string,
@@ -41,7 +41,7 @@ export const cancelTasks = (
   const [cancelled, stopping]: [TaskId[], TaskId[]] = [[], []];
   const events: TaskEvent[] = [];
   for (const task of book.open.values()) {
-    if (task.ending !== null || !fits(task, choice)) continue;
+    if (task.ending !== null || task.finishing || !fits(task, choice)) continue;
     if (events.length >= given.tasksMax) return { events, cancelled, stopping, more: true };
     const decided = cancelTask(task.id, reason, book, given.at);
     if (isRefused(decided)) continue;
@@ -53,6 +53,7 @@ export const cancelTasks = (
 
 /** As clients see it: running while an attempt is under way and once a step has run to its end or its items are known, queued otherwise. */
 export const openStatusOf = (task: OpenTask): OpenStatus =>
+  task.finishing ||
   task.steps.some(
     ({ progress }) =>
       progress.status === 'active' ||

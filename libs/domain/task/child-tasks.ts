@@ -5,13 +5,16 @@ import { TASK_DEPTH_MAX, type ChildEnd, type ParentPart } from './child-part.js'
 import { underWay } from './child-state.js';
 import { cancelTask, failTask, isRefused, refuse, submitTask } from './decide.js';
 import type { TaskEvent, TaskSubmitted, TemplateRef } from './events.js';
+import { endTask } from './finish.js';
+import type { Ending } from './finishing-state.js';
+import { forceCancel } from './force-cancel.js';
 import type { Circumstances } from './outcome.js';
 import type { PlannedTask } from '../schedule/fire-schedule.js';
 import { expiresAtMs } from './queue-time.js';
 import { backoffMs } from './retries.js';
 import type { StepSpec } from './step-spec.js';
 import type { TaskBook } from './task-book.js';
-import type { Ending, OpenTask } from './task.js';
+import type { OpenTask } from './task.js';
 import { beginWaiting, concluded, waitingSteps, type WaitingStep } from './waiting.js';
 import type { ChildWaiting } from './waiting-events.js';
 
@@ -138,7 +141,8 @@ export const stopChildren = (task: OpenTask, book: TaskBook, at: string): readon
       task.ending === null
         ? `step '${spec.id}' of task ${task.id} ran out of time`
         : `task ${task.id}, whose step '${spec.id}' it is, ${task.ending.kind === 'cancelled' ? 'was cancelled' : 'has failed'}`;
-    const decision = cancelTask(waiting.childTaskId, reason, book, at);
+    const cancel = task.ending?.force ? forceCancel : cancelTask;
+    const decision = cancel(waiting.childTaskId, reason, book, at);
     return isRefused(decision) ? [] : decision;
   });
 
@@ -147,7 +151,9 @@ export const stopChildren = (task: OpenTask, book: TaskBook, at: string): readon
  * of it may end the task. A task that is ending is over with the last of what was under way.
  */
 export const decideChild = (task: OpenTask, given: Circumstances): readonly TaskEvent[] => {
-  if (task.ending) return underWay(task) > 0 ? [] : [lastEnd(task, task.ending, given.at)];
+  // What is left to stop then are steps at its end, and none of those has a child.
+  if (task.finishing) return [];
+  if (task.ending) return underWay(task) > 0 ? [] : lastEnd(task, task.ending, given.at);
   for (const step of waitingSteps(task)) {
     const { waiting, ended } = step.progress;
     if (waiting.kind === 'task' && ended !== undefined)
@@ -156,11 +162,11 @@ export const decideChild = (task: OpenTask, given: Circumstances): readonly Task
   return [];
 };
 
-const lastEnd = (task: OpenTask, ending: Ending, at: string): TaskEvent => {
+const lastEnd = (task: OpenTask, ending: Ending, at: string): readonly TaskEvent[] => {
   if (ending.kind === 'cancelled')
-    return { type: 'task.cancelled', taskId: task.id, reason: ending.reason, stopped: [], at };
-  const { kind: _, ...blame } = ending;
-  return { type: 'task.failed', taskId: task.id, ...blame, stopped: [], at };
+    return endTask(task, { status: 'cancelled', reason: ending.reason, stopped: [] }, at);
+  const { kind: _, force: __, ...blame } = ending;
+  return endTask(task, { status: 'failed', ...blame, stopped: [] }, at);
 };
 
 type Over = { readonly waiting: ChildWaiting; readonly ended: ChildEnd };

@@ -3,7 +3,7 @@ import { decideStep } from '#libs/domain/task/conditions.js';
 import { dispatchStep } from '#libs/domain/task/decide.js';
 import { loseLease, recordReport, type Circumstances, type Outcome } from '#libs/domain/task/outcome.js';
 import { openStatusOf } from '#libs/domain/task/cancel-tasks.js';
-import { hasBegun } from '#libs/domain/task/queue-time.js';
+import { hasBegun } from './begun.js';
 import { stepOutcomes } from '#libs/domain/task/step-outcomes.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';

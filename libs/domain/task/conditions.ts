@@ -1,10 +1,10 @@
 import type { StepId } from '../ids.js';
 import { failTask } from './decide.js';
 import type { TaskEvent } from './events.js';
+import { completeTask } from './finish.js';
 import type { Circumstances } from './outcome.js';
-import { stepOutcomes } from './step-outcomes.js';
 import { withProgress, type OpenTask } from './task.js';
-import { isLastStep, isUndecided, needsDone } from './steps-over.js';
+import { isLastStep, isUndecided, mayBegin } from './steps-over.js';
 
 /**
  * What a condition means once all that its step needs is over: the step may run, or it is left out and the task goes on without it. Asked
@@ -16,12 +16,15 @@ export const decideStep = (
   given: Omit<Circumstances, 'random'>,
 ): readonly TaskEvent[] => {
   const step = task?.steps.find(({ spec }) => spec.id === stepId);
-  if (!task || !step || task.ending || !isUndecided(step) || !needsDone(task, step.spec.needs)) return [];
+  if (!task || !step || task.ending || !isUndecided(step) || !mayBegin(task, step)) return [];
   const { at } = given;
   if (holds) return [{ type: 'step.admitted', taskId: task.id, stepId, at }];
   if (!isLastStep(task, stepId)) return [{ type: 'step.skipped', taskId: task.id, stepId, at }];
-  const made = given.result(stepOutcomes(withProgress(task, stepId, { status: 'skipped' })));
-  return made.ok
-    ? [{ type: 'task.completed', taskId: task.id, skipped: stepId, result: made.result, at }]
-    : failTask(task, made.failure, at);
+  const over = completeTask(
+    task,
+    { skipped: stepId },
+    withProgress(task, stepId, { status: 'skipped' }),
+    given,
+  );
+  return 'unmade' in over ? failTask(task, over.unmade, at) : over;
 };

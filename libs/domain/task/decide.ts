@@ -7,12 +7,13 @@ import { msOf } from '../time.js';
 import type { LeaseRef, TaskEvent, TaskSubmitted, TemplateRef } from './events.js';
 import { underWay } from './child-state.js';
 import { withPinnedChildren } from './child-versions.js';
+import { endTask, isFinishing, type FinishingTask } from './finish.js';
 import { keptProblem } from './kept-steps.js';
 import { pauseOfServer, pauseOfTask, type Pauses } from './pauses.js';
 import { IDEMPOTENCY_KEPT_MS, idempotencyKey, templateKey, type TaskBook } from './task-book.js';
 import type { OpenTask } from './task.js';
 import type { StepSecrets } from './step-secrets.js';
-import { isUndecided, isUnexpanded, needsDone } from './steps-over.js';
+import { isUndecided, isUnexpanded, mayBegin } from './steps-over.js';
 
 /** Facts to append (none: nothing new, such as a repeated request), or why not. */
 export type Decision = readonly TaskEvent[] | Refused;
@@ -135,14 +136,24 @@ export const changePriority = (taskId: TaskId, priority: number, book: TaskBook,
 
 /**
  * A task with nothing running is over at once. A running one is only asked to stop: the slot is not free until the
- * executor says so, and handing it out earlier would overcommit the server. Asking twice adds nothing.
+ * executor says so, and handing it out earlier would overcommit the server. Asking twice adds nothing; `forceCancel` does.
  */
 export const cancelTask = (taskId: TaskId, reason: string, book: TaskBook, at: string): Decision => {
   const task = book.open.get(taskId);
   if (task === undefined) return notOpen(taskId, book, 'there is nothing left to cancel');
-  if (underWay(task) === 0) return [{ type: 'task.cancelled', taskId, reason, stopped: [], at }];
+  if (isFinishing(task)) return cancelAtEnd(task);
+  if (underWay(task) === 0) return endTask(task, { status: 'cancelled', reason, stopped: [] }, at);
   return task.ending ? [] : [{ type: 'task.cancel-requested', taskId, reason, at }];
 };
+
+const cancelAtEnd = ({ id, finishing: { end } }: FinishingTask): Decision =>
+  end.status === 'cancelled'
+    ? []
+    : refuse(
+        'TASK_FINISHING',
+        `Task ${id} has ${end.status}, and only the steps at its end run; cancel it with force to end those.`,
+        { status: end.status },
+      );
 
 export const notOpen = (taskId: TaskId, book: TaskBook, consequence: string): Refused => {
   const ended = book.closed.get(taskId);
@@ -168,7 +179,7 @@ export const dispatchStep = (
 ): readonly TaskEvent[] => {
   const step = task?.steps.find(({ spec }) => spec.id === dispatch.stepId);
   if (!task || !step || task.ending || step.progress.status !== 'pending') return [];
-  if (step.progress.attempts + 1 !== dispatch.attempt || !needsDone(task, step.spec.needs)) return [];
+  if (step.progress.attempts + 1 !== dispatch.attempt || !mayBegin(task, step)) return [];
   if (isUndecided(step) || isUnexpanded(step) || step.spec.waits !== undefined) return [];
   if (pauseOfTask(task, pauses) || pauseOfServer(dispatch.lease.serverId, pauses)) return [];
   const { stepType, requirement, timeoutMs, noProgressMs, workerWaitMs } = step.spec;
@@ -180,9 +191,9 @@ export const dispatchStep = (
   return [{ type: 'step.dispatched', taskId: task.id, stepType, requirement, ...times, ...dispatch }];
 };
 
-/** A step that can never run, or whose input cannot be made: the task fails, once what is running has stopped. */
+/** The task fails, once what is running has stopped. One of which only the steps at its end are left fails by these alone, or by their time. */
 export const failTask = (task: OpenTask, failure: Failure, at: string): readonly TaskEvent[] => {
-  if (task.ending) return [];
-  if (underWay(task) === 0) return [{ type: 'task.failed', taskId: task.id, failure, stopped: [], at }];
+  if (task.ending || task.finishing) return [];
+  if (underWay(task) === 0) return endTask(task, { status: 'failed', failure, stopped: [] }, at);
   return [{ type: 'task.failing', taskId: task.id, failure, at }];
 };

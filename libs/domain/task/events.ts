@@ -4,8 +4,10 @@ import type { OneOf } from '../one-of.js';
 import type { Place } from '../policy/place.js';
 import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { ModelUsage } from '../usage.js';
+import type { StoredArtifact } from './artifact.js';
 import type { ParentPart } from './child-part.js';
 import type { Requirement } from './requirement.js';
+import type { ImpossibleStep, StepDecision } from './step-decisions.js';
 import type { StoppedAttempt } from './stopped-attempt.js';
 import type { StepSecrets } from './step-secrets.js';
 import type { StepSpec, StepTimes } from './step-spec.js';
@@ -27,13 +29,12 @@ export type TaskEvent =
   | StepCompleted
   | StepFailed
   | StepStopped
-  | StepAdmitted
-  | StepSkipped
-  | StepExpanded
+  | StepDecision
   | StepAbandoned
   | WaitingEvent
   | CancelRequested
   | TaskFailing
+  | TaskFinishing
   | TaskCompleted
   | TaskFailed
   | TaskCancelled;
@@ -141,6 +142,8 @@ export type StepSuccess = {
   readonly leaseId: LeaseId;
   readonly serverId: ServerId;
   readonly output: unknown;
+  /** What it has stored in the object store. */
+  readonly artifacts?: readonly StoredArtifact[];
   readonly usage?: ModelUsage;
   readonly startedAt: string;
   readonly endedAt: string;
@@ -171,35 +174,6 @@ export type StepFailed = {
   readonly retryAt: string;
 };
 
-/** The condition of a step was found true when all that it needs was over: it may run. */
-export type StepAdmitted = {
-  readonly type: 'step.admitted';
-  readonly taskId: TaskId;
-  readonly stepId: StepId;
-  readonly at: string;
-};
-
-/** The condition was found false: the step does not run, and the task goes on. That of the step that ends the task is in `task.completed`. */
-export type StepSkipped = {
-  readonly type: 'step.skipped';
-  readonly taskId: TaskId;
-  readonly stepId: StepId;
-  readonly at: string;
-};
-
-/**
- * The items of a step are known: from here on as many of them as may run at once are steps of the task, with ids such as `x[17]`, and each
- * that is over makes room for the next. Without any the step is done; as the one that ends the task it is in `task.completed`.
- */
-export type StepExpanded = {
-  readonly type: 'step.expanded';
-  readonly taskId: TaskId;
-  readonly stepId: StepId;
-  /** How many there are. */
-  readonly items: number;
-  readonly at: string;
-};
-
 /** A step failed for good and its task goes on without it. The one that ends the task is in `task.completed`. */
 export type StepAbandoned = {
   readonly type: 'step.abandoned';
@@ -211,6 +185,8 @@ export type CancelRequested = {
   readonly type: 'task.cancel-requested';
   readonly taskId: TaskId;
   readonly reason: string;
+  /** The steps at its end are not to run either. */
+  readonly force?: true;
   readonly at: string;
 };
 
@@ -233,7 +209,28 @@ export type StepStopped = {
   readonly at: string;
 };
 
-/** All steps are over. The last of them is in here: done (`step`), failed without an end of the task (`abandoned`), left out (`skipped`), without items (`empty`), or it has waited (`waited`). */
+/**
+ * All steps are over but those that run at the end, which begin now: how the task would have ended here. It ends so unless one of them fails.
+ */
+export type TaskFinishing = {
+  readonly type: 'task.finishing';
+  readonly taskId: TaskId;
+  readonly end: MainEnd;
+  /** Until when they may take. */
+  readonly until: string;
+  readonly at: string;
+};
+
+/** `last`: the step that was over last; absent only where that was told apart. */
+export type MainEnd =
+  | { readonly status: 'completed'; readonly result: unknown; readonly last?: LastStep }
+  | ({ readonly status: 'failed' } & Pick<TaskFailed, 'failure' | 'step' | 'waited' | 'stopped'>)
+  | ({ readonly status: 'cancelled' } & Pick<TaskCancelled, 'reason' | 'stopped'>);
+
+/** Why steps at the end of a task did not run, or not to their end: somebody cancelled those too, or their time was over. */
+export type CutShort = 'forced' | 'time';
+
+/** All steps are over. The last of them is in here: done (`step`), failed without an end of the task (`abandoned`), left out (`skipped`), without items (`empty`), it has waited (`waited`), or could not begin (`impossible`). */
 export type TaskCompleted = {
   readonly type: 'task.completed';
   readonly taskId: TaskId;
@@ -247,6 +244,7 @@ export type LastStep = OneOf<{
   readonly skipped: StepId;
   readonly empty: StepId;
   readonly waited: Waited;
+  readonly impossible: ImpossibleStep;
 }>;
 
 export type TaskFailed = {
@@ -259,6 +257,9 @@ export type TaskFailed = {
   readonly waited?: Waited;
   /** The last attempt that had to be stopped first; empty when the failed one was alone. */
   readonly stopped: readonly StoppedAttempt[];
+  /** Where steps ran at its end: the one that was over last. */
+  readonly last?: LastStep;
+  readonly cut?: CutShort;
   readonly at: string;
 };
 
@@ -270,5 +271,8 @@ export type TaskCancelled = {
   readonly skipped?: Failure;
   /** The attempt that was running last, and how it ended; empty when none was running. */
   readonly stopped: readonly StoppedAttempt[];
+  /** Where steps ran at its end: the one that was over last. */
+  readonly last?: LastStep;
+  readonly cut?: CutShort;
   readonly at: string;
 };

@@ -1,11 +1,11 @@
 import type { StepId } from '../ids.js';
 import { failTask } from './decide.js';
 import type { TaskEvent } from './events.js';
+import { completeTask } from './finish.js';
 import { withItems } from './item-steps.js';
 import { noItemsYet } from './items.js';
 import type { Circumstances } from './outcome.js';
-import { stepOutcomes } from './step-outcomes.js';
-import { isLastStep, isUnexpanded, needsDone } from './steps-over.js';
+import { isLastStep, isUnexpanded, mayBegin } from './steps-over.js';
 import type { OpenTask } from './task.js';
 
 /**
@@ -18,12 +18,11 @@ export const expandStep = (
   given: Omit<Circumstances, 'random'>,
 ): readonly TaskEvent[] => {
   const step = task?.steps.find(({ spec }) => spec.id === stepId);
-  if (!task || !step || task.ending || !isUnexpanded(step) || !needsDone(task, step.spec.needs)) return [];
+  if (!task || !step || task.ending || !isUnexpanded(step) || !mayBegin(task, step)) return [];
   const { at } = given;
   if (items > 0 || !isLastStep(task, stepId))
     return [{ type: 'step.expanded', taskId: task.id, stepId, items, at }];
-  const made = given.result(stepOutcomes(withItems(task, stepId, noItemsYet(0, { sinceMs: 0, seq: 0 }))));
-  return made.ok
-    ? [{ type: 'task.completed', taskId: task.id, empty: stepId, result: made.result, at }]
-    : failTask(task, made.failure, at);
+  const after = withItems(task, stepId, noItemsYet(0, { sinceMs: 0, seq: 0 }));
+  const over = completeTask(task, { empty: stepId }, after, given);
+  return 'unmade' in over ? failTask(task, over.unmade, at) : over;
 };

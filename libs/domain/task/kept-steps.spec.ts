@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { hasBegun } from '#libs/domain/task/queue-time.js';
+import { hasBegun } from './begun.js';
 import { submitTask } from '#libs/domain/task/decide.js';
 import type { LastStep, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';

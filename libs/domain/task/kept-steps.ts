@@ -1,6 +1,7 @@
 import type { Failure } from '../errors.js';
 import type { StepId } from '../ids.js';
-import type { KeptStep, StepExpanded, StepFailure, StepSuccess, TaskEvent } from './events.js';
+import type { KeptStep, StepFailure, StepSuccess, TaskEvent } from './events.js';
+import type { StepExpanded } from './step-decisions.js';
 import {
   itemRefOf,
   itemsLeft,
@@ -11,6 +12,7 @@ import {
   type Items,
 } from './items.js';
 import type { StepSpec } from './step-spec.js';
+import { toldApart } from './told-apart.js';
 import type { Waited } from './waiting-events.js';
 
 /** Nothing is promised to what is over. */
@@ -32,7 +34,8 @@ export const stepsOver = (events: readonly TaskEvent[]): ReadonlyMap<StepId, Kep
     else over.set(kept.stepId, kept);
   };
   const done = ({ stepId, output }: StepSuccess) => end({ stepId, output }, { output });
-  const failed = ({ stepId, failure }: StepFailure) => end({ stepId, output: null, failure }, { failure });
+  const failed = ({ stepId, failure }: Pick<StepFailure, 'stepId' | 'failure'>) =>
+    end({ stepId, output: null, failure }, { failure });
   const waited = ({ stepId, output, failure, ...again }: Waited) =>
     'retryAt' in again ||
     end(
@@ -40,10 +43,11 @@ export const stepsOver = (events: readonly TaskEvent[]): ReadonlyMap<StepId, Kep
       failure ? { failure } : { output: output ?? null },
     );
   const skipped = (stepId: StepId) => over.set(stepId, { stepId, output: null, skipped: true });
-  for (const event of events) {
+  for (const event of events.flatMap(toldApart)) {
     if (event.type === 'task.submitted') for (const kept of event.kept ?? []) over.set(kept.stepId, kept);
     if (event.type === 'step.skipped') skipped(event.stepId);
     if (event.type === 'step.abandoned') failed(event.step);
+    if (event.type === 'step.impossible') failed(event);
     if (event.type === 'step.expanded') expanded(event);
     if (event.type === 'step.completed') done(event.step);
     if (event.type === 'step.waited') waited(event.waited);
@@ -52,6 +56,7 @@ export const stepsOver = (events: readonly TaskEvent[]): ReadonlyMap<StepId, Kep
     else if (event.abandoned) failed(event.abandoned);
     else if (event.empty !== undefined) list(event.empty, noItemsYet(0, NO_LINE));
     else if (event.waited) waited(event.waited);
+    else if (event.impossible) failed(event.impossible);
     else skipped(event.skipped);
   }
   return over;
@@ -59,7 +64,8 @@ export const stepsOver = (events: readonly TaskEvent[]): ReadonlyMap<StepId, Kep
 
 /**
  * Of the steps that are over, those that a rerun from this step may keep as they ended: all that do not depend on it, directly or
- * through others. What a kept step needs is kept too, because it was over before. `over`: done, left out, or abandoned.
+ * through others. What a kept step needs is kept too, because it was over before. What runs at the end runs again in any case. `over`:
+ * done, left out, or abandoned.
  */
 export const stepsToKeep = (
   steps: readonly StepSpec[],
@@ -72,7 +78,7 @@ export const stepsToKeep = (
     size = again.size;
     for (const { id, needs } of steps) if (needs.some((need) => again.has(need))) again.add(id);
   }
-  return steps.map(({ id }) => id).filter((id) => over.has(id) && !again.has(id));
+  return steps.flatMap(({ id, atEnd }) => (over.has(id) && !again.has(id) && !atEnd ? [id] : []));
 };
 
 /** What is wrong with what a submission keeps; null where nothing is. */
@@ -86,7 +92,9 @@ export const keptProblem = (steps: readonly StepSpec[], kept: readonly KeptStep[
     const missing = ids.has(id) ? needs.find((need) => !ids.has(need)) : undefined;
     if (missing !== undefined) return wrong(`kept has '${id}' without '${missing}', which it needs.`);
   }
-  return ids.size > 0 && ids.size === steps.length
+  const atEnd = steps.find((step) => step.atEnd && ids.has(step.id));
+  if (atEnd) return wrong(`kept has '${atEnd.id}', which runs at the end of each run.`);
+  return ids.size > 0 && ids.size === steps.filter((step) => !step.atEnd).length
     ? wrong('kept has every step; at least one must run.')
     : null;
 };

@@ -76,7 +76,7 @@ export class LookAhead {
       const waiting = this.book.open.get(id);
       if (waiting === undefined || !this.#waitsOnlyFor(waiting, task.id)) continue;
       for (const step of waiting.steps)
-        if (isPending(step) && step.spec.needs.length === 0 && !isUndecided(step) && !isUnexpanded(step))
+        if (isPending(step) && isFirst(step) && !isUndecided(step) && !isUnexpanded(step))
           yield { task: waiting, step, readyAtMs };
     }
   }
@@ -97,6 +97,8 @@ export class LookAhead {
     return task.ending === null && unmet.length > 0 && unmet.every((one) => one.taskId === taskId);
   }
 }
+
+const isFirst = ({ spec }: Step): boolean => spec.needs.length === 0 && !spec.atEnd;
 
 const isPending = ({ progress }: Step): boolean => progress.status === 'pending';
 

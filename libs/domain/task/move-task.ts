@@ -4,6 +4,7 @@ import { msOf, rfc3339Of } from '../time.js';
 import { notOpen, refuse, type Decision, type Refused } from './decide.js';
 import type { MoveTo } from './events.js';
 import type { StartPromise } from './start-promise.js';
+import { hasTurn } from './steps-over.js';
 import type { TaskBook } from './task-book.js';
 import type { OpenTask } from './task.js';
 
@@ -58,7 +59,7 @@ export const moveTask = (move: Move, book: TaskBook, given: MoveCircumstances): 
 const whyNotQueued = (task: OpenTask, at: string): string | null => {
   if (task.ending)
     return task.ending.kind === 'cancelled' ? 'it is being cancelled' : 'it has failed and is ending';
-  if (!task.steps.some(({ progress }) => progress.status === 'pending'))
+  if (!task.steps.some((step) => step.progress.status === 'pending' && hasTurn(task, step)))
     return 'all of its steps are running or done';
   return task.runAt !== null && msOf(task.runAt) > msOf(at)
     ? `it is not to run before ${task.runAt}, and has no place until then`

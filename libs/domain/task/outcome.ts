@@ -2,19 +2,27 @@ import type { Failure } from '../errors.js';
 import type { LeaseId, StepId, TaskId } from '../ids.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { ModelUsage } from '../usage.js';
+import type { StoredArtifact } from './artifact.js';
 import { underWay } from './child-state.js';
 import { failTask } from './decide.js';
+import { completeTask, cutShort, endTask, isFinishing } from './finish.js';
 import { needOf } from './needs.js';
 import type { StepFailure, StepSuccess, TaskEvent } from './events.js';
 import type { StoppedAttempt } from './stopped-attempt.js';
 import { backoffMs, mayRetry } from './retries.js';
-import { stepOutcomes, type StepOutcomes } from './step-outcomes.js';
+import type { ResultMaker } from './step-outcomes.js';
 import type { TaskBook } from './task-book.js';
-import { activeSteps, withProgress, type ActiveStep, type Ending, type OpenTask } from './task.js';
+import { activeSteps, withProgress, type ActiveStep, type OpenTask } from './task.js';
+import type { Ending } from './finishing-state.js';
 import { isLastStep } from './steps-over.js';
 
 export type Outcome =
-  | { readonly kind: 'completed'; readonly output: unknown; readonly usage?: ModelUsage }
+  | {
+      readonly kind: 'completed';
+      readonly output: unknown;
+      readonly artifacts?: readonly StoredArtifact[];
+      readonly usage?: ModelUsage;
+    }
   | { readonly kind: 'failed'; readonly failure: Failure }
   | { readonly kind: 'cancelled'; readonly confirmed: boolean };
 
@@ -30,12 +38,6 @@ export type Report = {
 
 /** What the shell adds: the time, chance for the jitter (0 to 1), and the task's result, made only when its last step is over. */
 export type Circumstances = { readonly at: string; readonly random: number; readonly result: ResultMaker };
-
-/** Makes the result of a task from how its steps ended. */
-export type ResultMaker = (steps: StepOutcomes) => MadeResult;
-export type MadeResult =
-  | { readonly ok: true; readonly result: unknown }
-  | { readonly ok: false; readonly failure: Failure };
 
 /**
  * Takes an executor's report. One whose attempt or token is not current is dropped without a fact: its attempt
@@ -120,28 +122,31 @@ const skipTask = (task: OpenTask, skipped: Failure, at: string): readonly TaskEv
 const completed = (
   task: OpenTask,
   active: ActiveStep,
-  ended: { startedAt: string; endedAt: string; output: unknown; usage?: ModelUsage },
+  ended: Pick<StepSuccess, 'startedAt' | 'endedAt' | 'output' | 'artifacts' | 'usage'>,
   given: Circumstances,
 ): readonly TaskEvent[] => {
   // A step that has waited in vain is over; its task fails for it all the same.
-  const last = task.ending?.kind !== 'failed' && isLastStep(task, active.spec.id);
-  if (task.ending && !last) return stopped(task, task.ending, active, 'ended-first', given.at);
+  const isFailing = task.ending?.kind === 'failed' && !task.finishing;
+  const last = !isFailing && isLastStep(task, active.spec.id);
+  // Who forces a cancel does not want what follows a completion.
+  if (task.ending && (!last || task.ending.force))
+    return stopped(task, task.ending, active, 'ended-first', given.at);
   const step: StepSuccess = {
     ...attemptOf(active),
     output: ended.output,
+    ...(ended.artifacts ? { artifacts: ended.artifacts } : {}),
     ...(ended.usage ? { usage: ended.usage } : {}),
     startedAt: ended.startedAt,
     endedAt: ended.endedAt,
   };
   if (!last) return [{ type: 'step.completed', taskId: task.id, step }];
   const { attempt, output } = step;
-  const made = given.result(
-    stepOutcomes(withProgress(task, step.stepId, { status: 'done', attempt, output })),
-  );
-  if (made.ok) return [{ type: 'task.completed', taskId: task.id, step, result: made.result, at: given.at }];
+  const after = withProgress(task, step.stepId, { status: 'done', attempt, output });
+  const over = completeTask(task, { step }, after, given);
+  if (!('unmade' in over)) return over;
   // Completing without its result would lose what the task was for.
   if (task.ending) return stopped(task, task.ending, active, 'ended-first', given.at);
-  return failedForGood(task, failureOf(active, { ...ended, failure: made.failure }), made.failure, given.at);
+  return failedForGood(task, failureOf(active, { ...ended, failure: over.unmade }), over.unmade, given.at);
 };
 
 const failed = (
@@ -156,19 +161,18 @@ const failed = (
     const waitMs = backoffMs(active.spec.retry, active.attempt, given.random);
     return [{ type: 'step.failed', taskId: task.id, step, retryAt: rfc3339Of(msOf(given.at) + waitMs) }];
   }
-  return active.spec.onFailure === 'continue'
+  return active.spec.onFailure === 'continue' || active.spec.atEnd
     ? abandoned(task, step, given)
     : failedForGood(task, step, ended.failure, given.at);
 };
 
-/** The task goes on without the step, or is complete without it. */
+/** The task goes on without the step, or is complete without it. Of the steps at its end, all are let run. */
 const abandoned = (task: OpenTask, step: StepFailure, given: Circumstances): readonly TaskEvent[] => {
   const { stepId, attempt, failure } = step;
   if (!isLastStep(task, stepId)) return [{ type: 'step.abandoned', taskId: task.id, step }];
-  const made = given.result(stepOutcomes(withProgress(task, stepId, { status: 'failed', attempt, failure })));
-  return made.ok
-    ? [{ type: 'task.completed', taskId: task.id, abandoned: step, result: made.result, at: given.at }]
-    : failedForGood(task, step, made.failure, given.at);
+  const after = withProgress(task, stepId, { status: 'failed', attempt, failure });
+  const over = completeTask(task, { abandoned: step }, after, given);
+  return 'unmade' in over ? failedForGood(task, step, over.unmade, given.at) : over;
 };
 
 const failedForGood = (
@@ -178,7 +182,7 @@ const failedForGood = (
   at: string,
 ): readonly TaskEvent[] =>
   underWay(task) === 1
-    ? [{ type: 'task.failed', taskId: task.id, failure, step, stopped: [], at }]
+    ? endTask(task, { status: 'failed', failure, step, stopped: [] }, at)
     : [{ type: 'task.failing', taskId: task.id, failure, step, at }];
 
 const stopped = (
@@ -191,11 +195,11 @@ const stopped = (
   const { stepId, attempt, leaseId } = attemptOf(active);
   const step: StoppedAttempt = { stepId, attempt, leaseId, how };
   if (underWay(task) > 1) return [{ type: 'step.stopped', taskId: task.id, step, at }];
-  if (ending.kind === 'failed') {
-    const { kind: _, ...blame } = ending;
-    return [{ type: 'task.failed', taskId: task.id, ...blame, stopped: [step], at }];
-  }
-  return [{ type: 'task.cancelled', taskId: task.id, reason: ending.reason, stopped: [step], at }];
+  if (isFinishing(task)) return cutShort(task, ending, [step], at);
+  if (ending.kind === 'cancelled')
+    return endTask(task, { status: 'cancelled', reason: ending.reason, stopped: [step] }, at);
+  const { kind: _, force: __, ...blame } = ending;
+  return endTask(task, { status: 'failed', ...blame, stopped: [step] }, at);
 };
 
 const failureOf = (

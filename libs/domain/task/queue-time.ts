@@ -1,8 +1,9 @@
 import type { Place } from '../policy/place.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { TaskEvent } from './events.js';
+import { hasBegun } from './begun.js';
+import { isFinishing, outOfTime } from './finish.js';
 import type { OpenTask } from './task.js';
-import type { Progress } from './progress.js';
 
 /** From when on a task may run and its waiting counts: its submission, or `runAt` where that is later. */
 export const waitsFromMs = ({ submittedAt, runAt }: Pick<OpenTask, 'submittedAt' | 'runAt'>): number =>
@@ -16,27 +17,22 @@ export const plainPlaceOf = (task: OpenTask, priority: number): Place => ({
   nth: [],
 });
 
-/** When the task's time in the queue is over: null for one that has no such time, has begun, or is ending. */
-export const expiresAtMs = (task: OpenTask): number | null =>
-  task.queueTtlMs === null || task.ending !== null || hasBegun(task)
+/**
+ * When its time is over: in the queue, or for the steps at its end. Null for a task that has no such time, is ending, or has begun and not
+ * come to its end.
+ */
+export const expiresAtMs = (task: OpenTask): number | null => {
+  if (task.finishing) return task.ending === null ? msOf(task.finishing.until) : null;
+  return task.queueTtlMs === null || task.ending !== null || hasBegun(task)
     ? null
     : waitsFromMs(task) + task.queueTtlMs;
-
-/** Whether any attempt of any step was made. */
-export const hasBegun = (task: OpenTask): boolean =>
-  task.steps.some(({ progress }) => attemptsOf(progress) > 0);
-
-const attemptsOf = (progress: Progress): number => {
-  if (progress.status === 'skipped') return 0;
-  if (progress.status === 'each') return progress.completed + progress.failed;
-  if (progress.status === 'waiting') return 1;
-  return progress.status === 'pending' ? progress.attempts : progress.attempt;
 };
 
-/** A task of which nothing has started when its time in the queue is over fails; asking too early or too late adds nothing. */
+/** A task of which nothing has started when its time in the queue is over fails, and the steps at its end end with theirs; asking too early or too late adds nothing. */
 export const expireTask = (task: OpenTask, nowMs: number): readonly TaskEvent[] => {
   const atMs = expiresAtMs(task);
   if (atMs === null || nowMs < atMs) return [];
+  if (isFinishing(task)) return outOfTime(task, rfc3339Of(nowMs));
   const failure = {
     code: 'QUEUE_TTL_EXPIRED',
     message:

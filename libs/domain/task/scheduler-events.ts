@@ -2,6 +2,7 @@ import type { Failure } from '../errors.js';
 import type { WorkflowId, WorkspaceId } from '../ids.js';
 import type { PolicySettings } from '../policy/settings.js';
 import type { ScheduleEvent } from '../schedule/schedule-events.js';
+import type { ArtifactEvent } from './artifact-events.js';
 import type { TemplateRef } from './events.js';
 import type { StepSpec } from './step-spec.js';
 import type { PauseScope } from './pauses.js';
@@ -16,6 +17,7 @@ export type SchedulerEvent =
   | SchedulingPaused
   | SchedulingResumed
   | ScheduleEvent
+  | ArtifactEvent
   | LeaderElected
   | LogStarted;
 

@@ -126,6 +126,7 @@ describe('the pace of a kind of step', () => {
       meanMs: 3_000,
       aloneMs: 3_000,
       longestMs: 3_000,
+      endedAtMs: 1_767_268_803_000,
     }));
 
   it('is not learned from others: they say when somebody gave up', () =>

@@ -1,4 +1,4 @@
-import type { WorkspaceId } from '../ids.js';
+import type { StepId, WorkspaceId } from '../ids.js';
 import { PROFILES_MAX, setLatest } from '../latest.js';
 import { paceAfter, type Pace } from '../policy/pace.js';
 import { weightOf, type PolicySettings } from '../policy/settings.js';
@@ -7,6 +7,7 @@ import type { TaskEvent } from './events.js';
 import { countAttempt, type ModelsAtWork } from './models-at-work.js';
 import { requirementKey } from './requirement.js';
 import { activeSteps, type OpenTask, type Task } from './task.js';
+import { toldApart } from './told-apart.js';
 
 /** What a workspace has had: milliseconds of a server times the share of its memory, divided by the workspace's weight. */
 export type Service = { readonly openTasks: number; readonly servedMs: number };
@@ -57,16 +58,23 @@ export const countEnded = (
   const still = after.status === 'open' ? activeSteps(after) : [];
   for (const { spec, attempt, at, vramShare, lease } of running) {
     if (still.some((other) => other.spec.id === spec.id && other.attempt === attempt)) continue;
-    const tookMs = Math.max(0, msOf(endOf(event)) - msOf(at));
+    const endedAtMs = msOf(endOf(event));
+    const tookMs = Math.max(0, endedAtMs - msOf(at));
     charge(book, before.workspace, (tookMs * vramShare) / weightOf(book.policy, before.workspace));
     const key = requirementKey(spec.requirement);
     const together = Math.max(1, book.atWork.get(lease.serverId)?.size ?? 1);
     countAttempt(book.atWork, lease.serverId, key, -1);
-    const isSuccess = event.type === 'step.completed' || event.type === 'task.completed';
-    if (!isSuccess || event.step?.stepId !== spec.id) continue;
-    setLatest(book.paces, key, paceAfter(book.paces.get(key), tookMs, together), PROFILES_MAX);
+    if (!hasSucceeded(event, spec.id)) continue;
+    const pace = paceAfter(book.paces.get(key), { tookMs, together, endedAtMs });
+    setLatest(book.paces, key, pace, PROFILES_MAX);
   }
 };
+
+const hasSucceeded = (event: TaskEvent, stepId: StepId): boolean =>
+  toldApart(event).some(
+    (told) =>
+      (told.type === 'step.completed' || told.type === 'task.completed') && told.step?.stepId === stepId,
+  );
 
 const charge = ({ services }: Services, workspace: WorkspaceId, ms: number): void => {
   const known = services.get(workspace);

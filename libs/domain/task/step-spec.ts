@@ -21,6 +21,8 @@ export type StepSpec = {
   readonly workerWaitMs?: number;
   /** It runs once for each item of a list, which is known when all that it needs is over; so many at once. */
   readonly forEach?: { readonly concurrency: number };
+  /** It runs when all others have ended, however they did; `limitMs`: what all such steps of a task may take together. */
+  readonly atEnd?: { readonly limitMs: number };
   /** It runs nowhere but waits, for a time, for people or for a task; what it requires does not matter then. */
   readonly waits?: WaitingKind;
   /** For a step that waits for a task: which one it submits. */

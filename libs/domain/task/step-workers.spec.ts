@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { StepSpec } from './step-spec.js';
-import { StepWorkers } from './step-workers.js';
+import { StepWorkers, WORKER_LOOK_MS } from './step-workers.js';
 import { TaskIndex } from './task-index.js';
 import { NOW_MS, stepSpec, submitted } from '#libs/testing/builders.js';
 import { bookOf } from '#libs/testing/spec.js';
@@ -39,19 +39,19 @@ describe('steps whose type has no worker', () => {
     expect(workers.change(NONE)).toEqual(['t2']);
   });
 
-  it('wait for as long as they say, counted from when their worker was missed', () => {
+  it('wait for as long as they say, less what the executor waits, counted from when their worker was missed', () => {
     const workers = new StepWorkers();
     workers.change(NONE);
-    expect(workers.heldUntilMs('t1', spec('acme.a', 1_000), 500)).toBe(1_500);
-    expect(workers.heldUntilMs('t1', spec('acme.a', 1_000), 900)).toBe(1_500);
+    expect(workers.heldUntilMs('t1', spec('acme.a', WORKER_LOOK_MS + 1_000), 500)).toBe(1_500);
+    expect(workers.heldUntilMs('t1', spec('acme.a', WORKER_LOOK_MS + 1_000), 900)).toBe(1_500);
     workers.change(new Set(['acme.a']));
-    expect(workers.heldUntilMs('t1', spec('acme.a', 1_000), 1_000)).toBe(0);
+    expect(workers.heldUntilMs('t1', spec('acme.a', WORKER_LOOK_MS + 1_000), 1_000)).toBe(0);
     workers.change(NONE);
-    expect(workers.heldUntilMs('t1', spec('acme.a', 1_000), 2_000)).toBe(3_000);
+    expect(workers.heldUntilMs('t1', spec('acme.a', WORKER_LOOK_MS + 1_000), 2_000)).toBe(3_000);
   });
 
   it('become ready at that time, however often their task is looked at meanwhile', () => {
-    const steps = [stepSpec('only', { stepType: 'acme.a', workerWaitMs: 1_000 })];
+    const steps = [stepSpec('only', { stepType: 'acme.a', workerWaitMs: WORKER_LOOK_MS + 1_000 })];
     const index = new TaskIndex(bookOf([submitted({ taskId: 't1', steps })]), COSTS);
     index.workers.change(NONE);
     index.rebuild(NOW_MS + 500);

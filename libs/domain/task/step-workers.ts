@@ -3,6 +3,12 @@ import { isPluginType } from '../plugin-type.js';
 import type { StepSpec } from './step-spec.js';
 
 /**
+ * The executor, which hears of workers by itself, looks for one for so long before it says that there is none. It is the last part of
+ * what a template allows.
+ */
+export const WORKER_LOOK_MS = 5_000;
+
+/**
  * Which step types of others have a worker now, and which tasks ask for them. Workers come and go without a fact in the log: what has
  * none is held back like what is paused, and is neither late nor failed by it unless its template says so.
  */
@@ -55,7 +61,7 @@ export class StepWorkers {
     }
     const sinceMs = this.#missingSince.get(key) ?? nowMs;
     this.#missingSince.set(key, sinceMs);
-    return workerWaitMs === undefined ? Infinity : sinceMs + workerWaitMs;
+    return workerWaitMs === undefined ? Infinity : sinceMs + Math.max(0, workerWaitMs - WORKER_LOOK_MS);
   }
 
   #learn(taskId: TaskId, stepType: string): void {

@@ -14,14 +14,26 @@ export const isUndecided = ({ spec, progress }: Step): boolean =>
 export const isUnexpanded = (step: Step): boolean =>
   step.spec.forEach !== undefined && step.progress.status === 'pending' && !isUndecided(step);
 
-/** Would the task be complete if this step were over? */
+/** Steps at the end of a task have their turn when all the others have ended, and these before. */
+export const hasTurn = ({ finishing }: OpenTask, { spec }: Pick<Step, 'spec'>): boolean =>
+  (spec.atEnd === undefined) === (finishing === undefined);
+
+/** Would the task be complete if this step were over, but for those at its end that have yet to begin? */
 export const isLastStep = (task: OpenTask, stepId: string): boolean =>
   task.steps.every(
-    ({ spec, progress }) => spec.id === stepId || isOver(progress) || isLastItemOf(spec.id, progress, stepId),
+    (step) =>
+      !hasTurn(task, step) ||
+      step.spec.id === stepId ||
+      isOver(step.progress) ||
+      isLastItemOf(step.spec.id, step.progress, stepId),
   );
 
 const isLastItemOf = (of: StepId, progress: Progress, stepId: StepId): boolean =>
   progress.status === 'each' && itemsLeft(progress) === 1 && itemRefOf(stepId)?.of === of;
+
+/** Is it its turn, and all over that it needs? */
+export const mayBegin = (task: OpenTask, step: Pick<Step, 'spec'>): boolean =>
+  hasTurn(task, step) && needsDone(task, step.spec.needs);
 
 /** Are all of these steps of the task over? */
 export const needsDone = (task: OpenTask, needs: readonly StepId[]): boolean =>

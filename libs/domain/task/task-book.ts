@@ -46,6 +46,8 @@ export type TaskBook = WorkflowState & {
   readonly paces: Map<string, Pace>;
   readonly services: Map<WorkspaceId, Service>;
   readonly atWork: ModelsAtWork;
+  /** Where artifacts were removed last; 0 where none were. */
+  artifactsRemovedSeq: number;
   /** How far off the predictions of the last starts were. */
   readonly predictionErrors: PredictionError[];
 };
@@ -74,6 +76,7 @@ export const emptyBook = (): TaskBook => ({
   paces: new Map(),
   services: new Map(),
   atWork: new Map(),
+  artifactsRemovedSeq: 0,
   predictionErrors: [],
   workflows: new Map(),
   results: new Map(),
@@ -97,6 +100,7 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
       return;
     case 'leader.elected':
     case 'commands.refused':
+    case 'artifact.uploaded':
       return;
     case 'policy.changed':
       // Settings that were none yet have their defaults.
@@ -109,6 +113,9 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
     }
     case 'scheduling.resumed':
       book.pauses.delete(event.scope);
+      return;
+    case 'artifact.removed':
+      book.artifactsRemovedSeq = seq;
       return;
     case 'template.registered':
       book.templates.set(templateKey(event.template), event.definition);

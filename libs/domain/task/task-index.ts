@@ -18,7 +18,7 @@ import { readyStepOf, type Held, type Placed } from './ready-step-of.js';
 import type { Requirement } from './requirement.js';
 import { RunningCharges } from './running-charges.js';
 import { type OpenTask, type Step } from './task.js';
-import { isUndecided, isUnexpanded, needsDone } from './steps-over.js';
+import { isUndecided, isUnexpanded, mayBegin } from './steps-over.js';
 import { StepWorkers } from './step-workers.js';
 import { TaskLinks } from './task-links.js';
 import { urgencyOf, type Urgency } from './urgency.js';
@@ -43,7 +43,7 @@ export class TaskIndex {
   readonly waiting = new WaitingIndex();
   /** Tasks of which a step becomes ready, or urgent, or late, at a time. */
   readonly #turning = new Timetable<TaskId>();
-  /** Tasks that fail when nothing of them has started by then. */
+  /** Tasks that fail when nothing of them has started by then, or of which the steps at the end have no more time then. */
   readonly #expiring = new Timetable<TaskId>();
   readonly #known = new KnownSteps();
   /** Refresh the tasks that a change of it names. */
@@ -133,8 +133,8 @@ export class TaskIndex {
 
   /** When the next one is due; null when none is. */
   nextWakeMs(): number | null {
-    const [turning, waiting] = [this.#turning.nextAtMs(), this.waiting.nextAtMs()];
-    return turning === null || waiting === null ? (turning ?? waiting) : Math.min(turning, waiting);
+    const times = [this.#turning, this.waiting, this.#expiring].flatMap((one) => one.nextAtMs() ?? []);
+    return times.length === 0 ? null : Math.min(...times);
   }
 
   /** Service of each workspace, what runs now included at what it usually takes. */
@@ -214,7 +214,7 @@ export class TaskIndex {
       (held.isPaused && !toDecide) ||
       progress.status !== 'pending' ||
       this.#held.has(key) ||
-      !needsDone(task, spec.needs);
+      !mayBegin(task, step);
     if (waits) {
       if (this.#held.has(key)) this.ready.remove(task.id, spec.id);
       else this.#remove(task.id, spec.id);

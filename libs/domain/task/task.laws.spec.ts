@@ -11,8 +11,10 @@ import type { PauseScope } from '#libs/domain/task/pauses.js';
 import { expiresAtMs } from '#libs/domain/task/queue-time.js';
 import { msOf } from '#libs/domain/time.js';
 import { waitingDueMs } from '#libs/domain/task/waiting.js';
+import type { Waited } from '#libs/domain/task/waiting-events.js';
 import { activeSteps, type OpenTask, type Step } from '#libs/domain/task/task.js';
 import { openChildren } from '#libs/domain/task/child-state.js';
+import { isOfTask, toldApart } from '#libs/domain/task/told-apart.js';
 import { cancelWorkflow } from '#libs/domain/task/decide-workflow.js';
 import type { WorkflowPart } from '#libs/domain/task/workflow.js';
 import { NOW, stepSpec, submission } from '#libs/testing/builders.js';
@@ -38,12 +40,17 @@ const folded = (records: readonly TaskRecord[], from: TaskBook = emptyBook()): T
   return from;
 };
 
-const taskIdOf = ({ event }: TaskRecord): string | null => ('taskId' in event ? event.taskId : null);
+/** What becomes of its artifacts changes no task. */
+const taskIdOf = ({ event }: TaskRecord): string | null =>
+  'taskId' in event && event.type !== 'artifact.removed' ? event.taskId : null;
 const ends = ({ event: { type } }: TaskRecord): boolean =>
   type === 'task.completed' || type === 'task.failed' || type === 'task.cancelled';
 
 /** The attempts that an event says have stopped. */
-const stoppedIn = ({ event }: TaskRecord): readonly string[] => {
+const stoppedIn = ({ event }: TaskRecord): readonly string[] =>
+  isOfTask(event) ? toldApart(event).flatMap(stoppedBy) : [];
+
+const stoppedBy = (event: TaskEvent): readonly string[] => {
   const leases: string[] = [];
   if ('step' in event && event.step) leases.push(event.step.leaseId);
   if ('abandoned' in event && event.abandoned) leases.push(event.abandoned.leaseId);
@@ -51,8 +58,17 @@ const stoppedIn = ({ event }: TaskRecord): readonly string[] => {
   return leases;
 };
 
+/** How the waits ended that an event says are over. */
+const waitedIn = ({ event }: TaskRecord): readonly Waited[] =>
+  isOfTask(event)
+    ? toldApart(event).flatMap((told) => ('waited' in told && told.waited ? [told.waited] : []))
+    : [];
+
 /** The steps that an event says are over, and how. */
-const overIn = ({ event }: TaskRecord): readonly (readonly [stepId: string, how: string])[] => {
+const overIn = ({ event }: TaskRecord): readonly (readonly [stepId: string, how: string])[] =>
+  isOfTask(event) ? toldApart(event).flatMap(overBy) : [];
+
+const overBy = (event: TaskEvent): readonly (readonly [stepId: string, how: string])[] => {
   switch (event.type) {
     case 'task.submitted':
       return (event.kept ?? []).map(({ stepId }) => [stepId, 'kept'] as const);
@@ -62,12 +78,15 @@ const overIn = ({ event }: TaskRecord): readonly (readonly [stepId: string, how:
       return [[event.step.stepId, 'abandoned']];
     case 'step.waited':
       return event.waited.retryAt === undefined ? [[event.waited.stepId, 'waited']] : [];
+    case 'step.impossible':
+      return [[event.stepId, 'impossible']];
     case 'step.skipped':
       return [[event.stepId, 'skipped']];
     case 'task.completed':
       if (event.step) return [[event.step.stepId, 'done']];
       if (event.waited) return [[event.waited.stepId, 'waited']];
       if (event.abandoned) return [[event.abandoned.stepId, 'abandoned']];
+      if (event.impossible) return [[event.impossible.stepId, 'impossible']];
       return event.empty === undefined ? [[event.skipped, 'skipped']] : [[event.empty, 'done']];
     default:
       return [];
@@ -250,7 +269,8 @@ describe('in any history', () => {
         const item = event.type === 'step.dispatched' ? itemRefOf(event.stepId) : null;
         if (event.type !== 'step.dispatched' || item === null) continue;
         expect(item.index).toBeLessThan(totals.get(`${event.taskId}/${item.of}`) ?? 0);
-        const open = activeSteps(book.open.get(event.taskId) as OpenTask).length;
+        const active = activeSteps(book.open.get(event.taskId) as OpenTask);
+        const open = active.filter(({ spec }) => itemRefOf(spec.id)?.of === item.of).length;
         expect(open).toBeLessThanOrEqual(2);
         if (open === 2) seen.full += 1;
       }
@@ -271,7 +291,7 @@ describe('in any history', () => {
   });
 
   it('a child is submitted once for each try of its step, one at a time, and ends before the step and the task do', () => {
-    const seen = { done: 0, failed: 0, again: 0, deep: 0, stopped: 0 };
+    const seen = { done: 0, failed: 0, again: 0, deep: 0, stopped: 0, finishing: 0 };
     const check = ({ log }: TaskWorld): void => {
       const book = emptyBook();
       const tries = new Map<string, number>();
@@ -285,13 +305,14 @@ describe('in any history', () => {
           if (depth > 1) seen.deep += 1;
         }
         const task = 'taskId' in event ? book.open.get(event.taskId) : undefined;
-        if (task && ends(record)) {
+        if (task && (ends(record) || event.type === 'task.finishing')) {
           expect([event.type, openChildren(task)]).toEqual([event.type, []]);
           if (event.type === 'task.cancelled' && task.steps.some(waitsForTask)) seen.stopped += 1;
+          if (event.type === 'task.finishing' && task.steps.some(waitsForTask)) seen.finishing += 1;
         }
-        const waited = 'waited' in event ? event.waited : undefined;
-        const step = task?.steps.find(({ spec }) => spec.id === waited?.stepId);
-        if (waited && step && waitsForTask(step)) {
+        for (const waited of waitedIn(record)) {
+          const step = task?.steps.find(({ spec }) => spec.id === waited.stepId);
+          if (!step || !waitsForTask(step)) continue;
           const how = step.progress.status === 'waiting' ? step.progress.ended?.status : undefined;
           expect([event.type, how === 'completed', how !== undefined]).toEqual([
             event.type,
@@ -315,7 +336,14 @@ describe('in any history', () => {
           outcome: fc.constantFrom(...OUTCOMES),
         }),
       },
-      { weight: 1, arbitrary: fc.constantFrom({ do: 'cancel', task: 't0' }, { do: 'time' } as TaskAction) },
+      {
+        weight: 1,
+        arbitrary: fc.constantFrom<TaskAction>(
+          { do: 'cancel', task: 't0', force: false },
+          { do: 'cancel', task: 't0', force: true },
+          { do: 'time' },
+        ),
+      },
     );
     const worked = fc.array(next, { minLength: 2, maxLength: 12 });
     fc.assert(
@@ -361,7 +389,7 @@ describe('in any history', () => {
           if (how !== 'abandoned') continue;
           abandoned += 1;
           const spec = specs.get(taskIdOf(record) ?? '')?.find(({ id }) => id === stepOf(stepId));
-          expect(spec?.onFailure).toBe('continue');
+          expect(spec?.onFailure === 'continue' || spec?.atEnd !== undefined).toBe(true);
         }
       }
     });
@@ -544,14 +572,18 @@ describe('after any history', () => {
         expect(failed).toEqual([]);
         for (const taskId of workflow?.taskIds ?? []) {
           const open = world.book.open.get(taskId);
-          expect(open === undefined || (open.ending !== null && activeSteps(open).length > 0)).toBe(true);
+          expect(
+            open === undefined ||
+              open.finishing !== undefined ||
+              (open.ending !== null && activeSteps(open).length > 0),
+          ).toBe(true);
         }
       }
     }));
 
-  it('every open task can be brought to its end by cancelling it, whatever its executor does then', () =>
+  it('every open task can be brought to its end by cancelling it with force, whatever its executor does then', () =>
     law(500, (world, extra) => {
-      for (const taskId of world.book.open.keys()) world.cancel(taskId);
+      for (const taskId of world.book.open.keys()) world.cancel(taskId, true);
       for (const [place, attempt] of world.attempts.entries()) {
         const outcome = OUTCOMES[(extra + place) % (OUTCOMES.length + 1)];
         if (outcome) world.report(attempt, outcome);

@@ -1,8 +1,8 @@
-import { isInterruption, type Failure } from '../errors.js';
+import { isInterruption } from '../errors.js';
 import type { StepId, TaskId, WorkspaceId } from '../ids.js';
 import type {
+  CancelRequested,
   MoveTo,
-  StepFailure,
   TaskEvent,
   TaskFailing,
   TaskMoved,
@@ -10,6 +10,7 @@ import type {
   TemplateRef,
 } from './events.js';
 import { itemRefOf, noItemsYet, type ItemRef } from './items.js';
+import { finishing, type Ending, type Finishing } from './finishing-state.js';
 import { withItemOver, withItems } from './item-steps.js';
 import { FRESH, firstProgress, type Progress } from './progress.js';
 import type { ParentPart } from './child-part.js';
@@ -18,8 +19,9 @@ import type { Line, Place } from '../policy/place.js';
 import { msOf } from '../time.js';
 import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { StartPromise } from './start-promise.js';
-import type { Waited } from './waiting-events.js';
+import { toldApart } from './told-apart.js';
 import { waitedProgress, waitingAfter, waitingStepOf, type WaitingProgress } from './waiting-state.js';
+import type { Waited } from './waiting-events.js';
 import type { WorkflowPart } from './workflow.js';
 
 /** A task as the scheduler knows it. A closed task keeps only how it ended: that is all that later decisions need. */
@@ -51,6 +53,8 @@ export type OpenTask = {
   readonly steps: readonly Step[];
   /** Set once the task is to end as soon as its running attempts have stopped. */
   readonly ending: Ending | null;
+  /** Set once all steps have ended but those that run at its end. `ending` is about these then. */
+  readonly finishing?: Finishing;
 };
 
 export type Moved = {
@@ -62,15 +66,6 @@ export type Moved = {
 };
 
 export type ClosedTask = { readonly status: 'completed' | 'failed' | 'cancelled' };
-
-export type Ending =
-  | { readonly kind: 'cancelled'; readonly reason: string }
-  | {
-      readonly kind: 'failed';
-      readonly failure: Failure;
-      readonly step?: StepFailure;
-      readonly waited?: Waited;
-    };
 
 /** `item`: one that stands for an item of another step, as long as it is not over. Those are behind all that the submission names. */
 export type Step = { readonly spec: StepSpec; readonly progress: Progress; readonly item?: ItemRef };
@@ -122,6 +117,8 @@ export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number
       const { stepId, attempt, failure } = event.step;
       return withProgress(task, stepId, { status: 'failed', attempt, failure });
     }
+    case 'step.impossible':
+      return withProgress(task, event.stepId, { status: 'failed', attempt: 1, failure: event.failure });
     case 'step.waiting':
     case 'step.reminded':
     case 'step.escalated':
@@ -131,9 +128,11 @@ export const evolve = (task: OpenTask | undefined, event: TaskEvent, seq: number
       return withProgress(task, stepId, waitingAfter(waitingIn(task, stepId), event, seq));
     }
     case 'task.cancel-requested':
-      return { ...task, ending: task.ending ?? { kind: 'cancelled', reason: event.reason } };
+      return cancelling(task, event);
     case 'task.failing':
       return failing(task, event);
+    case 'task.finishing':
+      return finishing(afterAll(task, toldApart(event).slice(0, -1), seq), event);
     case 'task.completed':
       return COMPLETED;
     case 'task.failed':
@@ -181,14 +180,29 @@ const moved = (task: OpenTask, event: TaskMoved, seq: number): OpenTask => {
   };
 };
 
+/** None of the events ends the task. */
+const afterAll = (task: OpenTask, events: readonly TaskEvent[], seq: number): OpenTask =>
+  events.reduce((before, event) => evolve(before, event, seq) as OpenTask, task);
+
+const cancelling = (task: OpenTask, { reason, force }: CancelRequested): OpenTask => {
+  const ending = task.ending ?? { kind: 'cancelled', reason };
+  return { ...task, ending: force ? { ...ending, force } : ending };
+};
+
 const failing = (task: OpenTask, { failure, step, waited }: TaskFailing): OpenTask => ({
   ...(step
     ? withProgress(task, step.stepId, { status: 'stopped', attempt: step.attempt })
     : waited
-      ? withProgress(task, waited.stepId, waitedProgress(waitingIn(task, waited.stepId), waited))
+      ? waitedInVain(task, waited)
       : task),
   ending: { kind: 'failed', failure, ...(step ? { step } : {}), ...(waited ? { waited } : {}) },
 });
+
+/** The end of a task that failed while others ran names the step again: it is over once, and an item of it counts once. */
+const waitedInVain = (task: OpenTask, waited: Waited): OpenTask => {
+  const waiting = waitingIn(task, waited.stepId);
+  return waiting === null ? task : withProgress(task, waited.stepId, waitedProgress(waiting, waited));
+};
 
 /** An item that is over counts in its step, and makes room for the next one. */
 export const withProgress = (task: OpenTask, stepId: StepId, progress: Progress): OpenTask => {

@@ -4,10 +4,10 @@ import { msOf } from '../time.js';
 import { underWay } from './child-state.js';
 import { failTask } from './decide.js';
 import type { TaskEvent } from './events.js';
+import { completeTask, endTask } from './finish.js';
 import type { Circumstances } from './outcome.js';
 import { pauseOfTask, type Pauses } from './pauses.js';
-import { stepOutcomes } from './step-outcomes.js';
-import { isLastStep, isUndecided, needsDone } from './steps-over.js';
+import { isLastStep, isUndecided, mayBegin } from './steps-over.js';
 import { evolve, withProgress, type OpenTask, type Step } from './task.js';
 import type { AnswerContent, StepAnswered, Waited, WaitingFor } from './waiting-events.js';
 import { waitedProgress, type WaitingProgress } from './waiting-state.js';
@@ -38,7 +38,7 @@ export const beginWaiting = (
   const step = task?.steps.find(({ spec }) => spec.id === stepId);
   if (!task || !step || task.ending || step.progress.status !== 'pending' || !isOfWaitingKind(step))
     return [];
-  if (isUndecided(step) || !needsDone(task, step.spec.needs) || pauseOfTask(task, pauses)) return [];
+  if (isUndecided(step) || !mayBegin(task, step) || pauseOfTask(task, pauses)) return [];
   return [{ type: 'step.waiting', taskId: task.id, ...begin }];
 };
 
@@ -154,19 +154,23 @@ export const concluded = (
   task: OpenTask,
   { spec, progress }: WaitingStep,
   ended: Ended,
-  { at, result }: Omit<Circumstances, 'random'>,
+  given: Omit<Circumstances, 'random'>,
 ): readonly TaskEvent[] => {
+  const { at } = given;
   const taskId = task.id;
   const waited: Waited = { stepId: spec.id, waitingSeq: progress.seq, ...ended };
   if (waited.failure !== undefined && spec.onFailure !== 'continue') {
     const { failure } = waited;
     return underWay(task) === 0
-      ? [{ type: 'task.failed', taskId, failure, waited, stopped: [], at }]
+      ? endTask(task, { status: 'failed', failure, waited, stopped: [] }, at)
       : [{ type: 'task.failing', taskId, failure, waited, at }];
   }
   if (!isLastStep(task, spec.id)) return [{ type: 'step.waited', taskId, waited, at }];
-  const made = result(stepOutcomes(withProgress(task, spec.id, waitedProgress(progress, waited))));
-  return made.ok
-    ? [{ type: 'task.completed', taskId, waited, result: made.result, at }]
-    : failTask(task, made.failure, at);
+  const over = completeTask(
+    task,
+    { waited },
+    withProgress(task, spec.id, waitedProgress(progress, waited)),
+    given,
+  );
+  return 'unmade' in over ? failTask(task, over.unmade, at) : over;
 };

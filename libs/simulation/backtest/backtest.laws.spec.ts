@@ -89,7 +89,7 @@ describe('the log of a simulated site', () => {
   it('is taken up in its middle where it was, with what runs and what is loaded', () => {
     let same = 0;
     let withOpen = 0;
-    for (let seed = 1; seed <= HISTORIES; seed += 1) {
+    for (let seed = 1; seed <= 2 * HISTORIES; seed += 1) {
       const log = historyOf(seed, 0);
       const lastMs = Math.max(...log.tasks.map(({ event }) => ('at' in event ? Date.parse(event.at) : 0)));
       const fromMs = EPOCH_MS + Math.floor((lastMs - EPOCH_MS) / 3);
@@ -97,8 +97,8 @@ describe('the log of a simulated site', () => {
       if (found.openAtStart > 0) withOpen += 1;
       if (farApart(found).length === 0 && found.asItWas.loads === found.replayed.loads) same += 1;
     }
-    expect(withOpen).toBeGreaterThan(HISTORIES / 4);
+    expect(withOpen).toBeGreaterThan(HISTORIES / 2);
     // What has been overtaken, and for how long, begins anew as in a scheduler that is restarted: that may change an order.
-    expect(same).toBeGreaterThanOrEqual(HISTORIES * 0.95);
+    expect(same).toBeGreaterThanOrEqual(2 * HISTORIES * 0.95);
   });
 });

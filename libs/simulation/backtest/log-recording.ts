@@ -4,6 +4,7 @@ import { ledgerLines } from '#libs/domain/gpu/ledger-state.js';
 import type { StepId, TaskId } from '#libs/domain/ids.js';
 import { bookLines } from '#libs/domain/task/book-state.js';
 import { TASK_STREAM_TYPES } from '#libs/domain/task/stream-types.js';
+import { factsIn } from '#libs/domain/task/told-apart.js';
 import { applyToBook, emptyBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { OutsideInputs, type Input } from './outside-inputs.js';
 import { SiteHistory, type HistoryStart } from './site-history.js';
@@ -89,7 +90,7 @@ export class LogRecording {
     applyToBook(this.#book, record);
     this.#history.task(event, this.#tasksMs, this.#book);
     this.#inputs.task(event, this.#tasksMs);
-    this.#waits.task(event, this.#tasksMs);
+    for (const one of factsIn(event)) this.#waits.task(one, this.#tasksMs);
     this.#count();
   }
 

@@ -1,7 +1,9 @@
 import type { ErrorCode } from '#libs/domain/errors.js';
 import type { GpuRecord } from '#libs/domain/gpu/gpu.js';
 import type { StepId, TaskId } from '#libs/domain/ids.js';
+import type { TaskFailed } from '#libs/domain/task/events.js';
 import type { TaskRecord } from '#libs/domain/task/task-book.js';
+import { factsIn } from '#libs/domain/task/told-apart.js';
 
 type TaskFact = TaskRecord['event'];
 type LeaseFact = GpuRecord['event'];
@@ -52,6 +54,11 @@ export class OutsideInputs {
   }
 
   task(event: TaskFact, atMs: number): void {
+    for (const one of factsIn(event)) this.#told(one, atMs, 'last' in event);
+  }
+
+  /** `isByItself`: an end that came by the steps there. */
+  #told(event: TaskFact, atMs: number, isByItself: boolean): void {
     if (event.type === 'task.cancel-requested')
       this.#stopAskedMs.set(event.taskId, Math.max(atMs, this.fromMs));
     if (atMs < this.fromMs) return;
@@ -71,16 +78,26 @@ export class OutsideInputs {
       case 'task.cancelled':
         this.#stopped(event.taskId, atMs);
         // One that was skipped is skipped again by what it needs.
-        if (event.skipped === undefined && !this.stopMs.has(event.taskId)) this.#keep(event, atMs);
+        if (event.skipped !== undefined || isByItself) return;
+        if (event.cut === 'forced' || !this.stopMs.has(event.taskId)) this.#keep(event, atMs);
         return;
       case 'task.completed':
         if (event.skipped !== undefined) this.#skip(event.taskId, event.skipped);
         return this.#stopped(event.taskId, atMs + 1);
+      case 'task.finishing': {
+        const { taskId, end, at } = event;
+        this.#stopped(taskId, end.status === 'completed' ? atMs + 1 : atMs);
+        if (end.status === 'cancelled' && !this.stopMs.has(taskId))
+          this.#keep({ type: 'task.cancel-requested', taskId, reason: end.reason, at }, atMs);
+        return;
+      }
       case 'task.failed':
       case 'task.failing':
         this.#stopped(event.taskId, atMs + 1);
-        if (event.step === undefined && event.waited === undefined) this.#keep(event, atMs);
+        if ('cut' in event && event.cut !== undefined) return this.#cutShort(event, atMs);
+        if (event.step === undefined && event.waited === undefined && !isByItself) this.#keep(event, atMs);
         return;
+      case 'step.impossible':
       case 'step.answered':
       case 'task.cancel-requested':
       case 'task.priority-changed':
@@ -98,6 +115,12 @@ export class OutsideInputs {
   #stopped(taskId: TaskId, atMs: number): void {
     const askedMs = this.#stopAskedMs.get(taskId);
     if (askedMs !== undefined) this.stopMs.set(taskId, atMs - askedMs);
+  }
+
+  /** Steps at the end of a task that has failed before. */
+  #cutShort({ taskId, cut, at }: TaskFailed, atMs: number): void {
+    if (cut === 'forced')
+      this.#keep({ type: 'task.cancel-requested', taskId, reason: 'forced', force: true, at }, atMs);
   }
 
   #skip(taskId: TaskId, stepId: StepId): void {
@@ -119,6 +142,7 @@ export class OutsideInputs {
 const FOUND_AGAIN: ReadonlySet<ErrorCode> = new Set([
   'DEPENDENCY_FAILED',
   'QUEUE_TTL_EXPIRED',
+  'FINALLY_TIMED_OUT',
   'NO_SERVER_FITS',
 ]);
 

@@ -155,9 +155,13 @@ export class ReplaySite {
       case 'step.answered':
         return plane.answer(event, nowMs);
       case 'task.cancel-requested':
-      case 'task.cancelled':
-        plane.cancel(event.taskId, nowMs, this.#at);
+      case 'task.cancelled': {
+        const force = event.type === 'task.cancelled' ? event.cut === 'forced' : event.force;
+        plane.cancel(event.taskId, nowMs, this.#at, force);
         return this.#stop(event.taskId, this.recording.stopMs.get(event.taskId) ?? 0);
+      }
+      case 'step.impossible':
+        return plane.cannotRun(event, event.failure, nowMs);
       case 'task.failing':
       case 'task.failed':
         return plane.fail(event.taskId, event.failure, nowMs, this.#at);
@@ -216,7 +220,7 @@ export class ReplaySite {
     this.#swaps.drain();
     const isPaused = plane.book.pauses.has('queue');
     const { placements, loads, impossible } = isPaused ? NOTHING : plane.decide(nowMs, this.#swaps.busy);
-    for (const { step, failure } of impossible) plane.fail(step.taskId, failure, nowMs, this.#at);
+    for (const { step, failure } of impossible) plane.cannotRun(step, failure, nowMs);
     for (const wish of loads) this.#swaps.begin(wish);
     for (const placement of placements) {
       const { step, serverId } = placement;

@@ -10,7 +10,8 @@ import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import { type OpenTask } from '#libs/domain/task/task.js';
 import { isOfWaitingKind } from '#libs/domain/task/waiting.js';
-import { needsDone } from '#libs/domain/task/steps-over.js';
+import { mayBegin } from '#libs/domain/task/steps-over.js';
+import { toldApart } from '#libs/domain/task/told-apart.js';
 import { msOf } from '#libs/domain/time.js';
 
 /** Times are milliseconds since 1970, by the clock of whoever wrote the log; null for what has not happened. */
@@ -78,11 +79,11 @@ export class SiteHistory {
 
   /** The book has this fact already. */
   task(event: TaskFact, atMs: number, book: TaskBook): void {
-    if (!('taskId' in event)) return;
+    if (!('taskId' in event) || event.type === 'artifact.removed') return;
     const task = book.open.get(event.taskId);
     if (event.type === 'task.submitted' && task) this.#submitted(task, atMs, book);
     if (event.type === 'step.dispatched') this.#dispatched(event, atMs);
-    this.#endAttempts(event, atMs);
+    for (const told of 'scheduleId' in event ? [] : toldApart(event)) this.#endAttempts(told, atMs);
     const known = this.tasks.get(event.taskId);
     const status = book.closed.get(event.taskId);
     if (known && status && known.ended === null) known.ended = { atMs, status };
@@ -187,7 +188,7 @@ export class SiteHistory {
       if (item && !known.steps.has(spec.id)) known.steps.set(spec.id, { readyMs: null, startMs: null });
       const step = known.steps.get(spec.id);
       if (!step || step.readyMs !== null || progress.status !== 'pending') continue;
-      if (needsDone(task, spec.needs)) step.readyMs = Math.max(atMs, waitsFromMs(task));
+      if (mayBegin(task, { spec })) step.readyMs = Math.max(atMs, waitsFromMs(task));
     }
   }
 

@@ -24,6 +24,8 @@ export type Remains = {
 export type Chaos = {
   readonly kinds: readonly Misfortune[];
   readonly timesMax: number;
+  /** What the steps at the end of a task may take, one of these; enough where nothing is said. */
+  readonly endLimitsMs?: readonly number[];
   /** Steps that would be tasks run themselves: a replay has those of a recording as tasks of their own, which is near and not the same. */
   readonly plain?: true;
 };
@@ -32,14 +34,14 @@ export type Chaos = {
 export const playHistory = (
   seed: number,
   heard: Heard,
-  { kinds, timesMax, plain }: Chaos = EVERYTHING,
+  { kinds, timesMax, endLimitsMs = [600_000], plain }: Chaos = EVERYTHING,
 ): { readonly remains: Remains; readonly book: TaskBook } => {
   const random = seededRandom(seed);
   const clock = new VirtualClock(EVENTS_MAX);
   const hardware = randomHardware(random);
   const models = randomModels(random, hardware);
   const site = new Site({ clock, random, hardware, models, policy: randomPolicy(random), heard });
-  const tasks = randomTasks(random, models);
+  const tasks = randomTasks(random, models, endLimitsMs);
   for (const { atMs, submission, asked } of tasks) {
     const steps = plain ? submission.steps.map(running) : submission.steps;
     clock.at(atMs, () => site.submit({ ...submission, steps, submittedAt: site.at }, asked));
@@ -120,7 +122,7 @@ const befall = (kind: Misfortune, site: Site, clock: VirtualClock, random: Rando
       return;
     }
     case 'cancel':
-      if (open.length > 0) site.cancel(pick(random, open), random() * 3_000);
+      if (open.length > 0) site.cancel(pick(random, open), random() * 3_000, random() < 0.3);
       return;
     case 'priority':
       if (open.length > 0) site.changePriority(pick(random, open), 1 + Math.floor(random() * 10));
@@ -148,5 +150,9 @@ export const MISFORTUNES = [
   'move',
 ] as const;
 type Misfortune = (typeof MISFORTUNES)[number];
-const EVERYTHING: Chaos = { kinds: MISFORTUNES, timesMax: 12 };
+const EVERYTHING: Chaos = {
+  kinds: MISFORTUNES,
+  timesMax: 12,
+  endLimitsMs: [2_000, 600_000, 600_000],
+};
 const FAILURES: readonly ErrorCode[] = ['MODEL_ERROR', 'STEP_INPUT_INVALID', 'SERVER_UNREACHABLE'];

@@ -32,7 +32,9 @@ export const randomModels = (random: Random, { servers }: Hardware): readonly Si
 export const randomPolicy = (random: Random): PolicySettings => ({
   ...DEFAULT_POLICY,
   ...(random() < 0.5 ? {} : { agingMs: pick(random, [0, 1_000, 600_000]) }),
-  ...(random() < 0.5 ? {} : { swapLeadMs: pick(random, [0, 5_000, 600_000]) }),
+  ...(random() < 0.5
+    ? { swapAfterLoads: 0 }
+    : { swapLeadMs: pick(random, [0, 5_000, 600_000]), swapAfterLoads: 50 }),
   ...(random() < 0.5 ? {} : { swapShareMax: pick(random, [0.05, 0.9]) }),
   ...(random() < 0.5 ? {} : { overtakenMaxMs: pick(random, [1_000, 10_000]) }),
   ...(random() < 0.5 ? {} : { fairQuantumMs: pick(random, [1_000, 10_000]) }),
@@ -47,6 +49,7 @@ const SHAPES: readonly (readonly (readonly string[])[])[] = [
   [[], ['a'], ['a'], ['b', 'c']],
 ];
 const STEP_IDS = ['a', 'b', 'c', 'd'];
+const END_IDS = ['y', 'z'];
 
 export type RandomTask = {
   readonly atMs: number;
@@ -54,13 +57,22 @@ export type RandomTask = {
   readonly asked: Asked;
 };
 
-/** Tasks over two minutes: steps side by side and in a row, some left out, abandoned or run for each of a list, tasks that need tasks, priorities, workspaces, deadlines. */
-export const randomTasks = (random: Random, models: readonly SimModel[]): readonly RandomTask[] => {
+/** Tasks over two minutes: steps side by side and in a row, some left out, abandoned, run for each of a list or at the end, tasks that need tasks, priorities, workspaces, deadlines. */
+export const randomTasks = (
+  random: Random,
+  models: readonly SimModel[],
+  endLimitsMs: readonly number[],
+): readonly RandomTask[] => {
   const count = 1 + upTo(random, 24);
   const times = Array.from({ length: count }, () => (random() < 0.4 ? 0 : upTo(random, 120_000))).toSorted(
     (a, b) => a - b,
   );
-  return times.map((atMs, place) => randomTask(random, models, atMs, place));
+  return times.map((atMs, place) => {
+    const task = randomTask(random, models, atMs, place);
+    const { submission } = task;
+    const steps = [...submission.steps, ...endOf(random, models, pick(random, endLimitsMs))];
+    return { ...task, submission: { ...submission, steps } };
+  });
 };
 
 const randomTask = (random: Random, models: readonly SimModel[], atMs: number, place: number): RandomTask => {
@@ -71,7 +83,11 @@ const randomTask = (random: Random, models: readonly SimModel[], atMs: number, p
     submission: {
       taskId: `t${place}`,
       workspace: pick(random, ['home', 'lab']),
-      parameters: { skip: STEP_IDS.filter(() => random() < 0.5), items: upTo(random, 5), wait: waitMs },
+      parameters: {
+        skip: [...STEP_IDS, ...END_IDS].filter(() => random() < 0.5),
+        items: upTo(random, 5),
+        wait: waitMs,
+      },
       priority: 1 + upTo(random, 9),
       dependsOn: dependenciesOf(random, place),
       labels: {},
@@ -90,15 +106,30 @@ const dependenciesOf = (random: Random, place: number): readonly string[] => {
 /** A wait of an odd number of milliseconds is a question that nobody answers. */
 const stepsOf = (random: Random, models: readonly SimModel[], waitMs: number): readonly StepSpec[] =>
   pick(random, SHAPES).map((needs, place) => ({
-    id: STEP_IDS[place] ?? 'a',
-    stepType: 'ollama_generate',
+    ...stepOf(random, models, STEP_IDS[place] ?? 'a'),
     needs,
-    requirement: { kind: 'model', profile: profileOf(pick(random, models)) },
-    retry: { attemptsMax: 1 + upTo(random, 2), backoffMs: 500 },
-    ...(random() < 0.8 ? {} : { conditional: true }),
-    ...(random() < 0.8 ? {} : { onFailure: 'continue' }),
     ...kindOf(random, waitMs),
   }));
+
+/** Some tasks have steps at their end, of which some have too little time. */
+const endOf = (random: Random, models: readonly SimModel[], limitMs: number): readonly StepSpec[] => {
+  const ids = random() < 0.7 ? [] : END_IDS.slice(0, 1 + upTo(random, 1));
+  return ids.map((id, place) => ({
+    ...stepOf(random, models, id),
+    needs: ids.slice(0, place),
+    ...(random() < 0.85 ? {} : { forEach: { concurrency: 1 + upTo(random, 3) } }),
+    atEnd: { limitMs },
+  }));
+};
+
+const stepOf = (random: Random, models: readonly SimModel[], id: string): Omit<StepSpec, 'needs'> => ({
+  id,
+  stepType: 'ollama_generate',
+  requirement: { kind: 'model', profile: profileOf(pick(random, models)) },
+  retry: { attemptsMax: 1 + upTo(random, 2), backoffMs: 500 },
+  ...(random() < 0.8 ? {} : { conditional: true }),
+  ...(random() < 0.8 ? {} : { onFailure: 'continue' }),
+});
 
 /** Most run once; some run for each of a list, some wait, and some are tasks. */
 const kindOf = (random: Random, waitMs: number): Pick<StepSpec, 'forEach' | 'waits' | 'child'> => {

@@ -1,5 +1,5 @@
 import { beginChild, decideChild, stopChildren } from '#libs/domain/task/child-tasks.js';
-import type { ResultMaker } from '#libs/domain/task/outcome.js';
+import type { ResultMaker } from '#libs/domain/task/step-outcomes.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import type { TaskBook, TaskRecord } from '#libs/domain/task/task-book.js';
 import type { TaskIndex } from '#libs/domain/task/task-index.js';

@@ -25,15 +25,12 @@ import type { MoveTo, TaskSubmitted } from '#libs/domain/task/events.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
 import { decideStep } from '#libs/domain/task/conditions.js';
 import { expandStep } from '#libs/domain/task/expand-step.js';
-import {
-  dependencyEnded,
-  loseLease,
-  recordReport,
-  type Outcome,
-  type ResultMaker,
-} from '#libs/domain/task/outcome.js';
+import { dependencyEnded, loseLease, recordReport, type Outcome } from '#libs/domain/task/outcome.js';
+import type { ResultMaker } from '#libs/domain/task/step-outcomes.js';
 import { isOfGroup } from '#libs/domain/task/pauses.js';
 import { expireTask } from '#libs/domain/task/queue-time.js';
+import { failStep } from '#libs/domain/task/fail-step.js';
+import { forceCancel } from '#libs/domain/task/force-cancel.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { answered, waitingSteps } from '#libs/domain/task/waiting.js';
 import type { StepAnswered } from '#libs/domain/task/waiting-events.js';
@@ -184,11 +181,11 @@ export class ControlPlane {
     }
   }
 
-  /** What has waited longer than it was allowed to fails. */
+  /** What has waited longer than it was allowed to fails, and steps at the end of tasks end with their time. */
   expireQueued(nowMs: number): void {
     for (const taskId of this.index.takeExpired(nowMs)) {
       const task = this.book.open.get(taskId);
-      if (task) this.tell(expireTask(task, nowMs), nowMs);
+      if (task) this.tell(expireTask(task, Math.floor(nowMs)), nowMs);
     }
   }
 
@@ -299,8 +296,9 @@ export class ControlPlane {
     this.tell(loseLease(this.book.open.get(step.taskId), { leaseId, token }, given), nowMs);
   }
 
-  cancel(taskId: string, nowMs: number, at: string): void {
-    this.#tellUnlessRefused(cancelTask(taskId, 'no longer needed', this.book, at), nowMs);
+  /** With force, what runs at its end does not either. */
+  cancel(taskId: string, nowMs: number, at: string, force = false): void {
+    this.#tellUnlessRefused((force ? forceCancel : cancelTask)(taskId, 'unneeded', this.book, at), nowMs);
   }
 
   changePriority(taskId: string, priority: number, nowMs: number, at: string): void {
@@ -330,7 +328,14 @@ export class ControlPlane {
     if (!isRefused(decision)) this.tell(decision, nowMs);
   }
 
-  /** The task can never run. */
+  /** A step can never run. */
+  cannotRun({ taskId, stepId }: Pick<ReadyStep, 'taskId' | 'stepId'>, failure: Failure, nowMs: number): void {
+    const task = this.book.open.get(taskId);
+    const at = rfc3339Of(Math.floor(nowMs));
+    if (task) this.tell(failStep(task, { stepId, failure }, at), nowMs);
+  }
+
+  /** The task has failed by something that does not happen here. */
   fail(taskId: string, failure: Failure, nowMs: number, at: string): void {
     const task = this.book.open.get(taskId);
     if (task) this.tell(failTask(task, failure, at), nowMs);

@@ -122,8 +122,8 @@ export class Site {
   }
 
   /** Asks a task to stop; what runs of it is seen to have stopped so much later. */
-  cancel(taskId: string, stopsAfterMs: number): void {
-    this.plane.cancel(taskId, this.nowMs, this.at);
+  cancel(taskId: string, stopsAfterMs: number, force = false): void {
+    this.plane.cancel(taskId, this.nowMs, this.at, force);
     for (const { attempt, request } of this.running.values()) {
       if (rootOf(attempt.step.taskId, this.plane.book) !== taskId && attempt.step.taskId !== taskId) continue;
       this.options.clock.after(stopsAfterMs, () => {
@@ -171,10 +171,11 @@ export class Site {
   #cycle(): void {
     this.#due = false;
     this.#cancelTick();
-    this.#stopFailing();
     const { plane } = this;
+    plane.expireQueued(this.nowMs);
+    this.#stopFailing();
     const { placements, loads, impossible } = plane.decide(this.nowMs, this.#swaps.busy);
-    for (const { step, failure } of impossible) this.#giveUp(step.taskId, failure);
+    for (const { step, failure } of impossible) this.#giveUp(step, failure);
     for (const wish of loads) this.#swaps.begin(wish);
     const refused = placements
       .map((placement) => this.#start(placement))
@@ -211,9 +212,9 @@ export class Site {
     if (nextMs !== Infinity) this.#cancelTick = clock.after(nextMs, () => this.wake());
   }
 
-  #giveUp(taskId: string, failure: Failure): void {
-    this.options.onImpossible?.(taskId, failure);
-    this.plane.fail(taskId, failure, this.nowMs, this.at);
+  #giveUp(step: Placement['step'], failure: Failure): void {
+    this.options.onImpossible?.(step.taskId, failure);
+    this.plane.cannotRun(step, failure, this.nowMs);
   }
 
   #foresee(): void {

@@ -1,6 +1,6 @@
 import type { StepId } from '#libs/domain/ids.js';
-import type { ResultMaker } from '#libs/domain/task/outcome.js';
 import { beginSimulatedChild, decideChildren } from './child-tasks.js';
+import type { ResultMaker } from '#libs/domain/task/step-outcomes.js';
 import type { TaskBook, TaskRecord } from '#libs/domain/task/task-book.js';
 import type { TaskIndex } from '#libs/domain/task/task-index.js';
 import type { OpenTask } from '#libs/domain/task/task.js';

@@ -1,4 +1,6 @@
 import { StepWaiting } from '../step-waiting.js';
+import { TaskArtifacts } from '../task-artifacts.js';
+import { TaskEnd } from '../task-end.js';
 import { TaskItems } from '../task-items.js';
 import { TaskMoved } from '../task-moved.js';
 import { TaskParent } from '../task-parent.js';
@@ -16,5 +18,7 @@ export const MIGRATIONS = [
   { name: 'task-moved', class: TaskMoved },
   { name: 'task-items', class: TaskItems },
   { name: 'step-waiting', class: StepWaiting },
+  { name: 'task-end', class: TaskEnd },
+  { name: 'task-artifacts', class: TaskArtifacts },
   { name: 'task-parent', class: TaskParent },
 ] as const;
