@@ -1,7 +1,7 @@
 import type { StartBound, StepExplanation, Wait } from '#libs/domain/policy/explain.js';
 import type { ProbableStart } from '#libs/domain/policy/probable-starts.js';
 import type { PlaceView, Position, ServerVerdict } from '#libs/domain/policy/ready-wait.js';
-import type { Moved } from '#libs/domain/task/task.js';
+import type { Moved } from '#libs/domain/task/move-events.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import type { PredictionRecord } from '#libs/domain/task/prediction-errors.js';
 import type { Obstacle } from '#libs/domain/policy/server-verdict.js';

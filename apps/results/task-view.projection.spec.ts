@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Failure } from '#libs/domain/errors.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
-import type { MoveTo, TaskEvent } from '#libs/domain/task/events.js';
+import type { TaskEvent } from '#libs/domain/task/events.js';
+import type { MoveTo } from '#libs/domain/task/move-events.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import {
   dispatched,

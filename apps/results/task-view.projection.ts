@@ -1,7 +1,8 @@
 // The reader's tour: previous: apps/executor/run-attempt.ts, whose report became the facts that arrive here; next: the
 // answer. The client reads what this file made of them, by way of query/task.reader.ts and the gateway.
 import type { MovedView, TaskStatus } from '#libs/contracts/queries.js';
-import type { TaskCompleted, TaskEvent, TaskMoved, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { TaskCompleted, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { TaskMoved } from '#libs/domain/task/move-events.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
 import { itemRefOf } from '#libs/domain/task/items.js';

@@ -30,7 +30,7 @@ export class ArtifactAudit {
 
   /** Every event of `TASKS`. */
   take({ seq, type, data }: AuditRecord): void {
-    for (const step of successesOf(data as Ended))
+    for (const step of successesOf(data))
       for (const artifact of step.artifacts ?? []) this.#keep(String(data['taskId']), artifact, seq);
     if (type === 'artifact.uploaded') {
       const { uploadId, artifact } = data as unknown as ArtifactUploaded;

@@ -1,12 +1,5 @@
 import type { LeaseId, StepId, TaskId } from '#libs/domain/ids.js';
-import type {
-  MoveTo,
-  StepDispatched,
-  TaskEvent,
-  TaskFinishing,
-  TaskMoved,
-  TaskSubmitted,
-} from '#libs/domain/task/events.js';
+import type { StepDispatched, TaskEvent, TaskFinishing, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { ImpossibleStep } from '#libs/domain/task/step-decisions.js';
 import { itemRefOf } from '#libs/domain/task/items.js';
 import { toldApart } from '#libs/domain/task/told-apart.js';
@@ -23,7 +16,6 @@ import {
   rerunProblem,
   unmetOf,
   whyNotExpanded,
-  whyNotQueued,
   whyUndecided,
   type AuditedStep,
   type AuditedTask,
@@ -31,6 +23,7 @@ import {
 } from './audited-task.js';
 import { endProblem, expiryProblem, finishingProblem, type TaskOver } from './end-audit.js';
 import type { Findings } from './findings.js';
+import { moveProblem } from './move-audit.js';
 import { outcomesOf, type AttemptOutcome } from './outcomes.js';
 import type { RuleName } from './rules.js';
 import { wrongSecrets } from './secret-audit.js';
@@ -105,7 +98,7 @@ export class TaskAudit {
       if (wrong !== null)
         this.#found('SECRET_WRONGLY', at, `step ${event.stepId} of task ${taskId}: ${wrong}`);
     }
-    if (event.type === 'task.moved') this.#moved(task, event, at);
+    if (event.type === 'task.moved') this.#report(moveProblem(task, event, this.#open), at);
     if (isAboutWaiting(event)) this.#waits(task, event, at);
     const waited = waitedIn(event);
     if (waited && 'at' in event) this.#waited(task, waited, event, at);
@@ -226,21 +219,6 @@ export class TaskAudit {
 
   #report(problem: readonly [RuleName, string] | null, at: Place): void {
     if (problem) this.#found(problem[0], at, problem[1]);
-  }
-
-  #moved(task: AuditedTask, { taskId, to, at: when }: TaskMoved, at: Place): void {
-    const problem = whyNotQueued(task, when) ?? this.#referenceProblem(task, taskId, to, when);
-    if (problem !== null) this.#found('MOVED_WRONGLY', at, `task ${taskId} was moved though ${problem}`);
-  }
-
-  #referenceProblem(task: AuditedTask, taskId: TaskId, to: MoveTo, when: string): string | null {
-    if (!('taskId' in to)) return null;
-    const other = this.#open.get(to.taskId);
-    if (other === undefined) return `${to.taskId}, ${to.kind} which it was put, was not open`;
-    if (to.taskId === taskId) return `the place was ${to.kind} itself`;
-    if (other.workspace !== task.workspace) return `${to.taskId} is of workspace ${other.workspace}`;
-    const problem = whyNotQueued(other, when);
-    return problem === null ? null : `of ${to.taskId}, ${to.kind} which it was put, ${problem}`;
   }
 
   #isMet({ taskId, goesOn }: AuditedTask['needs'][number]): boolean {

@@ -26,7 +26,8 @@ import { forceCancel } from '#libs/domain/task/force-cancel.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
 import { expireTask, plainPlaceOf } from '#libs/domain/task/queue-time.js';
 import { msOf, rfc3339Of } from '#libs/domain/time.js';
-import type { MoveTo, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { MoveTo } from '#libs/domain/task/move-events.js';
 import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { beginWaiting, decideWaiting } from '#libs/domain/task/waiting.js';
@@ -35,6 +36,7 @@ import { artifactOf, removalsOf } from './artifact-actions.js';
 import { later, submission, templateRegistered, workflowOf } from './builders.js';
 import { attemptDue, beginChildOf, childrenOf, decideChildrenOf } from './child-actions.js';
 import { actOnSchedules } from './schedule-actions.js';
+import { answerOf } from './answer-actions.js';
 import { questionOf } from './questions.js';
 import { SHAPES, STEP_IDS, STEPS_AND_ITEMS, type TaskAction } from './task-actions.js';
 
@@ -130,24 +132,6 @@ export class TaskWorld {
       this.append(decideWaiting(open, { at: this.#at, result: made(open.id) }));
     for (const open of this.book.open.values()) this.#beginWaits(open.id);
     for (const open of this.book.open.values()) decideChildrenOf(this, open.id, this.#at);
-  }
-
-  #answer({
-    task: taskId,
-    step: stepId,
-    choice,
-    stale,
-  }: Extract<TaskAction, { readonly do: 'answer' }>): void {
-    const progress = this.book.open.get(taskId)?.steps.find(({ spec }) => spec.id === stepId)?.progress;
-    const waiting = progress?.status === 'waiting' ? progress : null;
-    const content =
-      waiting?.waiting.kind === 'human_input'
-        ? ({ kind: 'human_input', data: { choice } } as const)
-        : ({ kind: 'approval', choice, text: 'edited' } as const);
-    const answer = { ...content, by: 'ada', comment: null };
-    const waitingSeq = (waiting?.seq ?? 1) - (stale ? 1 : 0);
-    const given = { at: this.#at, result: made(taskId) };
-    this.#decided(answerStep({ taskId, stepId, waitingSeq, answer }, this.book, given));
   }
 
   submit(wanted: Omit<TaskSubmitted, 'type'>): ReturnType<typeof submitTask> {
@@ -327,7 +311,9 @@ export class TaskWorld {
         return;
       }
       case 'answer':
-        return this.#answer(action);
+        return this.#decided(
+          answerStep(answerOf(action, this.book), this.book, { at: this.#at, result: made(action.task) }),
+        );
       case 'remove':
         return this.append(
           removalsOf(action.task, action.stale, { book: this.book, log: this.log, at: this.#at }),

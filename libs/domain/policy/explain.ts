@@ -7,8 +7,7 @@ import type { Requirement } from '../task/requirement.js';
 import type { TaskBook } from '../task/task-book.js';
 import type { TaskIndex } from '../task/task-index.js';
 import { type OpenTask, type Step } from '../task/task.js';
-import { hasTurn, mayBegin, needsDone } from '../task/steps-over.js';
-import { isOver } from '../task/progress.js';
+import { hasTurn, mayBegin, needsDone, stepsBeforeEnd } from '../task/steps-over.js';
 import type { ChildWaiting, WaitingKind } from '../task/waiting-events.js';
 import type { WaitingProgress } from '../task/waiting-state.js';
 import { msOf } from '../time.js';
@@ -198,10 +197,6 @@ const waitOf = (
   const held = pauseOfServers(spec.requirement, snapshot.ledger, book.pauses);
   return held ? { kind: 'paused', pause: held } : waitsIn(snapshot)(step);
 };
-
-/** What has not ended of the task, but for the steps at its end and items. */
-const stepsBeforeEnd = ({ steps }: OpenTask): readonly StepId[] =>
-  steps.flatMap(({ spec, item, progress }) => (spec.atEnd || item || isOver(progress) ? [] : [spec.id]));
 
 const waitingOf = ({ waiting, ...asked }: WaitingProgress, moment: Moment, starts: ProbableStarts): Wait =>
   waiting.kind === 'task' ? childWait(waiting, asked.since, moment, starts) : asksOf(waiting, asked);

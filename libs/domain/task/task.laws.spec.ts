@@ -136,7 +136,7 @@ const law = (runs: number, check: (world: TaskWorld, extra: number) => void): vo
 
 describe('the histories that are tried here', () => {
   it('contain every fact about a task or a schedule, and tasks that end in each way', () => {
-    const worlds = fc.sample(taskActions, { numRuns: 3_000, seed: 1 }).map(worldAfter);
+    const worlds = fc.sample(taskActions, { numRuns: 6_000, seed: 1 }).map(worldAfter);
     const types = new Set(worlds.flatMap(({ log }) => log.map(({ event }) => event.type)));
     const aboutTasks = [...TASK_STREAM_TYPES].filter(
       (type) => type.startsWith('task.') || type.startsWith('step.') || type.startsWith('schedule.'),

@@ -1,21 +1,14 @@
 import { isInterruption } from '../errors.js';
 import type { StepId, TaskId, WorkspaceId } from '../ids.js';
-import type {
-  CancelRequested,
-  MoveTo,
-  TaskEvent,
-  TaskFailing,
-  TaskMoved,
-  TaskSubmitted,
-  TemplateRef,
-} from './events.js';
+import type { CancelRequested, TaskEvent, TaskFailing, TaskSubmitted, TemplateRef } from './events.js';
+import type { Moved, TaskMoved } from './move-events.js';
 import { itemRefOf, noItemsYet, type ItemRef } from './items.js';
 import { finishing, type Ending, type Finishing } from './finishing-state.js';
 import { withItemOver, withItems } from './item-steps.js';
 import { FRESH, firstProgress, type Progress } from './progress.js';
 import type { ParentPart } from './child-part.js';
 import type { StepSpec } from './step-spec.js';
-import type { Line, Place } from '../policy/place.js';
+import type { Line } from '../policy/place.js';
 import { msOf } from '../time.js';
 import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { StartPromise } from './start-promise.js';
@@ -55,14 +48,6 @@ export type OpenTask = {
   readonly ending: Ending | null;
   /** Set once all steps have ended but those that run at its end. `ending` is about these then. */
   readonly finishing?: Finishing;
-};
-
-export type Moved = {
-  readonly to: MoveTo;
-  readonly place: Place;
-  readonly reason: string;
-  readonly by: string;
-  readonly at: string;
 };
 
 export type ClosedTask = { readonly status: 'completed' | 'failed' | 'cancelled' };

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '#libs/domain/errors.js';
-import type { MoveTo } from '#libs/domain/task/events.js';
+import type { MoveTo } from '#libs/domain/task/move-events.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import type { Heard } from '../conductor/control-plane.js';

@@ -21,7 +21,8 @@ import {
   submitTask,
   type Decision,
 } from '#libs/domain/task/decide.js';
-import type { MoveTo, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { TaskSubmitted } from '#libs/domain/task/events.js';
+import type { MoveTo } from '#libs/domain/task/move-events.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
 import { decideStep } from '#libs/domain/task/conditions.js';
 import { expandStep } from '#libs/domain/task/expand-step.js';
@@ -32,7 +33,6 @@ import { expireTask } from '#libs/domain/task/queue-time.js';
 import { failStep } from '#libs/domain/task/fail-step.js';
 import { forceCancel } from '#libs/domain/task/force-cancel.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
-import { answered, waitingSteps } from '#libs/domain/task/waiting.js';
 import type { StepAnswered } from '#libs/domain/task/waiting-events.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
 import { rfc3339Of } from '#libs/domain/time.js';
@@ -46,7 +46,7 @@ import {
   type SkippedSteps,
 } from './elsewhere.js';
 import { TEMPLATE } from './child-tasks.js';
-import { beginWaits, endWaits, waitingParts, type WaitingParts } from './waiting-steps.js';
+import { beginWaits, endWaits, takeAnswer, waitingParts, type WaitingParts } from './waiting-steps.js';
 
 /** An attempt that was granted a slot and dispatched. */
 export type Dispatched = Placement & UnderWay;
@@ -316,12 +316,8 @@ export class ControlPlane {
   }
 
   /** An answer that came; to a question that was not asked here it is none. */
-  answer({ taskId, stepId, waitingSeq, answer }: StepAnswered, nowMs: number): void {
-    const task = this.book.open.get(taskId);
-    const step = task && waitingSteps(task).find(({ spec }) => spec.id === stepId);
-    if (!task || step?.progress.seq !== waitingSeq || step.progress.answer !== null || task.ending) return;
-    const given = { at: rfc3339Of(Math.floor(nowMs)), result: NO_RESULT };
-    this.tell(answered(task, step, answer, given), nowMs);
+  answer(answer: StepAnswered, nowMs: number): void {
+    takeAnswer(this.#waiting, answer, nowMs);
   }
 
   #tellUnlessRefused(decision: Decision, nowMs: number): void {

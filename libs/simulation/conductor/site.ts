@@ -2,7 +2,7 @@ import type { Failure } from '#libs/domain/errors.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
 import { profileKey, type ModelProfile } from '#libs/domain/gpu/profile.js';
 import type { PolicySettings } from '#libs/domain/policy/settings.js';
-import type { MoveTo } from '#libs/domain/task/events.js';
+import type { MoveTo } from '#libs/domain/task/move-events.js';
 import type { Outcome } from '#libs/domain/task/outcome.js';
 import { rfc3339Of } from '#libs/domain/time.js';
 import { vramBytesOf, type Hardware, type SimModel, type SimServer } from '../hardware.js';

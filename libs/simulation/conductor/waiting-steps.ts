@@ -4,8 +4,8 @@ import type { ResultMaker } from '#libs/domain/task/step-outcomes.js';
 import type { TaskBook, TaskRecord } from '#libs/domain/task/task-book.js';
 import type { TaskIndex } from '#libs/domain/task/task-index.js';
 import type { OpenTask } from '#libs/domain/task/task.js';
-import { beginWaiting, decideWaiting } from '#libs/domain/task/waiting.js';
-import type { WaitingFor } from '#libs/domain/task/waiting-events.js';
+import { answered, beginWaiting, decideWaiting, waitingSteps } from '#libs/domain/task/waiting.js';
+import type { StepAnswered, WaitingFor } from '#libs/domain/task/waiting-events.js';
 import { rfc3339Of } from '#libs/domain/time.js';
 
 /** For how long a step waits in a simulation, and whether it has failed then. */
@@ -65,6 +65,18 @@ export const endWaits = ({ book, index, tell, result }: WaitingParts, nowMs: num
       tell(events, nowMs);
     }
   }
+};
+
+/** An answer that came; to a question that was not asked here it is none. */
+export const takeAnswer = (
+  { book, tell, result }: WaitingParts,
+  { taskId, stepId, waitingSeq, answer }: StepAnswered,
+  nowMs: number,
+): void => {
+  const task = book.open.get(taskId);
+  const step = task && waitingSteps(task).find(({ spec }) => spec.id === stepId);
+  if (!task || step?.progress.seq !== waitingSeq || step.progress.answer !== null || task.ending) return;
+  tell(answered(task, step, answer, { at: atOf(nowMs), result }), nowMs);
 };
 
 /** Nobody is there to ask: what fails is a question that nobody answers. */
