@@ -28,7 +28,7 @@ export const itemBegun = (
 
 /** The child of an item was submitted. */
 export const itemWaits = (doc: TaskDoc, item: ItemRef, attempt: number, at: string): TaskDoc => {
-  const change = { status: 'running', attempts: attempt, startedAt: at } as const;
+  const change = { status: 'running', attempts: attempt, startedAt: at, error: null } as const;
   return childCounted(withItem(doc, item, change), item, 1, () => ({}));
 };
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { TaskEvent } from '#libs/domain/task/events.js';
+import type { MainEnd, TaskEvent } from '#libs/domain/task/events.js';
 import type { Waited } from '#libs/domain/task/waiting-events.js';
 import { NOW, stepSpec, submitted, success, TEMPLATE } from '#libs/testing/builders.js';
 import { ChildAudit } from './child-audit.js';
@@ -28,6 +28,15 @@ const completed: TaskEvent = { type: 'task.completed', taskId: 'c1', step: succe
 const DONE: Waited = { stepId: 'a', waitingSeq: 3, output: 1 };
 const goesOn = (waited: Waited = DONE): TaskEvent => ({ type: 'step.waited', taskId: 't1', waited, at: NOW });
 
+const finishing = (end: MainEnd): TaskEvent => ({
+  type: 'task.finishing',
+  taskId: 't1',
+  end,
+  until: NOW,
+  at: NOW,
+});
+const ENDED: MainEnd = { status: 'completed', result: 1, last: { waited: DONE } };
+
 const foundIn = (...events: readonly TaskEvent[]): readonly string[] => {
   const findings = new Findings();
   const audit = new ChildAudit('TASKS', findings);
@@ -55,6 +64,7 @@ describe('the audit of tasks that steps submit', () => {
       foundIn(PARENT, child(), waits(), failed('c1'), goesOn(again), child('c2'), waits('c2'), failed('c2')),
     ).toEqual([]);
     expect(foundIn(PARENT, child(), waits(), completed, goesOn())).toEqual([]);
+    expect(foundIn(PARENT, child(), waits(), completed, finishing(ENDED), failed('t1'))).toEqual([]);
   });
 
   it.each([
@@ -74,6 +84,16 @@ describe('the audit of tasks that steps submit', () => {
       /as done, and task c1 ended with task.failed/,
     ],
     ['a task that ends before its child', [PARENT, child(), waits(), failed('t1')], /before its task c1/],
+    [
+      'a task that comes to its end before its child',
+      [PARENT, child(), waits(), finishing({ status: 'cancelled', reason: 'enough', stopped: [] })],
+      /task.finishing of task t1 before its task c1/,
+    ],
+    [
+      'a step that is done by a child that failed, where that brings its task to its end',
+      [PARENT, child(), waits(), failed('c1'), finishing(ENDED)],
+      /as done, and task c1 ended with task.failed/,
+    ],
   ] as const)('finds %s', (_, events, said) => {
     const found = foundIn(...events);
     expect(found).toHaveLength(1);

@@ -1,9 +1,7 @@
 import type { Failure } from '../errors.js';
 import type { ServerId, StepId, TaskId } from '../ids.js';
-import type { Ledger } from '../gpu/gpu.js';
 import { unmetNeeds } from '../task/needs.js';
-import { pauseOfServer, pauseOfTask, type Pause, type Pauses } from '../task/pauses.js';
-import type { Requirement } from '../task/requirement.js';
+import { pauseOfTask, type Pause } from '../task/pauses.js';
 import type { TaskBook } from '../task/task-book.js';
 import type { TaskIndex } from '../task/task-index.js';
 import { type OpenTask, type Step } from '../task/task.js';
@@ -12,6 +10,7 @@ import type { ChildWaiting, WaitingKind } from '../task/waiting-events.js';
 import type { WaitingProgress } from '../task/waiting-state.js';
 import { msOf } from '../time.js';
 import type { Forecast } from './forecast.js';
+import { pauseOfServers } from './paused-servers.js';
 import { ProbableStarts, type ProbableStart } from './probable-starts.js';
 import { waitsIn, type ReadyWait } from './ready-wait.js';
 import type { Snapshot } from './snapshot.js';
@@ -225,13 +224,3 @@ const tellingStep = (task: OpenTask): Step | undefined =>
   task.steps.find(({ progress }) => progress.status === 'active') ??
   task.steps.find(({ progress }) => progress.status === 'waiting' || progress.status === 'each') ??
   task.steps.find((step) => step.progress.status === 'pending' && mayBegin(task, step));
-
-/** One of the pauses where all servers are paused that could run it; none while there is one that could. */
-const pauseOfServers = (requirement: Requirement, ledger: Ledger, pauses: Pauses): Pause | undefined => {
-  const servers = [...ledger.servers.values()].filter(
-    ({ spec }) => (spec.kind === 'cpu') === (requirement.kind === 'cpu'),
-  );
-  const [first] = servers;
-  if (first === undefined || servers.some(({ state }) => state !== 'paused')) return undefined;
-  return pauseOfServer(first.spec.serverId, pauses);
-};

@@ -11,6 +11,7 @@ import {
 import { withPinnedChildren } from '#libs/domain/task/child-versions.js';
 import { cancelTask, failTask, isRefused, submitTask } from '#libs/domain/task/decide.js';
 import type { TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import { forceCancel } from '#libs/domain/task/force-cancel.js';
 import { stepsOver } from '#libs/domain/task/kept-steps.js';
 import { recordReport } from '#libs/domain/task/outcome.js';
 import { expireTask } from '#libs/domain/task/queue-time.js';
@@ -303,6 +304,80 @@ describe('a parent that ends', () => {
         failure: { code: 'CHILD_TASK_FAILED' },
         stopped: [{ stepId: 'b', how: 'ended-first' }],
       },
+    ]);
+  });
+
+  it('runs the steps at its end behind its child, and those of the child behind what that ran', () => {
+    const end = stepSpec('end', { atEnd: { limitMs: 60_000 } });
+    const book = bookOf([templateRegistered, parent({ steps: [A, end] })]);
+    const planned = { ok: true, template: TEMPLATE, parameters: {}, steps: [stepSpec('s'), end] } as const;
+    after(book, ...beginChild(open(book), wanted({ planned }), book, LIMITS));
+    after(book, dispatched('s', 1, { taskId: 'c1' }), ...cancelled(book));
+    after(book, ...stopChildren(open(book), book, later(2_000)));
+    const stopped = recordReport(
+      open(book, 'c1'),
+      report({ kind: 'cancelled', confirmed: true }, 's'),
+      given(3_000),
+    );
+    expect(stopped).toMatchObject([{ type: 'task.finishing', taskId: 'c1', end: { status: 'cancelled' } }]);
+    after(book, ...stopped);
+    expect(stopChildren(open(book), book, later(3_000))).toEqual([]);
+    expect(decideChild(open(book), given(3_000))).toEqual([]);
+    after(book, childCancelled());
+    const finishing = decideChild(open(book), given(5_000));
+    expect(finishing).toEqual([
+      {
+        type: 'task.finishing',
+        taskId: 't1',
+        end: { status: 'cancelled', reason: 'enough', stopped: [] },
+        until: later(65_000),
+        at: later(5_000),
+      },
+    ]);
+    after(book, ...finishing);
+    expect(open(book).steps.map(({ progress }) => progress.status)).toEqual(['stopped', 'pending']);
+    expect(decideChild(open(book), given(6_000))).toEqual([]);
+    expect(stopChildren(open(book), book, later(6_000))).toEqual([]);
+  });
+
+  it('comes to its end by a child once, however many others of its list had to be stopped', () => {
+    const step = { ...A, forEach: { concurrency: 2 } };
+    const steps = [step, stepSpec('end', { atEnd: { limitMs: 60_000 } })];
+    const book = bookOf([templateRegistered, parent({ steps })]);
+    after(book, { type: 'step.expanded', taskId: 't1', stepId: 'a', items: 2, at: NOW });
+    for (const [n, childTaskId] of ['c1', 'c2'].entries()) {
+      const item = { ...A, id: `a[${n}]` };
+      after(book, ...beginChild(open(book), wanted({ step: item, childTaskId }), book, LIMITS));
+    }
+    after(book, childFailed());
+    const failing = decideChild(open(book), given(5_000));
+    expect(failing).toMatchObject([{ type: 'task.failing', waited: { stepId: 'a[0]' } }]);
+    after(book, ...failing);
+    after(book, ...stopChildren(open(book), book, later(5_000)));
+    const finishing = decideChild(open(book), given(5_000));
+    expect(finishing).toMatchObject([
+      { type: 'task.finishing', end: { status: 'failed', waited: { stepId: 'a[0]' }, stopped: [] } },
+    ]);
+    after(book, ...finishing);
+    const { finishing: end, steps: left } = open(book);
+    expect(end?.end).toMatchObject({ status: 'failed', stepId: 'a' });
+    expect(left.map(({ progress: { status } }) => status)).toEqual(['failed', 'pending']);
+  });
+
+  it('has its child cancelled with force where it is, and neither waits for steps at an end', () => {
+    const end = stepSpec('end', { atEnd: { limitMs: 60_000 } });
+    const book = bookOf([templateRegistered, parent({ steps: [A, end] })]);
+    const planned = { ok: true, template: TEMPLATE, parameters: {}, steps: [stepSpec('s'), end] } as const;
+    after(book, ...beginChild(open(book), wanted({ planned }), book, LIMITS));
+    const asked = forceCancel('t1', 'enough', book, later(2_000));
+    if (isRefused(asked)) throw new Error(asked.refused.message);
+    expect(asked).toMatchObject([{ type: 'task.cancel-requested', force: true }]);
+    after(book, ...asked);
+    const stops = stopChildren(open(book), book, later(2_000));
+    expect(stops).toMatchObject([{ type: 'task.cancelled', taskId: 'c1' }]);
+    after(book, ...stops);
+    expect(decideChild(open(book), given(2_000))).toMatchObject([
+      { type: 'task.cancelled', taskId: 't1', cut: 'forced' },
     ]);
   });
 
