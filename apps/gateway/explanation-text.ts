@@ -1,7 +1,7 @@
 import type { StartBound, StepExplanation, Wait } from '#libs/domain/policy/explain.js';
 import type { ProbableStart } from '#libs/domain/policy/probable-starts.js';
 import type { PlaceView, Position, ServerVerdict } from '#libs/domain/policy/ready-wait.js';
-import type { Moved } from '#libs/domain/task/task.js';
+import type { Moved } from '#libs/domain/task/move-events.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
 import type { PredictionRecord } from '#libs/domain/task/prediction-errors.js';
 import type { Obstacle } from '#libs/domain/policy/server-verdict.js';
@@ -73,8 +73,10 @@ export const waitText = (wait: Wait, model: string | null): string => {
       return `waits until ${dateTime(wait.untilMs)}, since ${clockTime(wait.sinceMs)}`;
     case 'answer':
       return answerText(wait);
+    case 'task':
+      return childText(wait);
     case 'begin':
-      return wait.of === 'delay' ? 'is about to wait' : 'is about to ask';
+      return BEGINS[wait.of];
     case 'lease':
       return 'is about to start: a slot was found for it';
     case 'slot':
@@ -85,6 +87,22 @@ export const waitText = (wait: Wait, model: string | null): string => {
       return `${modelText(wait.servers, model)}${aheadText(wait.position, model)}`;
   }
 };
+
+const BEGINS = {
+  delay: 'is about to wait',
+  approval: 'is about to ask',
+  human_input: 'is about to ask',
+  task: 'is about to submit its task',
+} as const;
+
+const childText = ({ taskId, template, untilMs, endsAtMs, step }: ChildWait): string => {
+  const which = step === null ? '' : `, whose step '${step.stepId}' ${stepText(step)}`;
+  const until = untilMs === null ? '' : `; it is cancelled at ${dateTime(untilMs)} if it has not ended`;
+  const ends = endsAtMs === null ? '' : `; it ends probably at ${dateTime(endsAtMs)}`;
+  return `waits for task ${taskId} (${template})${which}${ends}${until}`;
+};
+
+type ChildWait = Extract<Wait, { readonly kind: 'task' }>;
 
 const answerText = ({ asks, assignees, sinceMs, untilMs, reminders, escalated }: AnswerWait): string => {
   const whom = assignees.length === 0 ? 'somebody' : assignees.join(', ');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { MoveTo } from '#libs/domain/task/events.js';
+import type { MoveTo } from '#libs/domain/task/move-events.js';
 import type { StepExplanation, Wait } from '#libs/domain/policy/explain.js';
 import { explanationView } from './explanation-view.js';
 

@@ -2,7 +2,7 @@ import type { PastExplainReply } from '#libs/contracts/explain.js';
 import type { MovedView } from '#libs/contracts/queries.js';
 import type { StepExplanation } from '#libs/domain/policy/explain.js';
 import type { PredictionRecord } from '#libs/domain/task/prediction-errors.js';
-import type { Moved } from '#libs/domain/task/task.js';
+import type { Moved } from '#libs/domain/task/move-events.js';
 import { movedText, predictionsText, stepText } from './explanation-text.js';
 import { asApiData } from './api-data.js';
 

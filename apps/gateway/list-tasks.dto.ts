@@ -33,6 +33,11 @@ export class TaskFilterDto {
   @Matches(NAME, { message: NAME_SAYS })
   workflow_id?: string;
 
+  @ApiPropertyOptional({ description: 'Tasks that steps of this task submitted.' })
+  @Optional()
+  @Matches(NAME, { message: NAME_SAYS })
+  parent?: string;
+
   @ApiPropertyOptional({ isArray: true, type: String, description: '`name:value`; all must match.' })
   @Optional()
   @Transform(list)
@@ -93,6 +98,7 @@ export const filterOf = (dto: TaskFilterDto): TaskFilter => ({
   ...(dto.status === undefined ? {} : { statuses: dto.status }),
   ...(dto.template === undefined ? {} : { template: dto.template }),
   ...(dto.workflow_id === undefined ? {} : { workflowId: dto.workflow_id }),
+  ...(dto.parent === undefined ? {} : { parent: dto.parent }),
   ...(dto.label === undefined ? {} : { labels: Object.fromEntries(dto.label.map(splitLabel)) }),
   ...(dto.created_from === undefined ? {} : { createdFrom: inMilliseconds(dto.created_from) }),
   ...(dto.created_to === undefined ? {} : { createdTo: inMilliseconds(dto.created_to) }),

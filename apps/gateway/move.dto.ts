@@ -1,6 +1,6 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, Matches } from 'class-validator';
-import type { MoveTo } from '#libs/domain/task/events.js';
+import type { MoveTo } from '#libs/domain/task/move-events.js';
 import { ApiError } from './http/problem.js';
 import { TEXT, TEXT_SAYS } from './http/short-text.js';
 import { Optional } from './http/validation.js';

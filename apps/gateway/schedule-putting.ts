@@ -22,7 +22,8 @@ export class SchedulePutting {
   ): Promise<CommandAnswer | null> {
     const { template, isCurrent } = await this.templates.find(request.template);
     const schedule = scheduleSpecOf(request, template, this.numCtx);
-    return await this.registry.submitWith(isCurrent ? [template] : [], () => {
+    const known = [...this.templates.below([template]), ...(isCurrent ? [template] : [])];
+    return await this.registry.submitWith(known, () => {
       const command: PutSchedule = { kind: 'put-schedule', commandId: randomUUID(), scheduleId, schedule };
       return this.scheduler.send(command, traceparent);
     });

@@ -40,7 +40,8 @@ export class Submission {
   ): Promise<Submitted> {
     const { template, isCurrent } = await this.templates.find(request.template);
     const command = this.#command(request, template, idempotencyKey);
-    const answer = await this.registry.submitWith(isCurrent ? [template] : [], (isRepeated) =>
+    const known = [...this.templates.below([template]), ...(isCurrent ? [template] : [])];
+    const answer = await this.registry.submitWith(known, (isRepeated) =>
       this.#send(isRepeated ? { ...command, commandId: randomUUID() } : command, traceparent),
     );
     return { command, answer };

@@ -1,3 +1,4 @@
+import { childRefOf } from '#libs/template/child-ref.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import { ApiError, shown } from './http/problem.js';
 import { partsOf, TEMPLATE_REF } from './template-ref.js';
@@ -31,6 +32,22 @@ export class TemplateFinder {
     if (found === null) throw await this.#unknown(name, selector);
     if (current?.version === found.version) return { template: current, isCurrent: true };
     return { template: await this.versions.definition(found), isCurrent: false };
+  }
+
+  /** What the folder has now of the templates that these submit by their steps, directly or through others. */
+  below(templates: readonly CompiledTemplate[]): readonly CompiledTemplate[] {
+    const found = new Map<string, CompiledTemplate>();
+    const open = [...templates];
+    for (let one = open.pop(); one !== undefined; one = open.pop())
+      for (const step of one.steps) {
+        const ref = childRefOf(step);
+        const child =
+          ref === null || ref.version !== undefined ? undefined : this.shelf.current(ref.template);
+        if (child === undefined || found.has(child.name)) continue;
+        found.set(child.name, child);
+        open.push(child);
+      }
+    return [...found.values()];
   }
 
   /** All templates of a request, each looked up once, and found again by what the request calls them; an unknown one throws there. */

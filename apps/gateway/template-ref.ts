@@ -1,6 +1,7 @@
+import { TEMPLATE_REF_PATTERN } from '#libs/template/waiting-step-types.js';
+
 /** A template by its name alone, or a version of it: `summarize`, `summarize@3`, `summarize@6f22c56a0f375ed3`. */
-export const TEMPLATE_REF =
-  /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?(?:@(?:latest|[1-9][0-9]{0,8}|[0-9a-f]{16}))?$/;
+export const TEMPLATE_REF = new RegExp(TEMPLATE_REF_PATTERN);
 export const TEMPLATE_REF_SAYS =
   'must be the name of a template (lower-case letters, digits and -, 1 to 64 of them), alone or with @ and a version: its number, its hash or latest';
 

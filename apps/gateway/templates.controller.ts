@@ -1,5 +1,7 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { ApiConsumes, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { childProblems } from '#libs/template/check-children.js';
+import type { CompiledTemplate, TemplateProblem } from '#libs/template/compiled-template.js';
 import { compileTemplate, type Compiled } from '#libs/template/compile-template.js';
 import { templateDiff } from '#libs/template/template-diff.js';
 import { validateParameters } from '#libs/template/validate-parameters.js';
@@ -102,7 +104,7 @@ export class TemplatesController {
     const { template, warnings } =
       body.template === undefined
         ? { ...(await this.templates.find(name ?? '')), warnings: [] }
-        : compiled(body.template);
+        : compiled(body.template, this.shelf.list());
     const found = { valid: true, name: template.name, version: template.version, warnings };
     if (body.parameters === undefined && body.template !== undefined) return found;
     const checked = validateParameters(template, body.parameters ?? {});
@@ -114,15 +116,29 @@ export class TemplatesController {
   }
 }
 
-const compiled = (template: string | Record<string, unknown>): Extract<Compiled, { readonly ok: true }> => {
+const compiled = (
+  template: string | Record<string, unknown>,
+  others: readonly CompiledTemplate[],
+): Extract<Compiled, { readonly ok: true }> => {
   // JSON is YAML, so an object is checked by the same rules as a text.
   const text = typeof template === 'string' ? template : JSON.stringify(template, null, 2);
   const result = compileTemplate(text, 'template');
-  if (result.ok) return result;
-  const problems = result.problems.map(({ path, message, line, column }) => ({
+  const found = result.ok ? beside(result.template, text, others) : result.problems;
+  if (result.ok && found.length === 0) return result;
+  const problems = found.map(({ path, message, line, column }) => ({
     path: path === '' ? 'template' : path,
     message: `line ${line}, column ${column}: ${message}`,
   }));
   const said = problems.map(({ message }) => message).join('; ');
   throw new ApiError('TEMPLATE_INVALID', said, problems);
+};
+
+/** What is wrong with it among the templates that there are. */
+const beside = (
+  template: CompiledTemplate,
+  text: string,
+  others: readonly CompiledTemplate[],
+): readonly TemplateProblem[] => {
+  const file = 'template';
+  return childProblems([{ template, text, file }], others).get(file) ?? [];
 };

@@ -39,7 +39,8 @@ export class WorkflowSubmission {
     const command = this.#command(request, checked, idempotencyKey);
     const current = checked.filter(({ request: { template } }) => templateOf(template).isCurrent);
     const templates = new Map(current.map(({ template }) => [template.version, template]));
-    const answer = await this.registry.submitWith([...templates.values()], (isRepeated) =>
+    const children = this.templates.below(checked.map(({ template }) => template));
+    const answer = await this.registry.submitWith([...children, ...templates.values()], (isRepeated) =>
       this.#send(isRepeated ? { ...command, commandId: randomUUID() } : command, traceparent),
     );
     return { command, answer };

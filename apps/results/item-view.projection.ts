@@ -26,6 +26,23 @@ export const itemBegun = (
   }));
 };
 
+/** The child of an item was submitted. */
+export const itemWaits = (doc: TaskDoc, item: ItemRef, attempt: number, at: string): TaskDoc => {
+  const change = { status: 'running', attempts: attempt, startedAt: at, error: null } as const;
+  return childCounted(withItem(doc, item, change), item, 1, () => ({}));
+};
+
+/** How the child of an item ended. */
+export const itemWaited = (
+  doc: TaskDoc,
+  item: ItemRef,
+  change: Pick<ItemState, 'status'> & Partial<ItemState>,
+): TaskDoc =>
+  childCounted(withItem(doc, item, change), item, -1, (items) => ({
+    completed: items.completed + (change.status === 'completed' ? 1 : 0),
+    failed: items.failed + (change.status === 'failed' ? 1 : 0),
+  }));
+
 /** How an attempt of an item ended; only the one that runs has an effect. */
 export const itemAttemptOver = (
   doc: TaskDoc,
@@ -60,15 +77,24 @@ const fresh = (position: number, index: number): ItemState => ({
   endedAt: null,
 });
 
+/** As `counted`, for items without attempts. */
+const childCounted = (
+  doc: TaskDoc,
+  item: ItemRef,
+  by: 1 | -1,
+  change: (items: ItemsState) => Partial<ItemsState>,
+): TaskDoc => {
+  const running = (doc.steps.find(({ stepId }) => stepId === item.of)?.items?.running ?? 0) + by;
+  return counted(doc, item, change, running);
+};
+
 /** The step is done when the last of its items is over. */
 const counted = (
   doc: TaskDoc,
   { of }: ItemRef,
   change: (items: ItemsState) => Partial<ItemsState>,
+  running = runningOf(doc, of),
 ): TaskDoc => {
-  const running = doc.attempts.filter(
-    ({ stepId, outcome }) => outcome === 'running' && itemRefOf(stepId)?.of === of,
-  ).length;
   const after = (step: StepState): StepState => {
     if (step.stepId !== of || step.items === null) return step;
     const items = { ...step.items, ...change(step.items), running };
@@ -77,3 +103,6 @@ const counted = (
   };
   return { ...doc, steps: doc.steps.map(after) };
 };
+
+const runningOf = (doc: TaskDoc, of: string): number =>
+  doc.attempts.filter(({ stepId, outcome }) => outcome === 'running' && itemRefOf(stepId)?.of === of).length;

@@ -16,6 +16,7 @@ import {
   stepSpec,
   submitted,
   success,
+  TEMPLATE,
 } from '#libs/testing/builders.js';
 import { FactLog, type Fact } from '#libs/testing/fact-log.js';
 import { questionOf } from '#libs/testing/questions.js';
@@ -131,6 +132,68 @@ export const readModelConformance = (
       });
     });
 
+    it('is shown with the tasks that its steps submitted, and those are found by it', async () => {
+      const streams = await newStreams();
+      const results = run(streams);
+      const steps = [
+        stepSpec('a', { waits: 'task' }),
+        stepSpec('b', { waits: 'task', forEach: { concurrency: 2 } }),
+      ];
+      const child = (stepId: string, childTaskId: string, attempt: number): readonly Fact[] => [
+        submitted({ taskId: childTaskId, parent: { taskId: 't1', stepId, attempt, depth: 1 } }),
+        {
+          type: 'step.waiting',
+          taskId: 't1',
+          stepId,
+          waiting: { kind: 'task', childTaskId, template: TEMPLATE, attempt },
+          at: NOW,
+        } as Fact,
+      ];
+      const failure = { code: 'CHILD_TASK_FAILED', message: 'broken' } as const;
+      const waited = (stepId: string, more: object): Fact =>
+        ({
+          type: 'step.waited',
+          taskId: 't1',
+          waited: { stepId, waitingSeq: 3, ...more },
+          at: later(2),
+        }) as Fact;
+      await streams.tasks.append(
+        submitted({ steps }),
+        ...child('a', 'c1', 1),
+        { type: 'step.expanded', taskId: 't1', stepId: 'b', items: 3, at: NOW } as Fact,
+        ...child('b[0]', 'c2', 1),
+        ...child('b[1]', 'c3', 1),
+        waited('a', { failure, retryAt: later(9) }),
+        waited('b[0]', { output: { n: 1 } }),
+        waited('b[1]', { failure, retryAt: later(9) }),
+      );
+      const seq = await streams.tasks.append(...child('a', 'c4', 2), ...child('b[1]', 'c5', 2));
+      await results.caughtUp();
+      expect(await results.reply({ kind: 'task', taskId: 't1', atLeastSeq: seq })).toMatchObject({
+        value: {
+          parent: null,
+          steps: [
+            { status: 'waiting', waiting: { kind: 'task', task_id: 'c4', message: null } },
+            { status: 'running', items: { total: 3, completed: 1, failed: 0, running: 1 } },
+          ],
+        },
+      });
+      const page = { size: 10 };
+      expect(await results.reply({ kind: 'items', taskId: 't1', stepId: 'b', page })).toMatchObject({
+        value: {
+          items: [
+            { status: 'completed', output: { n: 1 } },
+            { status: 'running', attempts: 2 },
+          ],
+        },
+      });
+      expect(await results.reply({ kind: 'task', taskId: 'c2' })).toMatchObject({
+        value: { parent: { task_id: 't1', step_id: 'b[0]' } },
+      });
+      const { items } = await results.page({ parent: 't1' }, 10);
+      expect(items.map(({ id }) => id)).toEqual(['c5', 'c4', 'c3', 'c2', 'c1']);
+    });
+
     it('is shown as its facts make it', async () => {
       const streams = await newStreams();
       const results = run(streams);
@@ -175,6 +238,7 @@ export const readModelConformance = (
           deadline_at: null,
           queue_ttl_ms: null,
           rerun_of: null,
+          parent: null,
           started_at: later(1),
           ended_at: later(4),
           cancel_requested_at: null,

@@ -101,6 +101,8 @@ export type NewTask = {
   readonly queueTtlMs: number | null;
   readonly workflowId: string | null;
   readonly rerunOf: string | null;
+  readonly parentTaskId: string | null;
+  readonly parentStepId: string | null;
   readonly labelPairs: readonly (readonly [key: string, value: string])[];
   readonly steps: readonly { readonly stepType: string; readonly needs: Json }[];
 };

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Failure } from '#libs/domain/errors.js';
 import type { SchedulerEvent } from '#libs/domain/task/scheduler-events.js';
-import type { MoveTo, TaskEvent } from '#libs/domain/task/events.js';
+import type { TaskEvent } from '#libs/domain/task/events.js';
+import type { MoveTo } from '#libs/domain/task/move-events.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import {
   dispatched,
@@ -14,6 +15,7 @@ import {
   stoppedAttempt,
   submitted,
   success,
+  TEMPLATE,
   templateRegistered,
 } from '#libs/testing/builders.js';
 import { questionOf } from '#libs/testing/questions.js';
@@ -392,6 +394,31 @@ describe('a task with steps at its end', () => {
     });
     expect(statuses(task)).toEqual(['failed', 'cancelled', 'pending']);
     expect(task.attempts).toMatchObject([{ outcome: 'failed', error: JSON.stringify(why) }]);
+  });
+
+  it('counts a child of a list once that has failed the step, however often that is told', () => {
+    const list = stepSpec('a', { waits: 'task', forEach: { concurrency: 2 } });
+    const waiting = (n: number): TaskEvent => ({
+      type: 'step.waiting',
+      taskId: 't1',
+      stepId: `a[${n}]`,
+      waiting: { kind: 'task', childTaskId: `c${n}`, template: TEMPLATE, attempt: 1 },
+      at: NOW,
+    });
+    const waited = { stepId: 'a[0]', waitingSeq: 3, failure: why } as const;
+    const end = { status: 'failed', failure: why, waited, stopped: [] } as const;
+    const first = [
+      submitted({ steps: [list, ...steps.slice(2)] }),
+      { type: 'step.expanded', taskId: 't1', stepId: 'a', items: 2, at: NOW } as const,
+      waiting(0),
+    ];
+    const told = { type: 'task.failing', taskId: 't1', failure: why, waited, at: NOW } as const;
+    for (const events of [first, [...first, waiting(1), told]]) {
+      const task = taskAfter(...events, { ...finishing, end });
+      expect(statuses(task)).toEqual(['failed', 'pending']);
+      expect(task.steps[0]?.items).toMatchObject({ total: 2, completed: 0, failed: 1 });
+      expect(task.state.finishing).not.toBeNull();
+    }
   });
 
   it('ends with the last of them, which the same event tells of', () => {

@@ -1,7 +1,8 @@
 // The reader's tour: previous: apps/executor/run-attempt.ts, whose report became the facts that arrive here; next: the
 // answer. The client reads what this file made of them, by way of query/task.reader.ts and the gateway.
 import type { MovedView, TaskStatus } from '#libs/contracts/queries.js';
-import type { TaskCompleted, TaskEvent, TaskMoved, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { TaskCompleted, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { TaskMoved } from '#libs/domain/task/move-events.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
 import { typedEvent } from '#libs/event-log/typed-event.js';
 import { itemRefOf } from '#libs/domain/task/items.js';
@@ -9,8 +10,9 @@ import { toldApart } from '#libs/domain/task/told-apart.js';
 import { blamed, failed, stopped, succeeded } from './attempt-view.projection.js';
 import { closed, finishing, impossible } from './end-view.projection.js';
 import { isArtifactFact } from './artifact-view.projection.js';
-import { itemBegun, itemsOf } from './item-view.projection.js';
-import { afterWaiting, waitingChanged, waitingView } from './waiting-view.js';
+import { itemBegun, itemsOf, itemWaits } from './item-view.projection.js';
+import { OF_NO_TASK } from './no-task-events.js';
+import { afterWaiting, waitedInVain, waitingChanged, waitingView } from './waiting-view.js';
 import {
   isOver,
   json,
@@ -123,10 +125,15 @@ const handlers: Handlers = {
   'step.skipped': (doc, { stepId }) => withStep(doc, stepId, { status: 'skipped' }),
   'step.abandoned': (doc, { step }) => failed(doc, step),
   'step.impossible': (doc, event) => impossible(doc, event),
-  'step.waiting': (doc, event, seq) =>
-    withState(withStep(doc, event.stepId, { status: 'waiting', waiting: json(waitingView(event, seq)) }), {
-      startedAt: doc.state.startedAt ?? event.at,
-    }),
+  'step.waiting': (doc, event, seq) => {
+    const { stepId, waiting, at } = event;
+    const item = itemRefOf(stepId);
+    const begun =
+      item && waiting.kind === 'task'
+        ? itemWaits(doc, item, waiting.attempt, at)
+        : withStep(doc, stepId, { status: 'waiting', waiting: json(waitingView(event, seq)) });
+    return withState(begun, { startedAt: doc.state.startedAt ?? at });
+  },
   'step.reminded': (doc, { stepId, nth }) => waitingChanged(doc, stepId, { reminders: nth }),
   'step.escalated': (doc, { stepId, to, at }) =>
     waitingChanged(doc, stepId, (waiting) => ({
@@ -135,18 +142,18 @@ const handlers: Handlers = {
     })),
   'step.answered': (doc, { stepId, answer: { by }, at }) =>
     waitingChanged(doc, stepId, { answered_by: by, answered_at: at }),
-  'step.waited': (doc, { waited }) => afterWaiting(doc, waited),
+  'step.waited': (doc, { waited, at }) => afterWaiting(doc, waited, at),
   'task.cancel-requested': (doc, { at }) =>
     withState(doc, { cancelRequestedAt: doc.state.cancelRequestedAt ?? at }),
-  'task.failing': (doc, { step, waited, failure }) =>
-    withState(step ? blamed(doc, step) : afterWaiting(doc, waited), { error: json(failure) }),
+  'task.failing': (doc, { step, waited, failure, at }) =>
+    withState(step ? blamed(doc, step) : waitedInVain(doc, waited, at), { error: json(failure) }),
   'task.finishing': (doc, event, seq) => finishing(each(doc, toldApart(event).slice(0, -1), seq), event),
   'task.completed': (doc, event) =>
     ended(lastStepOver(doc, event), 'completed', event.at, { result: json(event.result ?? null) }),
   'task.failed': (doc, event, seq) => {
     if (event.last) return each(doc, toldApart(event), seq);
     const { step, waited, failure, at } = event;
-    const after = stopped(step ? blamed(doc, step) : afterWaiting(doc, waited), event.stopped, at);
+    const after = stopped(step ? blamed(doc, step) : waitedInVain(doc, waited, at), event.stopped, at);
     return ended(after, 'failed', at, { error: json(failure) });
   },
   'task.cancelled': (doc, event, seq) => {
@@ -156,27 +163,6 @@ const handlers: Handlers = {
     return ended(after, 'cancelled', at, skipped ? { error: json(skipped) } : {});
   },
 };
-
-/** Facts of the stream that no task view shows. */
-const OF_NO_TASK: ReadonlySet<string> = new Set([
-  'workflow.submitted',
-  'template.registered',
-  'commands.refused',
-  'policy.changed',
-  'scheduling.paused',
-  'scheduling.resumed',
-  'schedule.created',
-  'schedule.changed',
-  'schedule.removed',
-  'schedule.paused',
-  'schedule.resumed',
-  'schedule.fired',
-  'schedule.queued',
-  'schedule.skipped',
-  'schedule.failed',
-  'leader.elected',
-  'log.started',
-]);
 
 const isTaskEvent = (event: StoredEvent): boolean =>
   (event.type === 'task.submitted' || Object.hasOwn(handlers, event.type)) &&
@@ -251,6 +237,8 @@ const factsOf = (event: TaskSubmitted): NewTask => ({
   queueTtlMs: event.queueTtlMs ?? null,
   workflowId: event.workflow?.workflowId ?? null,
   rerunOf: event.rerunOf ?? null,
+  parentTaskId: event.parent?.taskId ?? null,
+  parentStepId: event.parent?.stepId ?? null,
   labelPairs: Object.entries(event.labels),
   steps: event.steps.map(({ stepType, needs }) => ({ stepType, needs: json(needs) })),
 });
@@ -265,10 +253,10 @@ const movedView = ({ to, reason, by, at }: TaskMoved): MovedView => ({
 
 const lastStepOver = (
   doc: TaskDoc,
-  { step, abandoned, waited, skipped, empty, impossible: early }: TaskCompleted,
+  { step, abandoned, waited, skipped, empty, impossible: early, at }: TaskCompleted,
 ): TaskDoc => {
   if (step) return succeeded(doc, step);
-  if (waited) return afterWaiting(doc, waited);
+  if (waited) return afterWaiting(doc, waited, at);
   if (abandoned) return failed(doc, abandoned);
   if (early) return impossible(doc, early);
   if (empty !== undefined) return withStep(doc, empty, { status: 'completed', items: itemsOf(0) });

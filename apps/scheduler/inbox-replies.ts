@@ -11,6 +11,7 @@ import type { TaskBook } from '#libs/domain/task/task-book.js';
 import type { TaskIndex } from '#libs/domain/task/task-index.js';
 import type { OpenTask } from '#libs/domain/task/task.js';
 import { waitingSteps, type WaitingStep } from '#libs/domain/task/waiting.js';
+import { asksPeople } from '#libs/domain/task/waiting-events.js';
 
 type Known = { readonly book: TaskBook; readonly index: TaskIndex };
 
@@ -47,10 +48,10 @@ export const questionReply = (book: TaskBook, taskId: string, stepId: string): Q
   return { ok: true, question };
 };
 
-/** Null where it waits for a time. */
+/** Null where it asks nobody. */
 const questionOf = (task: OpenTask, { spec, progress }: WaitingStep): Question | null => {
   const { waiting, seq, since, reminders, escalated } = progress;
-  if (waiting.kind === 'delay') return null;
+  if (!asksPeople(waiting)) return null;
   const { kind, message, assignees, timeout, escalation } = waiting;
   return {
     taskId: task.id,

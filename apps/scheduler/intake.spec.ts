@@ -10,6 +10,8 @@ import { NOW, NOW_MS, submission, TEMPLATE } from '#libs/testing/builders.js';
 import { Answers } from './answers.js';
 import { Intake } from './intake.js';
 import { Recorder } from './recorder.js';
+import { ChildDesk } from './child-desk.js';
+import { ItemLists } from './item-lists.js';
 import { WaitingDesk } from './waiting-desk.js';
 import { ScheduleDesk } from './schedule-desk.js';
 import { UNKNOWN_COSTS } from '#libs/testing/snapshots.js';
@@ -50,7 +52,11 @@ const recordedOf = async (...commands: readonly Command[]): Promise<readonly str
     isServerKnown: () => true,
     answers,
     schedules: new ScheduleDesk({ recorder, clock, openTasksMax: 10, logger }),
-    waiting: new WaitingDesk(recorder, clock),
+    waiting: new WaitingDesk(
+      recorder,
+      clock,
+      new ChildDesk({ recorder, clock, random: () => 0.5, lists: new ItemLists(), openTasksMax: 10 }),
+    ),
   });
   for (const [place, data] of commands.entries())
     intake.command({ id: data.commandId, subject: 'cmd.x', data, seq: place + 1, storedAtMs: NOW_MS });

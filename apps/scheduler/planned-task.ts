@@ -5,9 +5,13 @@ import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import { planSteps } from '#libs/template/plan-steps.js';
 import { validateParameters } from '#libs/template/validate-parameters.js';
 
-/** What a schedule submits, checked and planned as the gateway does it for a client: by its own version of the template, or by the latest. */
+/** What a schedule or a step submits, checked and planned as the gateway does it for a client: by its own version of the template, or by the latest. */
 export const plannedTask = (
-  { template: { name, version }, parameters, numCtx }: ScheduledTask,
+  {
+    template: { name, version },
+    parameters,
+    numCtx,
+  }: Pick<ScheduledTask, 'template' | 'parameters' | 'numCtx'>,
   { templates, latestVersions }: Pick<TaskBook, 'templates' | 'latestVersions'>,
 ): PlannedTask => {
   const ref = { name, version: version ?? latestVersions.get(name) ?? '' };

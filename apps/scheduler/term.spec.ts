@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
+import { ChildAudit } from '#libs/audit/child-audit.js';
 import { WorkflowAudit } from '#libs/audit/workflow-audit.js';
 import { Findings } from '#libs/audit/findings.js';
 import { canonicalJson } from '#libs/domain/canonical.js';
@@ -16,6 +17,9 @@ import { openingEvent } from '#libs/event-log/opening-event.js';
 import { SnapshotKeeper } from '#libs/event-log/snapshot-keeper.js';
 import { createLogger } from '#libs/runtime/logger.js';
 import { loadSettings } from '#libs/runtime/settings.js';
+import { compileTemplate } from '#libs/template/compile-template.js';
+import type { CompiledTemplate } from '#libs/template/compiled-template.js';
+import { planSteps } from '#libs/template/plan-steps.js';
 import { NOW, NOW_MS, submission, TEMPLATE, workflowOf } from '#libs/testing/builders.js';
 import { Answers } from './answers.js';
 import { foldTask } from '#libs/event-log/state-folds.js';
@@ -147,6 +151,86 @@ describe('a scheduler that is killed behind any event of a workflow', () => {
       expect(next.answers.every(({ ok }) => ok)).toBe(true);
     }
   });
+});
+
+/** The commands that make templates known. */
+const registered = (...texts: readonly string[]): readonly Command[] =>
+  texts.map((text): Command => {
+    const compiled = compileTemplate(text, 'x.yaml');
+    if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
+    const { name, version } = compiled.template;
+    return {
+      kind: 'template',
+      commandId: `r-${name}`,
+      template: { name, version },
+      definition: compiled.template,
+    };
+  });
+
+describe('a scheduler that is killed behind any event of tasks that steps submit', () => {
+  const templates = registered(
+    'name: inner\nparameters: { n: { type: integer } }\nsteps: [{ id: s, type: noop, with: { echo: "{{ parameters.n }}" } }]',
+    'name: middle\nsteps: [{ id: m, type: task, with: { template: inner, parameters: { n: 2 } } }]',
+    'name: outer\nsteps: [{ id: o, type: task, retry: { attempts_max: 2 }, with: { template: middle } }, { id: last, type: noop, needs: [] }]',
+  );
+  const outer = templates.at(-1);
+  if (outer?.kind !== 'template') throw new Error('no template');
+  const planned = planSteps(outer.definition as unknown as CompiledTemplate, {}, { numCtx: 4096 });
+  if (!planned.ok) throw new Error(planned.failure.message);
+  const submit: Command = {
+    kind: 'submit',
+    commandId: 's-1',
+    ...submission({ template: outer.template, steps: planned.steps }),
+  };
+  const cancelOf = (taskId: string): Command => ({
+    kind: 'cancel',
+    commandId: 'c-9',
+    taskId,
+    reason: 'enough',
+  });
+  const childrenOf = ({ book }: Led): readonly string[] =>
+    [...book.open.keys(), ...book.closed.keys()].slice(1);
+
+  it.each(['of the parent', 'of its last child'])(
+    'leaves a log from which the next one makes each child once, and the same: cancel %s',
+    async (what) => {
+      const ids = childrenOf(await led([], [...templates, submit]));
+      expect(ids).toHaveLength(2);
+      const cancel = cancelOf(what === 'of the parent' ? 't1' : (ids.at(-1) ?? ''));
+      const commands = [...templates, submit, cancel];
+      const whole = await led([], commands);
+      const [middle = '', inner = ''] = ids;
+      const steps = [
+        'task.submitted t1',
+        `task.submitted ${middle}`,
+        'step.waiting t1',
+        `task.submitted ${inner}`,
+        `step.waiting ${middle}`,
+      ];
+      expect(factsOf(whole.log).slice(4)).toEqual(
+        what === 'of the parent'
+          ? [
+              ...steps,
+              'task.cancel-requested t1',
+              `task.cancel-requested ${middle}`,
+              `task.cancelled ${inner}`,
+              `task.cancelled ${middle}`,
+              'task.cancelled t1',
+            ]
+          : [...steps, `task.cancelled ${inner}`, `task.failed ${middle}`, 'task.failed t1'],
+      );
+      for (let cut = 1; cut < whole.log.stored.length; cut += 1) {
+        const next = await led(whole.log.stored.slice(0, cut), commands);
+        expect([cut, factsOf(next.log)]).toEqual([cut, factsOf(whole.log)]);
+        expect([cut, next.book.open.size]).toEqual([cut, 0]);
+        const findings = new Findings();
+        const audit = new ChildAudit('TASKS', findings);
+        for (const event of next.log.stored)
+          audit.take({ ...event, data: event.data as Readonly<Record<string, unknown>>, payload: '' });
+        expect([cut, findings.kept]).toEqual([cut, []]);
+      }
+    },
+  );
 });
 
 describe('a task that is given up', () => {

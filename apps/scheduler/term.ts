@@ -20,6 +20,7 @@ import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { Logger } from '#libs/runtime/logger.js';
 import type { Answers } from './answers.js';
 import { foldLease } from '#libs/event-log/state-folds.js';
+import { ChildDesk } from './child-desk.js';
 import { Conditions } from './conditions.js';
 import { Intake } from './intake.js';
 import { ItemLists } from './item-lists.js';
@@ -74,6 +75,7 @@ export class Term {
   readonly recorder: Recorder;
   readonly conditions: Conditions;
   readonly waiting: WaitingDesk;
+  readonly #children: ChildDesk;
   readonly cycle: ScheduleCycle;
   readonly schedules: ScheduleDesk;
   readonly #intake: Intake;
@@ -101,8 +103,10 @@ export class Term {
     });
     const lists = new ItemLists();
     this.conditions = new Conditions(this.recorder, clock, lists);
-    this.waiting = new WaitingDesk(this.recorder, clock);
     const { openTasksMax } = config;
+    const { recorder } = this;
+    this.#children = new ChildDesk({ recorder, clock, random: options.random, lists, openTasksMax });
+    this.waiting = new WaitingDesk(recorder, clock, this.#children);
     this.schedules = new ScheduleDesk({ recorder: this.recorder, clock, openTasksMax, logger });
     this.#intake = new Intake({
       ...options,
@@ -132,6 +136,7 @@ export class Term {
     const signal = this.#stop.signal;
     this.#completeWorkflows();
     this.schedules.complete();
+    this.#children.complete();
     this.setPolicy(this.options.policy);
     this.#reconcile();
     this.#failOrphans();

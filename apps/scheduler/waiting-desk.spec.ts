@@ -11,6 +11,8 @@ import { compileTemplate } from '#libs/template/compile-template.js';
 import { planSteps } from '#libs/template/plan-steps.js';
 import { later, NOW, NOW_MS, submitted, TEMPLATE } from '#libs/testing/builders.js';
 import { UNKNOWN_COSTS } from '#libs/testing/snapshots.js';
+import { ChildDesk } from './child-desk.js';
+import { ItemLists } from './item-lists.js';
 import { Recorder } from './recorder.js';
 import { WaitingDesk } from './waiting-desk.js';
 
@@ -57,7 +59,14 @@ const leading = async (before: readonly StoredEvent[] = []) => {
     givenUp: () => undefined,
     changed: () => desk.begin(),
   });
-  const desk = new WaitingDesk(recorder, clock);
+  const children = new ChildDesk({
+    recorder,
+    clock,
+    random: () => 0.5,
+    lists: new ItemLists(),
+    openTasksMax: 10,
+  });
+  const desk = new WaitingDesk(recorder, clock, children);
   if (before.length === 0)
     recorder.record([
       { type: 'template.registered', template: TEMPLATE, definition: { ...template }, at: NOW },

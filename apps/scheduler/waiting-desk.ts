@@ -13,13 +13,14 @@ import { templateKey } from '#libs/domain/task/task-book.js';
 import type { OpenTask } from '#libs/domain/task/task.js';
 import { beginWaiting, decideWaiting } from '#libs/domain/task/waiting.js';
 import type { WaitingKind } from '#libs/domain/task/waiting-events.js';
-import { EventTooLargeError } from '#libs/event-log/event-log.js';
 import { rfc3339, type Clock } from '#libs/runtime/clock.js';
 import type { CompiledTemplate } from '#libs/template/compiled-template.js';
 import { renderStep } from '#libs/template/render.js';
 import { waitingOf } from '#libs/template/waiting-input.js';
+import type { ChildDesk } from './child-desk.js';
 import { inboxReply, questionReply } from './inbox-replies.js';
 import type { Recorder } from './recorder.js';
+import { recordOrFail } from './record-or-fail.js';
 import { parametersOf } from './task-parameters.js';
 import { resultMaker } from './task-result.js';
 
@@ -38,20 +39,35 @@ export class WaitingDesk {
   constructor(
     private readonly recorder: Recorder,
     private readonly clock: Clock,
+    private readonly children: ChildDesk,
   ) {}
 
-  /** Steps whose turn it is begin to wait. Recording calls this again; one loop does all of it. */
+  /**
+   * Steps whose turn it is begin to wait, and those go on whose child has ended. Recording calls this again; one loop does all of it, because
+   * a chain of tasks may be longer than the stack is deep.
+   */
   begin(): void {
-    // A pause of everything is not in the index: those that are to begin stand there until it is lifted.
-    if (this.#isDeciding || this.recorder.book.pauses.has('queue')) return;
+    if (this.#isDeciding) return;
     this.#isDeciding = true;
     try {
-      const { toBegin } = this.recorder.index.waiting;
-      for (let due = toBegin.take(); due.length > 0; due = toBegin.take())
-        for (const taskId of due) this.#beginTask(taskId);
+      while (this.#decideChildren() || this.#beginDue());
     } finally {
       this.#isDeciding = false;
     }
+  }
+
+  #decideChildren(): boolean {
+    const due = this.recorder.index.waiting.children.take();
+    for (const taskId of due) this.children.decide(taskId);
+    return due.length > 0;
+  }
+
+  #beginDue(): boolean {
+    // A pause of everything is not in the index: those that are to begin stand there until it is lifted.
+    if (this.recorder.book.pauses.has('queue')) return false;
+    const due = this.recorder.index.waiting.toBegin.take();
+    for (const taskId of due) this.#beginTask(taskId);
+    return due.length > 0;
   }
 
   /** Decides what is due by now. */
@@ -84,21 +100,24 @@ export class WaitingDesk {
     const at = rfc3339(nowMs);
     for (let task = book.open.get(taskId); task !== undefined; task = book.open.get(taskId)) {
       const events = decideWaiting(task, { at, result: resultMaker(task, book) });
-      if (events.length === 0) return;
+      if (events.length === 0) break;
       this.#record(events, task, at);
     }
+    this.children.decide(taskId);
   }
 
   #beginTask(taskId: string): void {
     const { book } = this.recorder;
-    for (const { spec } of book.open.get(taskId)?.steps ?? []) {
+    for (const step of book.open.get(taskId)?.steps ?? []) {
+      const { id, waits } = step.spec;
       const task = book.open.get(taskId);
       if (task === undefined) return;
-      if (spec.waits !== undefined) this.#beginStep(task, spec.id, spec.waits);
+      if (waits === 'task') this.#record(this.children.begun(task, step), task, rfc3339(this.clock.nowMs()));
+      else if (waits !== undefined) this.#beginStep(task, id, waits);
     }
   }
 
-  #beginStep(task: OpenTask, stepId: string, kind: WaitingKind): void {
+  #beginStep(task: OpenTask, stepId: string, kind: Exclude<WaitingKind, 'task'>): void {
     const { book } = this.recorder;
     const nowMs = this.clock.nowMs();
     const at = rfc3339(nowMs);
@@ -119,14 +138,7 @@ export class WaitingDesk {
     this.#record(events, task, at);
   }
 
-  /** What one event cannot hold fails the task: trying again would not shrink it. */
   #record(events: readonly TaskEvent[], task: OpenTask, at: string): void {
-    try {
-      this.recorder.record(events);
-    } catch (error) {
-      if (!(error instanceof EventTooLargeError)) throw error;
-      const message = `What is asked, or what came of it, does not fit into one event: ${error.message}`;
-      this.recorder.record(failTask(task, { code: 'STEP_INPUT_INVALID', message }, at));
-    }
+    recordOrFail(this.recorder, events, task, at);
   }
 }

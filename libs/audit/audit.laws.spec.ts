@@ -9,6 +9,7 @@ import { taskActions } from '#libs/testing/task-actions.js';
 import { TaskWorld } from '#libs/testing/task-world.js';
 import { ArtifactAudit } from './artifact-audit.js';
 import type { AuditRecord } from './audit-record.js';
+import { ChildAudit } from './child-audit.js';
 import { Findings } from './findings.js';
 import { LeaseAudit } from './lease-audit.js';
 import { ScheduleAudit } from './schedule-audit.js';
@@ -42,6 +43,7 @@ describe('two thousand histories of the deciders, whatever is asked of them', ()
       const workflows = new WorkflowAudit('TASKS', findings);
       const schedules = new ScheduleAudit('TASKS', findings);
       const artifacts = new ArtifactAudit('TASKS', findings);
+      const children = new ChildAudit('TASKS', findings);
       for (const record of world.log) {
         const { event } = record;
         if (('taskId' in event || 'scope' in event) && event.type !== 'artifact.removed')
@@ -49,6 +51,7 @@ describe('two thousand histories of the deciders, whatever is asked of them', ()
         workflows.take(recordOf(record));
         schedules.take(recordOf(record));
         artifacts.take(recordOf(record));
+        children.take(recordOf(record));
       }
       workflows.settle();
       schedules.settle();

@@ -20,6 +20,8 @@ export type AuditedTask = {
   readonly steps: Map<StepId, AuditedStep>;
   /** Someone asked it to stop, or a step of it failed for good. */
   ending: boolean;
+  /** A step of it failed for good. */
+  failing: boolean;
   /** Once only the steps at its end are left: how all others have ended, and until when these may take. */
   finishing: { readonly status: string; readonly untilMs: number } | null;
 };
@@ -76,6 +78,7 @@ export const auditedTask = (event: TaskSubmitted, seq: number): AuditedTask => {
       }),
     ),
     ending: false,
+    failing: false,
     finishing: null,
   };
 };
@@ -139,7 +142,7 @@ export const neededBy = ({ dependsOn, workflow }: TaskSubmitted): AuditedTask['n
 };
 
 /** The step of an item that starts for the first time. */
-export const itemStep = ({ needs, atEnd, isDispensable, isOpen }: AuditedStep): AuditedStep => ({
+export const itemStep = ({ needs, atEnd, isDispensable, isOpen, waits }: AuditedStep): AuditedStep => ({
   needs,
   atEnd,
   hasFailed: false,
@@ -150,7 +153,7 @@ export const itemStep = ({ needs, atEnd, isDispensable, isOpen }: AuditedStep): 
   current: null,
   blamed: null,
   over: null,
-  waits: null,
+  waits,
   items: null,
 });
 

@@ -258,7 +258,11 @@ const scheduled = (before: readonly Told[], behind: readonly Told[] = []): Log =
   return found;
 };
 
+const firstTask = lines('tasks').find(({ type }) => type === 'task.submitted')?.seq ?? 0;
+const parent = { taskId: 'nobody', stepId: 'a', attempt: 1, depth: 1 };
+
 const PLANTS: readonly Plant[] = [
+  ['CHILD_WRONGLY', 'a task of a step that nobody has', () => changed('tasks', firstTask, data({ parent }))],
   [
     'WAITED_WRONGLY',
     'a step that runs and is said to wait',

@@ -9,6 +9,7 @@ import { Findings, type Finding } from './findings.js';
 import { LeaseAudit } from './lease-audit.js';
 import { PromiseAudit } from './promise-audit.js';
 import type { RuleName } from './rules.js';
+import { ChildAudit } from './child-audit.js';
 import { ScheduleAudit } from './schedule-audit.js';
 import { SubmissionAudit, type StoredSubmission } from './submission-audit.js';
 import { TaskAudit } from './task-audit.js';
@@ -72,6 +73,7 @@ export class LogAudit {
   readonly #workflows = new WorkflowAudit(STREAMS.tasks.name, this.#findings);
   readonly #schedules = new ScheduleAudit(STREAMS.tasks.name, this.#findings);
   readonly #artifacts = new ArtifactAudit(STREAMS.tasks.name, this.#findings);
+  readonly #children = new ChildAudit(STREAMS.tasks.name, this.#findings);
   readonly #leases = new LeaseAudit(STREAMS.leases.name, this.#findings);
   readonly #promises = new PromiseAudit(STREAMS.tasks.name, this.#findings);
   readonly #submissions = new SubmissionAudit(STREAMS.commands.name, this.#findings);
@@ -143,6 +145,7 @@ export class LogAudit {
     if (stream === 'tasks') this.#workflows.take(record);
     if (stream === 'tasks') this.#schedules.take(record);
     if (stream === 'tasks') this.#artifacts.take(record);
+    if (stream === 'tasks') this.#children.take(record);
     if (stream === 'tasks') this.#promises.task(record);
     else this.#promises.lease(record);
     if (WITHOUT_SUBJECT.has(record.type) || OF_SCHEDULES.test(record.type)) return;

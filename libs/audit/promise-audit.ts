@@ -1,5 +1,6 @@
 import type { TaskId } from '#libs/domain/ids.js';
-import type { StepDispatched, TaskEvent, TaskMoved, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { StepDispatched, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { TaskMoved } from '#libs/domain/task/move-events.js';
 import type { StartPromise } from '#libs/domain/task/start-promise.js';
 import type { AuditRecord } from './audit-record.js';
 import type { Findings } from './findings.js';

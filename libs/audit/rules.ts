@@ -14,6 +14,7 @@ export const PROMISES = {
   14: 'A secret stands in the log by its name alone.',
   15: 'The steps at the end of a task run when all others have ended, however they did, and before it is over.',
   16: 'An artifact is there until the log says that it was removed, once, after its task.',
+  17: 'A step that is a task has one task at a time, which ends before it.',
   8: 'A loss or a change of the log is found.',
 } as const satisfies Readonly<Record<number, string>>;
 
@@ -128,6 +129,10 @@ export const RULES = {
   ARTIFACT_WRONGLY: {
     promise: 16,
     says: 'An artifact was removed that was not there, or before its task was over, or two lie at one place.',
+  },
+  CHILD_WRONGLY: {
+    promise: 17,
+    says: 'A task began for a step that did not wait for it next, or the step or its task went on before it had ended, or otherwise than it.',
   },
   EVENTS_MISSING: { promise: 8, says: 'A sequence is missing, or comes twice.' },
   HASH_BROKEN: { promise: 8, says: 'An event does not carry the hash of the one before it.' },

@@ -1,12 +1,5 @@
 import type { LeaseId, StepId, TaskId } from '#libs/domain/ids.js';
-import type {
-  MoveTo,
-  StepDispatched,
-  TaskEvent,
-  TaskFinishing,
-  TaskMoved,
-  TaskSubmitted,
-} from '#libs/domain/task/events.js';
+import type { StepDispatched, TaskEvent, TaskFinishing, TaskSubmitted } from '#libs/domain/task/events.js';
 import type { ImpossibleStep } from '#libs/domain/task/step-decisions.js';
 import { itemRefOf } from '#libs/domain/task/items.js';
 import { toldApart } from '#libs/domain/task/told-apart.js';
@@ -23,7 +16,6 @@ import {
   rerunProblem,
   unmetOf,
   whyNotExpanded,
-  whyNotQueued,
   whyUndecided,
   type AuditedStep,
   type AuditedTask,
@@ -31,6 +23,7 @@ import {
 } from './audited-task.js';
 import { endProblem, expiryProblem, finishingProblem, type TaskOver } from './end-audit.js';
 import type { Findings } from './findings.js';
+import { moveProblem } from './move-audit.js';
 import { outcomesOf, type AttemptOutcome } from './outcomes.js';
 import type { RuleName } from './rules.js';
 import { wrongSecrets } from './secret-audit.js';
@@ -105,7 +98,7 @@ export class TaskAudit {
       if (wrong !== null)
         this.#found('SECRET_WRONGLY', at, `step ${event.stepId} of task ${taskId}: ${wrong}`);
     }
-    if (event.type === 'task.moved') this.#moved(task, event, at);
+    if (event.type === 'task.moved') this.#report(moveProblem(task, event, this.#open), at);
     if (isAboutWaiting(event)) this.#waits(task, event, at);
     const waited = waitedIn(event);
     if (waited && 'at' in event) this.#waited(task, waited, event, at);
@@ -115,6 +108,9 @@ export class TaskAudit {
     if (event.type === 'task.failed' && event.failure.code === 'QUEUE_TTL_EXPIRED')
       this.#report(expiryProblem(task, event), at);
     if (event.type === 'task.cancel-requested' || event.type === 'task.failing') task.ending = true;
+    if (event.type === 'task.failing' && task.finishing === null) task.failing = true;
+    if (event.type === 'task.completed' && task.failing)
+      this.#found('ABANDONED_WRONGLY', at, `task ${taskId} was completed though it was failing`);
     if (event.type === 'task.finishing') this.#finishing(task, event, at);
     if (isEnd(event)) this.#close(task, event, at);
   }
@@ -192,13 +188,13 @@ export class TaskAudit {
     if (event.type !== 'step.waiting') return this.#report(this.#waiting.happens(event), at);
     const { stepId, waiting } = event;
     const what = `the waiting of step '${stepId}' of task ${at.taskId}`;
-    const step = task.steps.get(stepId);
+    const step = task.steps.get(stepId) ?? this.#itemStarted(task, stepId, what, at);
     if (step === undefined) return this.#found('NOT_SUBMITTED', at, `${what}: the task has no such step`);
     this.#mayStart(task, step, { what, when: event.at }, at);
     if (step.waits !== waiting.kind || step.over !== null || this.#waiting.isWaiting(at.taskId, stepId))
       this.#found('WAITED_WRONGLY', at, `${what} began, which is no ${waiting.kind} or had begun`);
     this.#waiting.begins(event, at.seq);
-    step.attempts = 1;
+    step.attempts = waiting.kind === 'task' ? waiting.attempt : 1;
   }
 
   #waited(
@@ -209,9 +205,12 @@ export class TaskAudit {
   ): void {
     const step = task.steps.get(waited.stepId);
     // A task that fails while others run names it again at its end.
-    if (event.type.startsWith('task.fail') && step?.over === 'failed') return;
+    const isItemGone = step === undefined && itemRefOf(waited.stepId) !== null;
+    const isNamedAgain = step?.over === 'failed' || (task.ending && isItemGone);
+    if (event.type.startsWith('task.fail') && isNamedAgain) return;
     this.#report(this.#waiting.ends(at.taskId, waited, event.at), at);
-    if (step) step.over = waited.failure === undefined ? 'done' : 'failed';
+    if (waited.failure !== undefined && waited.retryAt !== undefined) return;
+    if (step) endStep(task, waited.stepId, waited.failure === undefined ? 'done' : 'failed');
     if (step?.isDispensable !== false || waited.failure === undefined) return;
     if (event.type === 'task.failing' || event.type === 'task.failed') return;
     const text = `${event.type}: the task went on without step '${waited.stepId}', which it may not`;
@@ -220,21 +219,6 @@ export class TaskAudit {
 
   #report(problem: readonly [RuleName, string] | null, at: Place): void {
     if (problem) this.#found(problem[0], at, problem[1]);
-  }
-
-  #moved(task: AuditedTask, { taskId, to, at: when }: TaskMoved, at: Place): void {
-    const problem = whyNotQueued(task, when) ?? this.#referenceProblem(task, taskId, to, when);
-    if (problem !== null) this.#found('MOVED_WRONGLY', at, `task ${taskId} was moved though ${problem}`);
-  }
-
-  #referenceProblem(task: AuditedTask, taskId: TaskId, to: MoveTo, when: string): string | null {
-    if (!('taskId' in to)) return null;
-    const other = this.#open.get(to.taskId);
-    if (other === undefined) return `${to.taskId}, ${to.kind} which it was put, was not open`;
-    if (to.taskId === taskId) return `the place was ${to.kind} itself`;
-    if (other.workspace !== task.workspace) return `${to.taskId} is of workspace ${other.workspace}`;
-    const problem = whyNotQueued(other, when);
-    return problem === null ? null : `of ${to.taskId}, ${to.kind} which it was put, ${problem}`;
   }
 
   #isMet({ taskId, goesOn }: AuditedTask['needs'][number]): boolean {

@@ -1,6 +1,11 @@
 import type { StepId, TaskId } from '#libs/domain/ids.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
-import type { Waited, WaitingEvent, WaitingFor } from '#libs/domain/task/waiting-events.js';
+import {
+  asksPeople,
+  type Waited,
+  type WaitingEvent,
+  type WaitingFor,
+} from '#libs/domain/task/waiting-events.js';
 
 /** What a waiting may have against it: the rule that an event breaks, and how. */
 export type WaitProblem = readonly [rule: 'WAITED_WRONGLY' | 'ANSWERED_WRONGLY', text: string];
@@ -68,6 +73,8 @@ export class WaitAudit {
     this.#asking.get(taskId)?.delete(stepId);
     const what = `step '${stepId}' of task ${taskId} has waited`;
     if (asking?.seq !== waitingSeq) return ['WAITED_WRONGLY', `${what}, which did not wait so`];
+    // Looked at with the tasks that they wait for.
+    if (asking.waiting.kind === 'task') return null;
     const endsAt = asking.waiting.kind === 'delay' ? asking.waiting.until : asking.waiting.timeout?.at;
     const isTimedOut = failure?.code === 'ANSWER_TIMED_OUT';
     if (asking.answered)
@@ -108,7 +115,7 @@ const timerProblem = (
   { waiting, reminders, askedAt, escalated }: Asking,
   event: Extract<WaitingEvent, { readonly type: 'step.reminded' | 'step.escalated' }>,
 ): string | null => {
-  if (waiting.kind === 'delay') return 'nobody is asked there';
+  if (!asksPeople(waiting)) return 'nobody is asked there';
   const atMs = Date.parse(event.at);
   if (event.type === 'step.escalated') {
     const due = waiting.escalation?.at;

@@ -3,7 +3,7 @@ import type { TaskId } from '#libs/domain/ids.js';
 import type { StepExplanation } from '#libs/domain/policy/explain.js';
 import type { PredictionRecord } from '#libs/domain/task/prediction-errors.js';
 import type { Pause } from '#libs/domain/task/pauses.js';
-import type { Moved } from '#libs/domain/task/task.js';
+import type { Moved } from '#libs/domain/task/move-events.js';
 import type { QueueView } from '#libs/domain/policy/queue-view.js';
 
 /** Asks the scheduler that leads why a task is where it is. */

@@ -19,6 +19,8 @@ export type TaskView = {
   readonly queue_ttl_ms: number | null;
   /** The task that this one repeats. */
   readonly rerun_of: string | null;
+  /** The step of another task that submitted it, and waits for it. */
+  readonly parent: { readonly task_id: string; readonly step_id: string } | null;
   readonly started_at: string | null;
   readonly ended_at: string | null;
   readonly cancel_requested_at: string | null;
@@ -163,6 +165,8 @@ export type WaitingView = {
   readonly escalated_at: string | null;
   readonly answered_by: string | null;
   readonly answered_at: string | null;
+  /** The child that it waits for, or has waited for; null for one that waits for no task. */
+  readonly task_id: string | null;
 };
 
 export type AttemptView = {
@@ -211,6 +215,8 @@ export type TaskFilter = {
   readonly statuses?: readonly TaskStatus[];
   readonly template?: string;
   readonly workflowId?: string;
+  /** The task of which it is a child. */
+  readonly parent?: string;
   /** All of these must match. */
   readonly labels?: Readonly<Record<string, string>>;
   /** RFC 3339; from is inclusive, to exclusive. */

@@ -62,13 +62,13 @@ export class InputChecks {
   #waiting(
     at: Path,
     input: CheckedStep['step']['with'],
-    { name, schemaFields = [] }: StepType,
+    { name, schemaFields = [], literalFields = [] }: StepType,
     places: readonly ExpressionPlace[],
   ): void {
     for (const { field, message } of waitingProblems(name as WaitingKind, input))
       this.source.problem([...at, ...field.split('.')], message);
     for (const { path } of places)
-      if (schemaFields.includes(path[0] ?? '') || path[0] === 'default')
+      if ([...schemaFields, ...literalFields, 'default'].includes(path[0] ?? ''))
         this.source.problem([...at, ...path], 'an expression is not accepted here; expected a literal value');
   }
 

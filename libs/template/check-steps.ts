@@ -4,7 +4,15 @@ import { checkNeeds, withAncestors, type Others, type Placed } from './check-nee
 import { shown } from './describe-schema.js';
 import { hasExpression } from './expression.js';
 import { FieldChecks, type Mapping } from './field-checks.js';
-import { FOREACH_LIMITS, RETRY_DEFAULT, RETRY_LIMITS, STEP_TIME_LIMITS, TEMPLATE_LIMITS } from './limits.js';
+import { noAttempts } from './no-attempts.js';
+import {
+  CHILD_RETRY_DEFAULT,
+  FOREACH_LIMITS,
+  RETRY_DEFAULT,
+  RETRY_LIMITS,
+  STEP_TIME_LIMITS,
+  TEMPLATE_LIMITS,
+} from './limits.js';
 import { didYouMean } from './suggest.js';
 import { STEP_TYPES } from './step-types.js';
 import { RETRY_ON_ACCEPTED, retryCodesOf, whyNotRetried } from '#libs/domain/retry-classes.js';
@@ -126,7 +134,10 @@ const oneStep = (
     fields['with'] === undefined
       ? {}
       : check.mapping([...path, 'with'], fields['with'], 'the input of the step, as an object');
-  const retry = retryOf([...path, 'retry'], fields['retry'], source, check);
+  const retry =
+    type === 'task' && fields['retry'] === undefined
+      ? CHILD_RETRY_DEFAULT
+      : retryOf([...path, 'retry'], fields['retry'], source, check);
   const when = conditionOf([...path, 'when'], fields['when'], source);
   const goesOn = goesOnAfter([...path, 'on_failure'], fields['on_failure'], source);
   if (id === null) return null;
@@ -142,21 +153,6 @@ const oneStep = (
     ...pluginFields({ path, type: String(type), fields }, source, check),
     with: input ?? {},
   };
-};
-
-/** A step that waits does so once, and makes no attempts; what limits it stands in its input. */
-const noAttempts = (path: Path, fields: Mapping, source: YamlSource): void => {
-  if (fields['foreach'] !== undefined)
-    source.problem(
-      [...path, 'foreach'],
-      `a step of type ${shown(fields['type'])} waits once; accepted: no foreach here`,
-    );
-  for (const name of ['retry', 'timeout', 'no_progress'])
-    if (fields[name] !== undefined)
-      source.problem(
-        [...path, name],
-        `a step of type ${shown(fields['type'])} waits and makes no attempts; accepted: no ${name} here, and for how long it waits under with`,
-      );
 };
 
 const timesOf = (

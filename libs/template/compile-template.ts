@@ -68,6 +68,12 @@ export const compileTemplate = (text: string, file: string): Compiled => {
   if (outputs !== null && top['output'] !== undefined)
     source.problem(['outputs'], 'there is an output, too; accepted: one of the two', 'key');
   inputs.unused();
+  for (const { step, path } of steps)
+    if (step.type === 'task' && name !== null && step.with['template'] === name)
+      source.problem(
+        [...path, 'with', 'template'],
+        `${shown(name)} is this template, which would never end; accepted: another one`,
+      );
   if (source.problems.length > 0 || name === null) {
     return { ok: false, problems: inPlace(source.problems) };
   }

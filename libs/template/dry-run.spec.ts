@@ -143,3 +143,41 @@ steps:
     ]);
   });
 });
+
+describe('a dry run of a template whose steps submit tasks', () => {
+  const outer = compiled(`
+name: outer
+parameters: { text: { type: string } }
+steps:
+  - id: known
+    type: task
+    with: { template: inner@2, parameters: { text: '{{ parameters.text }}' } }
+  - id: late
+    type: task
+    with: { template: inner, parameters: { text: '{{ steps.known.output.output }}' } }
+`);
+  const inner = compiled(
+    "name: inner\nparameters: { text: { type: string, required: true } }\nsteps: [{ id: say, type: noop, with: { echo: '{{ parameters.text }}!' } }]",
+  );
+  const childOf = () => inner;
+  const shown = (given: object, more: object) => {
+    const outcome = dryRun(outer, { ...given }, { numCtx: 4096, ...more });
+    return outcome.ok ? outcome.run.steps.map(({ child }) => child) : outcome.failure.message;
+  };
+
+  it('shows their graphs, as far as their parameters are known', () => {
+    const { version } = inner;
+    expect(shown({ text: 'hi' }, { childOf })).toMatchObject([
+      { template: 'inner', version, run: { steps: [{ id: 'say', input: { echo: 'hi!' } }] } },
+      { template: 'inner', version, steps: ['say'], run: null },
+    ]);
+    expect(shown({ text: 'hi' }, {})).toMatchObject([
+      { template: 'inner', version: null, steps: [], run: null },
+      { version: null },
+    ]);
+  });
+
+  it('is refused where a child would be, and says which', () => {
+    expect(shown({}, { childOf })).toMatch(/^steps.known \(template 'inner'\): parameters.text/);
+  });
+});

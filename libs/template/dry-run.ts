@@ -1,5 +1,7 @@
 import type { Failure } from '#libs/domain/errors.js';
 import type { Requirement } from '#libs/domain/task/requirement.js';
+import { TASK_DEPTH_MAX } from '#libs/domain/task/child-part.js';
+import { childRefOf, type ChildRef } from './child-ref.js';
 import type { CompiledTemplate, TemplateStep, ValueProblem } from './compiled-template.js';
 import type { Reference, Scope } from './expression.js';
 import { listItems } from './foreach.js';
@@ -37,6 +39,26 @@ export type DryStep = Pick<
   readonly when?: { readonly expression: string; readonly holds: boolean | null };
   /** Expressions that wait for other steps, or for the item, stand as they were written. */
   readonly input: unknown;
+  /** For a step that is a task. */
+  readonly child?: DryChild;
+};
+
+/** What a step submits. */
+export type DryChild = {
+  readonly template: string;
+  /** Null where the template is not at hand. */
+  readonly version: string | null;
+  /** Ids of its steps. */
+  readonly steps: readonly string[];
+  /** What its task would be; null where its parameters depend on other steps, or it is too far below to be shown. */
+  readonly run: DryRun | null;
+};
+
+export type DryRunGiven = PlanDefaults & {
+  /** The templates that steps submit, as far as they are at hand. */
+  readonly childOf?: (ref: ChildRef) => CompiledTemplate | undefined;
+  /** How many tasks are above. */
+  readonly depth?: number;
 };
 
 /** What a step takes a slot of; the options are those by which loaded models differ, as templates write them. */
@@ -52,7 +74,7 @@ export type DryRunOutcome =
 export const dryRun = (
   template: CompiledTemplate,
   given: Parameters,
-  defaults: PlanDefaults,
+  defaults: DryRunGiven,
 ): DryRunOutcome => {
   const checked = validateParameters(template, given);
   if (!checked.ok) {
@@ -65,6 +87,8 @@ export const dryRun = (
   const prepared = preparedTemplate(template);
   const scope = withMissing(prepared.notGiven, { parameters, steps: {} });
   const stages = stagesOf(template);
+  const children = childrenOf(template, scope, defaults);
+  if ('failure' in children) return refused(children.failure);
   try {
     const steps = planned.steps.flatMap(({ id, requirement, waits }): DryStep[] => {
       const step = prepared.steps.get(id);
@@ -77,6 +101,7 @@ export const dryRun = (
           slot: waits === undefined ? slotOf(requirement) : null,
           ...listPart(template, step, scope),
           ...openParts(template, step, scope),
+          ...children.byStep.get(id),
         },
       ];
     });
@@ -87,6 +112,40 @@ export const dryRun = (
     const message = `template '${template.name}': ${error.message} in '${error.source.slice(0, 160)}'`;
     return refused({ code: 'TEMPLATE_RENDER_FAILED', message });
   }
+};
+
+type Children =
+  | { readonly byStep: ReadonlyMap<string, { readonly child: DryChild }> }
+  | { readonly failure: Failure };
+
+/** What the steps submit, by their ids; a child that would be refused is refused here. */
+const childrenOf = (template: CompiledTemplate, scope: Scope, given: DryRunGiven): Children => {
+  const byStep = new Map<string, { readonly child: DryChild }>();
+  const depth = (given.depth ?? 0) + 1;
+  for (const { step, input } of preparedTemplate(template).steps.values()) {
+    const ref = childRefOf(step);
+    if (ref === null) continue;
+    const found = given.childOf?.(ref);
+    const { template: name } = ref;
+    const shown = {
+      template: name,
+      version: found?.version ?? null,
+      steps: found?.steps.map(({ id }) => id) ?? [],
+    };
+    const reads = expressionsOf(input).flatMap(({ expression }) => expression.references);
+    if (found === undefined || depth > TASK_DEPTH_MAX || !reads.every(isKnown)) {
+      byStep.set(step.id, { child: { ...shown, run: null } });
+      continue;
+    }
+    const { parameters = {} } = fillKnown(input, scope, isKnown) as { readonly parameters?: Parameters };
+    const outcome = dryRun(found, parameters, { ...given, depth });
+    if (!outcome.ok) {
+      const { code, message } = outcome.failure;
+      return { failure: { code, message: `steps.${step.id} (template '${name}'): ${message}` } };
+    }
+    byStep.set(step.id, { child: { ...shown, run: outcome.run } });
+  }
+  return { byStep };
 };
 
 const refused = (failure: Failure): DryRunOutcome => ({ ok: false, failure, problems: [] });

@@ -28,6 +28,8 @@ export const NUM_CTX_DEFAULT = 4096;
 
 /** Retries unless the step says otherwise: two more tries, the first after a second. */
 export const RETRY_DEFAULT = { attempts_max: 3, backoff_ms: 1000 } as const;
+/** The steps of a child have retries of their own: another whole child is for those who ask for it. */
+export const CHILD_RETRY_DEFAULT = { attempts_max: 1, backoff_ms: 1000 } as const;
 /** Steps with `foreach`: more items than this are a data set, and more at once than slots of one machine only wait. */
 export const FOREACH_LIMITS = { items: 10_000, concurrency: 100, concurrencyDefault: 8 } as const;
 /** Shorter ones are mistakes; a week is longer than anything that is waited for. */

@@ -6,6 +6,7 @@ import type { Requirement } from '#libs/domain/task/requirement.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import { WAITING_KINDS, type WaitingKind } from '#libs/domain/task/waiting-events.js';
 import { isLate } from './check-inputs.js';
+import { childRefOf } from './child-ref.js';
 import type { CompiledTemplate } from './compiled-template.js';
 import { listItems, type ListedItems } from './foreach.js';
 import { FINALLY_LIMITS, FOREACH_LIMITS, STEP_TIME_LIMITS } from './limits.js';
@@ -72,6 +73,7 @@ export const planSteps = (
       ...(onFailure === undefined ? {} : { onFailure }),
       ...(isWaitingKind(type) ? { waits: type } : {}),
       ...(prepared.atEnd ? { atEnd: { limitMs: atEndLimitMs(template) } } : {}),
+      ...childOf(prepared.step, defaults),
       ...timesOf({ timeoutMs: timeout, noProgressMs: silence }),
       ...(missing === undefined ? {} : { workerWaitMs: workerWaitMsOf(missing) }),
     });
@@ -100,6 +102,11 @@ const atEndLimitMs = ({ finally_timeout: limit = FINALLY_LIMITS.default }: Compi
   Math.round(durationMsOf(limit) ?? 0);
 
 const isWaitingKind = (type: string): type is WaitingKind => WAITING_KINDS.some((kind) => kind === type);
+
+const childOf = (step: PreparedStep['step'], { numCtx }: PlanDefaults): Pick<StepSpec, 'child'> => {
+  const ref = childRefOf(step);
+  return ref === null ? {} : { child: { ...ref, numCtx } };
+};
 
 /** Those that are there; they were checked when the template was compiled. */
 const timesOf = (

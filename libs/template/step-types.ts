@@ -16,6 +16,8 @@ export type StepType = {
   readonly input: JsonSchema;
   /** Fields of the input that hold a JSON Schema of the author's, which is checked as such. */
   readonly schemaFields?: readonly string[];
+  /** Fields of the input that are read before anything is filled in. */
+  readonly literalFields?: readonly string[];
   /** Fields of the input in which secrets may stand; none where it is absent. */
   readonly secretFields?: readonly string[];
   /** Texts of the input that must have a secret in them, because they would stand in the log otherwise. */

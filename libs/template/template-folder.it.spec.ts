@@ -106,6 +106,35 @@ describe('a folder of templates', () => {
     ]);
   });
 
+  it('takes over no template whose steps submit what is not there, and serves what it had of it', async () => {
+    const submits = (name: string, child: string): string =>
+      `name: ${name}\nsteps:\n  - { id: a, type: task, with: { template: ${child} } }\n`;
+    await put('b.yaml', submits('b', 'c'));
+    await put('c.yaml', text('c', '1'));
+    await put('d.yaml', submits('d', 'cc'));
+    const { list, get, problems } = await open();
+    expect(list().map(({ name }) => name)).toEqual(['b', 'c']);
+    expect(problems()).toMatchObject([
+      {
+        file: 'templates/d.yaml',
+        line: 3,
+        path: 'steps[0].with.template',
+        message: "steps[0].with.template: 'cc' is not a template here; accepted: b, c",
+      },
+    ]);
+    await put('c.yaml', submits('c', 'b'));
+    await changed(({ problems: found }) => found.length > 1);
+    expect(echoOf('c')).toBe(1);
+    expect(problems().map(({ file, message }) => [file, message.slice(0, 65)])).toEqual([
+      ['templates/b.yaml', 'steps[0].with.template: templates submit each other: b → c → b, w'],
+      ['templates/c.yaml', 'steps[0].with.template: templates submit each other: c → b → c, w'],
+      ['templates/d.yaml', expect.anything()],
+    ]);
+    await put('d.yaml', submits('d', 'gone@7'));
+    await changed(({ changed: names }) => names.some((name) => name.startsWith('d@')));
+    expect(get('d')).toBeDefined();
+  });
+
   it('follows a link inside, and none that leads out', async () => {
     await writeFile(join(root, 'secret.yaml'), text('secret', '1'));
     await mkdir(join(directory, 'versions'));

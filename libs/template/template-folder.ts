@@ -1,6 +1,7 @@
 import { watch } from 'chokidar';
 import { realpath, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, sep } from 'node:path';
+import { childProblems, type TemplateText } from './check-children.js';
 import { compileTemplate } from './compile-template.js';
 import type { CompiledTemplate, TemplateProblem } from './compiled-template.js';
 import { TEMPLATE_LIMITS } from './limits.js';
@@ -136,11 +137,32 @@ class Shelf {
           ),
         );
     }
+    this.#keepApart(files, templates, problems);
     const before = { templates: this.templates, problems: this.problems };
     this.#files = files;
     this.templates = templates;
     this.problems = problems;
     return changeOf(before, { templates, problems });
+  }
+
+  /** A template whose steps submit what cannot be is not taken over: what was served of it serves on. */
+  #keepApart(
+    files: ReadonlyMap<string, File>,
+    templates: Map<string, CompiledTemplate>,
+    problems: TemplateProblem[],
+  ): void {
+    const texts = [...files].flatMap(([name, { good, text, problems: own }]): readonly TemplateText[] =>
+      good === null || text === null || own.length > 0 || templates.get(good.name) !== good
+        ? []
+        : [{ template: good, text, file: this.#label(name) }],
+    );
+    for (const [file, found] of childProblems(texts, [...templates.values()])) {
+      problems.push(...found);
+      const name = texts.find((one) => one.file === file)?.template.name ?? '';
+      const served = this.templates.get(name);
+      if (served === undefined) templates.delete(name);
+      else templates.set(name, served);
+    }
   }
 
   /** In order, so that of two files with one template name the same one wins every time. Null: try again later. */

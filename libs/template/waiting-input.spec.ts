@@ -5,7 +5,7 @@ import { compileTemplate } from './compile-template.js';
 import { planSteps } from './plan-steps.js';
 import { waitingOf } from './waiting-input.js';
 
-const waiting = (kind: WaitingKind, input: Readonly<Record<string, unknown>>) => {
+const waiting = (kind: Exclude<WaitingKind, 'task'>, input: Readonly<Record<string, unknown>>) => {
   const made = waitingOf(kind, 'a', input, NOW_MS);
   return made.ok ? made.waiting : made.failure.message;
 };

@@ -23,6 +23,7 @@ const APPROVAL_CHOICES = ['approve', 'reject'] as const;
  * when it is loaded as its input when its turn has come.
  */
 export const waitingProblems = (kind: WaitingKind, input: Input): readonly WaitingProblem[] => {
+  if (kind === 'task') return [];
   if (kind === 'delay') return delayProblems(input);
   const problems = [
     ...durationProblem(input, 'timeout', WAIT_LIMITS.minMs),
@@ -123,7 +124,12 @@ export type WaitingMade =
   | { readonly ok: false; readonly failure: Failure };
 
 /** For what a step waits whose turn has come at this moment, from its filled-in input. */
-export const waitingOf = (kind: WaitingKind, stepId: string, input: Input, nowMs: number): WaitingMade => {
+export const waitingOf = (
+  kind: Exclude<WaitingKind, 'task'>,
+  stepId: string,
+  input: Input,
+  nowMs: number,
+): WaitingMade => {
   const problems = waitingProblems(kind, input);
   if (problems.length > 0) {
     const said = problems.map(({ field, message }) => `steps.${stepId}.with.${field}: ${message}`).join('; ');

@@ -26,6 +26,10 @@ const ASKED: Readonly<Record<string, JsonSchema>> = {
 
 const CHOICE = '^[a-z][a-z0-9_-]{0,62}$';
 
+/** A template by its name alone, or a version of it: `summarize`, `summarize@3`, `summarize@6f22c56a0f375ed3`. */
+export const TEMPLATE_REF_PATTERN =
+  '^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?(?:@(?:latest|[1-9][0-9]{0,8}|[0-9a-f]{16}))?$';
+
 /** Steps that wait and hold nothing meanwhile: no executor, no lease, no slot. */
 export const WAITING_STEP_TYPES = [
   {
@@ -81,5 +85,26 @@ export const WAITING_STEP_TYPES = [
     },
     schemaFields: ['schema'],
     output: '{data, by, at, comment, timed_out}',
+  },
+  {
+    name: 'task',
+    description: 'Submits a task of another template, its child, and waits for its end.',
+    needs: 'nothing' as const,
+    input: {
+      type: 'object',
+      properties: {
+        template: {
+          type: 'string',
+          pattern: TEMPLATE_REF_PATTERN,
+          description: 'Name of a template, alone or with @ and a version',
+        },
+        parameters: { type: 'object', description: 'What its template asks for' },
+        priority: { type: 'integer', minimum: 1, maximum: 10, description: 'That of this task when absent' },
+      },
+      required: ['template'],
+      additionalProperties: false,
+    },
+    literalFields: ['template'],
+    output: '{output, task_id, status}; `output` is the result of the child',
   },
 ];

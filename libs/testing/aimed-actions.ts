@@ -5,11 +5,13 @@ import type { WaitingProgress } from '#libs/domain/task/waiting-state.js';
 
 type Asking = { readonly taskId: TaskId; readonly stepId: StepId; readonly progress: WaitingProgress };
 
-/** The steps that wait: few ever do, so what is aimed at one that does not would hardly meet any. */
+/** The steps that wait for time or people: few ever do, so what is aimed at one that does not would hardly meet any. */
 export const waitingIn = (book: TaskBook): readonly Asking[] =>
   [...book.open.values()].flatMap(({ id, steps }) =>
     steps.flatMap(({ spec, progress }) =>
-      progress.status === 'waiting' ? [{ taskId: id, stepId: spec.id, progress }] : [],
+      progress.status === 'waiting' && progress.waiting.kind !== 'task'
+        ? [{ taskId: id, stepId: spec.id, progress }]
+        : [],
     ),
   );
 

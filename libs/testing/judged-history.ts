@@ -1,5 +1,6 @@
 import type { AuditRecord } from '#libs/audit/audit-record.js';
 import { auditCrossing } from '#libs/audit/crossing-audit.js';
+import { ChildAudit } from '#libs/audit/child-audit.js';
 import { Findings } from '#libs/audit/findings.js';
 import { LeaseAudit } from '#libs/audit/lease-audit.js';
 import { stateDigest } from '#libs/audit/state-digest.js';
@@ -46,9 +47,11 @@ export const auditOf = (tasks: readonly TaskRecord[], leases: readonly GpuRecord
   const findings = new Findings();
   const [taskAudit, leaseAudit] = [new TaskAudit('TASKS', findings), new LeaseAudit('LEASES', findings)];
   const promiseAudit = new PromiseAudit('TASKS', findings);
+  const childAudit = new ChildAudit('TASKS', findings);
   for (const record of tasks.map(recordOf)) {
     if (record.taskId !== undefined) taskAudit.take(record);
     promiseAudit.task(record);
+    childAudit.take(record);
   }
   for (const record of leases.map(recordOf)) {
     leaseAudit.take(record);

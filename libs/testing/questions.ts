@@ -2,7 +2,7 @@ import type { WaitingFor, WaitingKind } from '#libs/domain/task/waiting-events.j
 import { rfc3339Of } from '#libs/domain/time.js';
 
 /** What a step of this kind waits for in histories: some seconds, or people who are reminded and relieved. */
-export const questionOf = (kind: WaitingKind, nowMs: number): WaitingFor => {
+export const questionOf = (kind: Exclude<WaitingKind, 'task'>, nowMs: number): WaitingFor => {
   const at = (inMs: number): string => rfc3339Of(nowMs + inMs);
   if (kind === 'delay') return { kind, until: at(4_000) };
   const asked = {

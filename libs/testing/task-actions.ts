@@ -3,13 +3,16 @@ import type { Outcome } from '#libs/domain/task/outcome.js';
 import type { PauseScope } from '#libs/domain/task/pauses.js';
 import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import { ON_FAILURE } from '#libs/domain/task/workflow.js';
-import { stepSpec } from './builders.js';
+import { stepSpec, TEMPLATE } from './builders.js';
 import { scheduleAction } from './schedule-actions.js';
+
+/** A step that is a task. */
+const SUBMITS = { waits: 'task', child: { template: TEMPLATE.name, numCtx: 4096 } } as const;
 
 /** Facts are a second apart in the world of these: some steps at the end run out of their time. */
 const AT_END = { limitMs: 12_000 };
 
-/** Every way in which steps can hang together: alone, in a row, side by side, and a diamond; with conditions, such as may fail, and such as run at the end. */
+/** Every way in which steps can hang together: alone, in a row, side by side, and a diamond; with conditions, such as may fail, such as are tasks, and such as run at the end. */
 export const SHAPES: readonly (readonly StepSpec[])[] = [
   [stepSpec('a')],
   [stepSpec('a', { retry: { attemptsMax: 3, backoffMs: 100 } }), stepSpec('b', { needs: ['a'] })],
@@ -59,7 +62,33 @@ export const SHAPES: readonly (readonly StepSpec[])[] = [
     stepSpec('b', { atEnd: AT_END, forEach: { concurrency: 2 } }),
     stepSpec('c', { atEnd: AT_END }),
   ],
+  [
+    stepSpec('a', { ...SUBMITS, retry: { attemptsMax: 2, backoffMs: 100 } }),
+    stepSpec('b'),
+    stepSpec('c', { needs: ['a', 'b'] }),
+  ],
+  [
+    stepSpec('a', { ...SUBMITS, onFailure: 'continue', timeoutMs: 9_000 }),
+    stepSpec('b', { ...SUBMITS, needs: ['a'], conditional: true }),
+  ],
+  [stepSpec('a', { ...SUBMITS, forEach: { concurrency: 2 }, onFailure: 'continue' })],
+  [stepSpec('a', { ...SUBMITS, forEach: { concurrency: 2 }, retry: { attemptsMax: 2, backoffMs: 100 } })],
+  [stepSpec('a', SUBMITS), stepSpec('b')],
+  [
+    stepSpec('a', { ...SUBMITS, forEach: { concurrency: 2 } }),
+    stepSpec('b'),
+    stepSpec('c', { atEnd: AT_END }),
+  ],
+  [
+    stepSpec('a', SUBMITS),
+    stepSpec('b', { onFailure: 'continue' }),
+    stepSpec('c', { atEnd: AT_END, retry: { attemptsMax: 2, backoffMs: 100 } }),
+  ],
 ];
+/** What a step that is a task submits: a step that runs, and one more such step. */
+export const CHILD_STEPS: readonly StepSpec[] = [stepSpec('a'), stepSpec('b', { ...SUBMITS, needs: ['a'] })];
+export const childIdOf = (taskId: string, stepId: string, attempt: number): string =>
+  `${taskId}-${stepId.replaceAll(/[[\]]/g, '')}-${attempt}`;
 export const OUTCOMES: readonly Outcome[] = [
   { kind: 'completed', output: { text: 'done' } },
   { kind: 'failed', failure: { code: 'MODEL_ERROR', message: 'broken' } },
@@ -76,7 +105,17 @@ export const STEPS_AND_ITEMS = [...STEP_IDS, ...ITEM_IDS] as const;
 
 const single = fc.integer({ min: 0, max: 4 }).map((n) => `t${n}`);
 const inWorkflow = fc.tuple(fc.nat(1), fc.nat(3)).map(([w, n]) => `w${w}-${n}`);
-const task = fc.oneof({ weight: 3, arbitrary: single }, { weight: 2, arbitrary: inWorkflow });
+const child = fc
+  .tuple(single, fc.constantFrom('a', 'a', 'b', 'a0', 'a1'), fc.constantFrom(1, 1, 2), fc.boolean())
+  .map(([of, stepId, attempt, isDeep]) => {
+    const id = childIdOf(of, stepId, attempt);
+    return isDeep ? childIdOf(id, 'b', 1) : id;
+  });
+const task = fc.oneof(
+  { weight: 9, arbitrary: single },
+  { weight: 6, arbitrary: inWorkflow },
+  { weight: 2, arbitrary: child },
+);
 
 /** Edges of a workflow of four tasks, each to an earlier one: what an end means there, or no edge, and whether its result is read. */
 const edge = fc.record({ onFailure: fc.constantFrom(null, ...ON_FAILURE), isRead: fc.boolean() });
@@ -169,22 +208,23 @@ const anything = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('resume' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('expire' as const) }) },
   {
-    weight: 3,
+    weight: 6,
     arbitrary: fc.record({
       do: fc.constant('answer' as const),
-      task,
-      step: fc.constantFrom(...STEP_IDS),
+      task: single,
+      step: fc.constantFrom<(typeof STEP_IDS)[number]>('a', 'a', 'b', 'c'),
       choice: fc.constantFrom('approve', 'approve', 'reject', 'later', 'none of them'),
       stale: fc.constantFrom(false, false, false, true),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('time' as const) }) },
   {
-    weight: 1,
+    weight: 3,
     arbitrary: fc.record({
       do: fc.constant('impossible' as const),
       task,
-      step: fc.constantFrom(...STEP_IDS),
+      // Only of steps at the end do the others go on, and those are behind the first.
+      step: fc.constantFrom<(typeof STEP_IDS)[number]>('a', 'b', 'c', 'c', 'd'),
     }),
   },
   {
@@ -218,4 +258,30 @@ const anything = fc.oneof(
   },
 );
 export type TaskAction = typeof anything extends fc.Arbitrary<infer A> ? A : never;
-export const taskActions = fc.array(anything, { maxLength: 70, size: 'max' });
+
+/** Much of what happens is about tasks that are not there; histories that begin with some come further. */
+const first = fc.record({
+  do: fc.constant('submit' as const),
+  task: single,
+  shape: fc.nat(SHAPES.length - 1),
+  dependsOn: fc.constant<string[]>([]),
+  skip: fc.constant<(typeof STEP_IDS)[number][]>([]),
+  items: fc.constantFrom(...ITEM_COUNTS),
+  key: fc.constant(null),
+  ttlMs: fc.constant(null),
+  dueInMs: fc.constant(null),
+});
+const firstDone = (submit: Extract<TaskAction, { readonly do: 'submit' }>): readonly TaskAction[] => [
+  submit,
+  { do: 'dispatch', task: submit.task, step: 'a', attemptOff: 0 },
+  { do: 'report', back: 0, outcome: { kind: 'completed', output: 1 }, forged: false },
+];
+export const taskActions = fc
+  .tuple(
+    fc.array(fc.tuple(first, fc.boolean()), { maxLength: 2 }),
+    fc.array<TaskAction>(anything, { maxLength: 70, size: 'max' }),
+  )
+  .map(([begun, made]) => [
+    ...begun.flatMap(([submit, runs]) => (runs ? firstDone(submit) : [submit])),
+    ...made,
+  ]);

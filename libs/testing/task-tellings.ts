@@ -68,7 +68,7 @@ const finishing = ({ taskId, at }: Teller, end: MainEnd): TaskEvent => ({
   at,
 });
 
-const waiting = ({ taskId, at }: Teller, kind: WaitingKind): TaskEvent => ({
+const waiting = ({ taskId, at }: Teller, kind: Exclude<WaitingKind, 'task'>): TaskEvent => ({
   type: 'step.waiting',
   taskId,
   stepId: 'a',

@@ -26,16 +26,18 @@ import { forceCancel } from '#libs/domain/task/force-cancel.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
 import { expireTask, plainPlaceOf } from '#libs/domain/task/queue-time.js';
 import { msOf, rfc3339Of } from '#libs/domain/time.js';
-import type { MoveTo, TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { TaskEvent, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { MoveTo } from '#libs/domain/task/move-events.js';
 import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
-import type { Progress } from '#libs/domain/task/progress.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { beginWaiting, decideWaiting } from '#libs/domain/task/waiting.js';
 import { submitWorkflow } from '#libs/domain/task/decide-workflow.js';
-import { endedIn, waitingIn } from './aimed-actions.js';
+import { endedIn } from './aimed-actions.js';
 import { artifactOf, removalsOf } from './artifact-actions.js';
 import { later, submission, templateRegistered, workflowOf } from './builders.js';
+import { attemptDue, beginChildOf, childrenOf, decideChildrenOf } from './child-actions.js';
 import { actOnSchedules } from './schedule-actions.js';
+import { answerOf } from './answer-actions.js';
 import { questionOf } from './questions.js';
 import { SHAPES, STEP_IDS, STEPS_AND_ITEMS, type TaskAction } from './task-actions.js';
 
@@ -47,13 +49,6 @@ export type WorldAttempt = { readonly taskId: string; readonly report: Omit<Repo
 const made =
   (taskId: string): ResultMaker =>
   () => ({ ok: true, result: { result: taskId } });
-
-/** The attempt that is due, or the one that was made last. */
-const nextOf = (progress: Progress | undefined): number => {
-  if (progress === undefined) return 1;
-  if (progress.status === 'skipped' || progress.status === 'waiting' || progress.status === 'each') return 1;
-  return progress.status === 'pending' ? progress.attempts + 1 : progress.attempt;
-};
 
 /** The shell around the deciders, without its streams: it keeps the log and folds what it appends. */
 export class TaskWorld {
@@ -81,8 +76,12 @@ export class TaskWorld {
       const record = { seq: this.log.length + 1, event };
       this.log.push(record);
       applyToBook(this.book, record);
-      if ('taskId' in event) this.#decideSteps(event.taskId);
-      if ('taskId' in event) this.#beginWaits(event.taskId);
+    }
+    for (const event of events) {
+      if (!('taskId' in event)) continue;
+      this.#decideSteps(event.taskId);
+      this.#beginWaits(event.taskId);
+      for (const open of this.book.open.values()) decideChildrenOf(this, open.id, this.#at);
       if (event.type !== 'task.completed' && event.type !== 'task.failed' && event.type !== 'task.cancelled')
         continue;
       for (const open of this.book.open.values()) {
@@ -112,11 +111,16 @@ export class TaskWorld {
 
   /** As the scheduler does at once, with the question that `questionOf` makes of the step. */
   #beginWaits(taskId: string): void {
-    for (const stepId of STEP_IDS) {
+    for (const stepId of STEPS_AND_ITEMS) {
       const open = this.book.open.get(taskId);
       if (!open || !needsMet(open, this.book.closed)) return;
-      const kind = open.steps.find(({ spec }) => spec.id === stepId)?.spec.waits;
-      if (kind === undefined) continue;
+      const step = open.steps.find(({ spec }) => spec.id === stepId);
+      const kind = step?.spec.waits;
+      if (step === undefined || kind === undefined) continue;
+      if (kind === 'task') {
+        beginChildOf(this, open, step, { at: this.#at, openTasksMax: OPEN_MAX });
+        continue;
+      }
       const waiting = questionOf(kind, this.nowMs);
       this.append(beginWaiting(open, { stepId, waiting, at: this.#at }, this.book.pauses));
     }
@@ -127,22 +131,8 @@ export class TaskWorld {
     this.#looks += 1;
     for (const open of this.book.open.values())
       this.append(decideWaiting(open, { at: this.#at, result: made(open.id) }));
-  }
-
-  /** What waits, where the step that is named does not, for few do; not so where the answer is to be one too many. */
-  #answer({ task, step, choice, stale }: Extract<TaskAction, { readonly do: 'answer' }>): void {
-    const asks = waitingIn(this.book);
-    const named = asks.find(({ taskId, stepId }) => taskId === task && stepId === step);
-    const asked = named ?? (stale ? undefined : asks[0]);
-    const content =
-      asked?.progress.waiting.kind === 'human_input'
-        ? ({ kind: 'human_input', data: { choice } } as const)
-        : ({ kind: 'approval', choice, text: 'edited' } as const);
-    const answer = { ...content, by: 'ada', comment: null };
-    const { taskId, stepId } = asked ?? { taskId: task, stepId: step };
-    const waitingSeq = (asked?.progress.seq ?? 1) - (stale ? 1 : 0);
-    const given = { at: this.#at, result: made(taskId) };
-    this.#decided(answerStep({ taskId, stepId, waitingSeq, answer }, this.book, given));
+    for (const open of this.book.open.values()) this.#beginWaits(open.id);
+    for (const open of this.book.open.values()) decideChildrenOf(this, open.id, this.#at);
   }
 
   submit(wanted: Omit<TaskSubmitted, 'type'>): ReturnType<typeof submitTask> {
@@ -162,7 +152,7 @@ export class TaskWorld {
     const open = this.book.open.get(taskId);
     if (!open || !needsMet(open, this.book.closed)) return [];
     const progress = open.steps.find(({ spec }) => spec.id === stepId)?.progress;
-    const attempt = nextOf(progress) + attemptOff;
+    const attempt = attemptDue(progress) + attemptOff;
     this.#leases += 1;
     const lease = { leaseId: `lease-${this.#leases}`, token: 1000 + this.#leases, serverId: 'gpu1' };
     const at = this.#at;
@@ -244,6 +234,7 @@ export class TaskWorld {
       const attempt = this.attempts.at(-1);
       if (begun && attempt) this.report(attempt, outcome);
     }
+    for (const child of childrenOf(this.book, taskId)) this.#work(child, outcome);
   }
 
   #pause(wanted: PauseScope): void {
@@ -325,7 +316,9 @@ export class TaskWorld {
       case 'impossible':
         return this.#failOne(action.task, action.step);
       case 'answer':
-        return this.#answer(action);
+        return this.#decided(
+          answerStep(answerOf(action, this.book), this.book, { at: this.#at, result: made(action.task) }),
+        );
       case 'remove':
         return this.append(
           removalsOf(action.task, action.stale, { book: this.book, log: this.log, at: this.#at }),

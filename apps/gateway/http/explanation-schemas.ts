@@ -49,6 +49,7 @@ export const explanations = {
         'worker',
         'time',
         'answer',
+        'task',
         'begin',
         'lease',
         'slot',

@@ -74,6 +74,10 @@ const tasks = {
     created_at: time,
     ...queueTimes,
     rerun_of: orNull(text),
+    parent: {
+      ...orNull(exactly({ task_id: text, step_id: text })),
+      description: 'The step of another task that submitted it, and waits for it.',
+    },
     started_at: orNull(time),
     ended_at: orNull(time),
     cancel_requested_at: orNull(time),
@@ -127,7 +131,7 @@ const tasks = {
         type: 'string',
         enum: ['pending', 'running', 'waiting', 'completed', 'failed', 'cancelled', 'skipped', 'kept'],
         description:
-          '`waiting`: for a time or for people. `skipped`: its condition was false. `kept`: as it ended in the task that this one repeats.',
+          '`waiting`: for a time, for people or for a task. `skipped`: its condition was false. `kept`: as it ended in the task that this one repeats.',
       },
       waits_for: { ...text, description: 'Only where nobody serves its step type now.' },
       output: { ...anything, description: 'That of a step with items is in its items.' },

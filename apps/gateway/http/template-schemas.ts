@@ -1,4 +1,14 @@
-import { anything, count, exactly, text, texts, time, type SchemaObject } from './schema-parts.js';
+import {
+  anything,
+  count,
+  exactly,
+  orNull,
+  ref,
+  text,
+  texts,
+  time,
+  type SchemaObject,
+} from './schema-parts.js';
 
 const parameters: SchemaObject = { type: 'object', additionalProperties: { type: 'object' } };
 const templateProblem = exactly({ file: text, line: count, column: count, path: text, message: text });
@@ -32,8 +42,17 @@ const dryStep = exactly(
       holds: { type: ['boolean', 'null'], description: 'Null: it depends on other steps.' },
     }),
     input: { description: 'Expressions that wait for other steps stand as they were written.' },
+    child: {
+      ...exactly({
+        template: text,
+        version: orNull(text),
+        steps: { ...texts, description: 'Ids of its steps.' },
+        run: { ...orNull(ref('DryRun')), description: 'Null: its parameters depend on other steps.' },
+      }),
+      description: 'What a step of type `task` submits.',
+    },
   },
-  ['on_failure', 'timeout', 'no_progress', 'plugin_missing', 'when', 'foreach'],
+  ['child', 'on_failure', 'timeout', 'no_progress', 'plugin_missing', 'when', 'foreach'],
 );
 
 const templateStep = exactly(

@@ -42,6 +42,7 @@ export const waitings = {
       escalated_at: orNull(time),
       answered_by: orNull(text),
       answered_at: orNull({ ...time, description: 'With no `answered_by`: nobody had answered in time.' }),
+      task_id: orNull({ ...text, description: 'The task that it waits for.' }),
     }),
     description: 'For what a step waits or has waited, for how long, and who has answered.',
   },

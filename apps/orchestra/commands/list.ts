@@ -13,6 +13,7 @@ type ListOptions = {
   readonly createdTo?: string;
   readonly workspace?: string;
   readonly workflow?: string;
+  readonly parent?: string;
   readonly limit: number;
   readonly all?: boolean;
   readonly failed?: boolean;
@@ -43,6 +44,7 @@ export const addListCommand = (program: Command, session: () => Session): void =
     .option('--created-to <time>', 'before this time (UTC), or how long ago', pointInTime())
     .option('--workspace <name>', 'workspace')
     .option('--workflow <id>', 'tasks of this workflow')
+    .option('--parent <id>', 'tasks that steps of this task submitted')
     .option('--limit <n>', 'at most this many', wholeNumber(1, 1_000_000), LIMIT_DEFAULT)
     .option('--all', 'all of them; with --json one per line')
     .action(async (options: ListOptions) => {
@@ -82,6 +84,7 @@ async function* pages(
     created_to: options.createdTo,
     workspace: options.workspace,
     workflow_id: options.workflow,
+    parent: options.parent,
   };
   let left = limit;
   let after: string | null = null;

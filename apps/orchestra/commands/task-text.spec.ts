@@ -25,6 +25,7 @@ const taskOf = (steps: readonly StepView[]): TaskView => ({
   parameters: {},
   depends_on: [],
   workflow_id: null,
+  parent: null,
   labels: {},
   created_at: '2026-01-31T12:00:00.000Z',
   run_at: null,

@@ -33,6 +33,7 @@ export const taskLines = (task: TaskView, out: Output): readonly string[] => {
     `  created    ${task.created_at}`,
   ];
   if (task.rerun_of) lines.push(`  repeats    ${task.rerun_of}`);
+  if (task.parent) lines.push(`  part of    ${task.parent.task_id}, step ${task.parent.step_id}`);
   if (task.run_at) lines.push(`  not before ${task.run_at}`);
   if (task.deadline_at) lines.push(`  deadline   ${task.deadline_at}`);
   if (task.moved) lines.push(`  moved      ${movedText(task.moved)}`);
@@ -40,8 +41,10 @@ export const taskLines = (task: TaskView, out: Output): readonly string[] => {
   if (task.finishing) lines.push(`  finally    ${finishingText(task.finishing)}`);
   if (task.ended_at) lines.push(`  ended      ${task.ended_at}`);
   if (task.depends_on.length > 0) lines.push(`  after      ${task.depends_on.join(', ')}`);
-  for (const { id, waits_for: waitsFor } of task.steps)
+  for (const { id, waiting, waits_for: waitsFor } of task.steps) {
+    if (waiting?.task_id) lines.push(`  ${id}  task ${waiting.task_id}`);
     if (waitsFor !== undefined) lines.push(`  ${id}  waits for ${waitsFor}`);
+  }
   for (const attempt of task.attempts) {
     lines.push(
       `  ${attempt.step_id} #${attempt.attempt}  ${attempt.outcome} on ${attempt.server_id}${attempt.error ? ` — ${attempt.error.code}: ${attempt.error.message}` : ''}`,

@@ -7,6 +7,8 @@ export const waitingText = (event: Exclude<WaitingEvent, { readonly type: 'step.
     case 'step.waiting': {
       const { waiting } = event;
       if (waiting.kind === 'delay') return `${stepId}, until ${waiting.until}`;
+      if (waiting.kind === 'task')
+        return `${stepId}, for task ${waiting.childTaskId} (${waiting.template.name})`;
       const until = waiting.timeout ? `, until ${waiting.timeout.at}` : '';
       return `${stepId}, ${waiting.kind}${namesText(waiting.assignees)}${until}`;
     }

@@ -57,6 +57,18 @@ describe('checking files without a platform', () => {
     expect((await lint([first, second])).findings).toEqual([]);
   });
 
+  it('finds templates of a folder that submit each other, and says nothing of a file alone', async () => {
+    const submits = (name: string, child: string): string =>
+      `name: ${name}\nsteps: [{ id: a, type: task, with: { template: ${child} } }]\n`;
+    const first = await put('1.yaml', submits('a', 'b'));
+    await put('2.yaml', submits('b', 'a'));
+    expect((await lint([folder])).findings.map(({ line, path }) => [line, path])).toEqual([
+      [2, 'steps[0].with.template'],
+      [2, 'steps[0].with.template'],
+    ]);
+    expect((await lint([first])).findings).toEqual([]);
+  });
+
   it('says what is too large, and what is not there', async () => {
     const large = await put('large.yaml', `# ${'x'.repeat(300_000)}\n${GOOD}`);
     expect(await lint([large])).toMatchObject({

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text as textOfStream } from 'node:stream/consumers';
+import { childProblems, type TemplateText } from '#libs/template/check-children.js';
 import { compileTemplate } from '#libs/template/compile-template.js';
 import type { TemplateProblem } from '#libs/template/compiled-template.js';
 import { TEMPLATE_LIMITS } from '#libs/template/limits.js';
@@ -25,8 +26,12 @@ export const lint = async (targets: readonly string[]): Promise<LintReport> => {
     const paths = await filesOf(target);
     files += paths.length;
     /** By name: the file that has it. */
-    const names = new Map<string, string>();
+    const names = new Map<string, TemplateText>();
     for (const path of paths) findings.push(...(await fileFindings(path, names)));
+    // Of a file alone it is not known what is beside it.
+    if (paths[0] === target) continue;
+    for (const problems of childProblems([...names.values()]).values())
+      findings.push(...problems.map((problem): Finding => ({ severity: 'error', ...problem })));
   }
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   return { files, errors, warnings: findings.length - errors, findings };
@@ -49,7 +54,7 @@ const filesOf = async (target: string): Promise<readonly string[]> => {
 };
 
 /** A name that an earlier file of the same folder has serves that file's template only. */
-const fileFindings = async (path: string, names: Map<string, string>): Promise<readonly Finding[]> => {
+const fileFindings = async (path: string, names: Map<string, TemplateText>): Promise<readonly Finding[]> => {
   const file = path === '-' ? 'stdin' : path;
   const text = await read(path);
   if (text === null)
@@ -59,11 +64,11 @@ const fileFindings = async (path: string, names: Map<string, string>): Promise<r
   const warnings = compiled.warnings.map((problem): Finding => ({ severity: 'warning', ...problem }));
   const { name } = compiled.template;
   const other = names.get(name);
-  if (other === undefined) names.set(name, file);
+  if (other === undefined) names.set(name, { template: compiled.template, text, file });
   return other === undefined
     ? warnings
     : [
-        inFile(file, 'name', `'${name}' is the name of the template in ${other}, too; names are unique`),
+        inFile(file, 'name', `'${name}' is the name of the template in ${other.file}, too; names are unique`),
         ...warnings,
       ];
 };

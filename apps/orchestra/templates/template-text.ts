@@ -94,8 +94,17 @@ const stageLines = (steps: readonly DryStep[], out: Output): readonly string[] =
     const branch = steps.length === 1 ? '──' : n === 0 ? '┬─' : isLast ? '└─' : '├─';
     const below = isLast ? '    ' : '   │';
     const details = detailsOf(step).map((line) => ` ${below}     ${line}`);
-    return [`${number} ${branch} ${out.colour('bold', step.id)}  ${stepText(step)}`, ...details];
+    const child = childLines(step.child, out).map((line) => ` ${below}     ${line}`);
+    return [`${number} ${branch} ${out.colour('bold', step.id)}  ${stepText(step)}`, ...details, ...child];
   });
+
+/** The graph of the task that a step submits, or only the names of its steps where its parameters are not known yet. */
+const childLines = (child: DryStep['child'], out: Output): readonly string[] => {
+  if (child === undefined) return [];
+  const { run, version, steps } = child;
+  if (run !== null) return dryRunLines(run, out);
+  return version === null ? [] : [`${child.template}  ${version}: ${steps.join(', ')}`];
+};
 
 const stepText = (step: DryStep): string => {
   const { type, slot, foreach, needs, on_failure: onFailure, timeout } = step;

@@ -27,6 +27,8 @@ export const Task = defineEntity({
     deadlineAt: p.text().nullable(),
     queueTtlMs: p.bigint('number').nullable(),
     rerunOf: p.text().nullable(),
+    parentTaskId: p.text().nullable(),
+    parentStepId: p.text().nullable(),
     startedAt: p.text().nullable(),
     endedAt: p.text().nullable(),
     cancelRequestedAt: p.text().nullable(),
@@ -38,6 +40,7 @@ export const Task = defineEntity({
   },
   indexes: [
     { properties: ['workflowId', 'seq'] },
+    { properties: ['parentTaskId', 'seq'] },
     { properties: ['workspace', 'seq'] },
     { properties: ['status', 'seq'] },
     { properties: ['templateName', 'seq'] },

@@ -1,6 +1,6 @@
 import type { AnswerLinkTo } from '#libs/answer-links/answer-links.js';
 import type { StoredEvent } from '#libs/event-log/event-log.js';
-import type { WaitingFor } from '#libs/domain/task/waiting-events.js';
+import { asksPeople, type WaitingFor } from '#libs/domain/task/waiting-events.js';
 
 type Told = Pick<StoredEvent, 'type' | 'data' | 'taskId' | 'seq'>;
 
@@ -35,7 +35,7 @@ const askedBy = (
     readonly waiting?: WaitingFor;
     readonly waitingSeq?: number;
   };
-  if (type === 'step.waiting' && waiting !== undefined && waiting.kind !== 'delay')
+  if (type === 'step.waiting' && waiting !== undefined && asksPeople(waiting))
     return { to: { taskId, stepId, waitingSeq: seq }, until: waiting.timeout?.at ?? null };
   if ((type === 'step.reminded' || type === 'step.escalated') && waitingSeq !== undefined)
     return { to: { taskId, stepId, waitingSeq }, until: null };

@@ -60,6 +60,7 @@ const filterOf = (data: unknown): TaskFilter => {
     ...optional('workspace', filter['workspace'], text),
     ...optional('template', filter['template'], text),
     ...optional('workflowId', filter['workflowId'], id),
+    ...optional('parent', filter['parent'], id),
     ...optional('statuses', filter['statuses'], statuses),
     ...optional('labels', filter['labels'], labels),
     ...optional('createdFrom', filter['createdFrom'], time),

@@ -31,9 +31,10 @@ export const statusCounts = async (em: SqlEntityManager, filter: TaskFilter): Pr
   };
 };
 
-const isKept = ({ labels = {}, workflowId, createdFrom, createdTo }: TaskFilter): boolean =>
+const isKept = ({ labels = {}, workflowId, parent, createdFrom, createdTo }: TaskFilter): boolean =>
   Object.keys(labels).length === 0 &&
   workflowId === undefined &&
+  parent === undefined &&
   createdFrom === undefined &&
   createdTo === undefined;
 

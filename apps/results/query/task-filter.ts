@@ -12,6 +12,7 @@ export const conditionsOf = (filter: TaskFilter): readonly Sql[] => {
   if (filter.workspace !== undefined) add('t.workspace = ?', indexText(filter.workspace));
   if (filter.template !== undefined) add('t.template_name = ?', indexText(filter.template));
   if (filter.workflowId !== undefined) add('t.workflow_id = ?', filter.workflowId);
+  if (filter.parent !== undefined) add('t.parent_task_id = ?', filter.parent);
   if (filter.createdFrom !== undefined) add('t.created_at >= ?', filter.createdFrom);
   if (filter.createdTo !== undefined) add('t.created_at < ?', filter.createdTo);
   for (const [key, value] of Object.entries(filter.labels ?? {})) {

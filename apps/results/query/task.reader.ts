@@ -111,6 +111,10 @@ const viewOf = (
   deadline_at: task.deadlineAt ?? null,
   queue_ttl_ms: task.queueTtlMs ?? null,
   rerun_of: task.rerunOf ?? null,
+  parent:
+    task.parentTaskId && task.parentStepId
+      ? { task_id: task.parentTaskId, step_id: task.parentStepId }
+      : null,
   started_at: task.startedAt ?? null,
   ended_at: task.endedAt ?? null,
   cancel_requested_at: task.cancelRequestedAt ?? null,

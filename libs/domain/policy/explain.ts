@@ -1,21 +1,20 @@
 import type { Failure } from '../errors.js';
 import type { ServerId, StepId, TaskId } from '../ids.js';
-import type { Ledger } from '../gpu/gpu.js';
 import { unmetNeeds } from '../task/needs.js';
-import { pauseOfServer, pauseOfTask, type Pause, type Pauses } from '../task/pauses.js';
-import type { Requirement } from '../task/requirement.js';
+import { pauseOfTask, type Pause } from '../task/pauses.js';
 import type { TaskBook } from '../task/task-book.js';
 import type { TaskIndex } from '../task/task-index.js';
 import { type OpenTask, type Step } from '../task/task.js';
-import { hasTurn, needsDone } from '../task/steps-over.js';
-import { isOver } from '../task/progress.js';
-import type { WaitingKind } from '../task/waiting-events.js';
+import { hasTurn, mayBegin, needsDone, stepsBeforeEnd } from '../task/steps-over.js';
+import type { ChildWaiting, WaitingKind } from '../task/waiting-events.js';
 import type { WaitingProgress } from '../task/waiting-state.js';
 import { msOf } from '../time.js';
 import type { Forecast } from './forecast.js';
+import { pauseOfServers } from './paused-servers.js';
 import { ProbableStarts, type ProbableStart } from './probable-starts.js';
 import { waitsIn, type ReadyWait } from './ready-wait.js';
 import type { Snapshot } from './snapshot.js';
+import { asksOf, type AnswerWait, type TimeWait } from './waiting-explanation.js';
 
 /** A step of an open task at this moment, and if it waits, for what. */
 export type StepExplanation = {
@@ -73,17 +72,17 @@ export type Wait =
   | { readonly kind: 'retry'; readonly attempt: number; readonly atMs: number }
   /** Nobody serves its type now. */
   | { readonly kind: 'worker'; readonly stepType: string }
-  /** It waits for a time, or has asked people; `untilMs` is when that ends by itself. */
-  | { readonly kind: 'time'; readonly sinceMs: number; readonly untilMs: number }
+  | TimeWait
+  | AnswerWait
+  /** Its child has not ended; `step` is what that does or waits for, where it has one that tells. */
   | {
-      readonly kind: 'answer';
-      readonly asks: Exclude<WaitingKind, 'delay'>;
-      readonly message: string;
-      readonly assignees: readonly string[];
+      readonly kind: 'task';
+      readonly taskId: TaskId;
+      readonly template: string;
       readonly sinceMs: number;
       readonly untilMs: number | null;
-      readonly reminders: number;
-      readonly escalated: boolean;
+      readonly endsAtMs: number | null;
+      readonly step: StepExplanation | null;
     }
   /** It is about to wait, or to ask. */
   | { readonly kind: 'begin'; readonly of: WaitingKind }
@@ -134,7 +133,7 @@ const explainStep = (task: OpenTask, step: Step, moment: Moment, starts: Probabl
       return {
         ...named,
         state: 'waiting',
-        wait: task.ending ? { kind: 'ending', how: task.ending.kind } : asksOf(progress),
+        wait: task.ending ? { kind: 'ending', how: task.ending.kind } : waitingOf(progress, moment, starts),
       };
     case 'pending': {
       const start = starts.of(task, step);
@@ -198,35 +197,30 @@ const waitOf = (
   return held ? { kind: 'paused', pause: held } : waitsIn(snapshot)(step);
 };
 
-/** What has not ended of the task, but for the steps at its end and items. */
-const stepsBeforeEnd = ({ steps }: OpenTask): readonly StepId[] =>
-  steps.flatMap(({ spec, item, progress }) => (spec.atEnd || item || isOver(progress) ? [] : [spec.id]));
+const waitingOf = ({ waiting, ...asked }: WaitingProgress, moment: Moment, starts: ProbableStarts): Wait =>
+  waiting.kind === 'task' ? childWait(waiting, asked.since, moment, starts) : asksOf(waiting, asked);
 
-const asksOf = ({ waiting, since, reminders, escalated }: WaitingProgress): Wait => {
-  const sinceMs = msOf(since);
-  if (waiting.kind === 'delay') return { kind: 'time', sinceMs, untilMs: msOf(waiting.until) };
-  const { kind: asks, message, assignees, timeout, escalation } = waiting;
+const childWait = (
+  { childTaskId: taskId, template, timeoutAt }: ChildWaiting,
+  since: string,
+  moment: Moment,
+  starts: ProbableStarts,
+): Wait => {
+  const child = moment.book.open.get(taskId);
+  const telling = child && tellingStep(child);
   return {
-    kind: 'answer',
-    asks,
-    message: message.slice(0, MESSAGE_TOLD_CHARS),
-    assignees: escalated ? [...assignees, ...(escalation?.to ?? [])] : assignees,
-    sinceMs,
-    untilMs: timeout ? msOf(timeout.at) : null,
-    reminders,
-    escalated,
+    kind: 'task',
+    taskId,
+    template: template.name,
+    sinceMs: msOf(since),
+    untilMs: timeoutAt === undefined ? null : msOf(timeoutAt),
+    endsAtMs: starts.endMs(taskId),
+    step: child && telling ? explainStep(child, telling, moment, starts) : null,
   };
 };
 
-/** A question may be as long as a book; the task has all of it. */
-const MESSAGE_TOLD_CHARS = 500;
-
-/** One of the pauses where all servers are paused that could run it; none while there is one that could. */
-const pauseOfServers = (requirement: Requirement, ledger: Ledger, pauses: Pauses): Pause | undefined => {
-  const servers = [...ledger.servers.values()].filter(
-    ({ spec }) => (spec.kind === 'cpu') === (requirement.kind === 'cpu'),
-  );
-  const [first] = servers;
-  if (first === undefined || servers.some(({ state }) => state !== 'paused')) return undefined;
-  return pauseOfServer(first.spec.serverId, pauses);
-};
+/** What runs says most; else what waits for something outside of the task. */
+const tellingStep = (task: OpenTask): Step | undefined =>
+  task.steps.find(({ progress }) => progress.status === 'active') ??
+  task.steps.find(({ progress }) => progress.status === 'waiting' || progress.status === 'each') ??
+  task.steps.find((step) => step.progress.status === 'pending' && mayBegin(task, step));

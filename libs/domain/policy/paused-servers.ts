@@ -1,5 +1,6 @@
 import type { Ledger } from '../gpu/gpu.js';
-import { pauseOfServer, type Pauses } from '../task/pauses.js';
+import { pauseOfServer, type Pause, type Pauses } from '../task/pauses.js';
+import type { Requirement } from '../task/requirement.js';
 
 /**
  * The ledger as a plan may use it: servers that are paused are there, because what only they can hold is not impossible, but they
@@ -14,4 +15,18 @@ export const ledgerForPlan = (ledger: Ledger, pauses: Pauses): Ledger => {
     isAnyPaused = true;
   }
   return isAnyPaused ? { ...ledger, servers } : ledger;
+};
+
+/** One of the pauses where all servers are paused that could run it; none while there is one that could. */
+export const pauseOfServers = (
+  requirement: Requirement,
+  ledger: Ledger,
+  pauses: Pauses,
+): Pause | undefined => {
+  const servers = [...ledger.servers.values()].filter(
+    ({ spec }) => (spec.kind === 'cpu') === (requirement.kind === 'cpu'),
+  );
+  const [first] = servers;
+  if (first === undefined || servers.some(({ state }) => state !== 'paused')) return undefined;
+  return pauseOfServer(first.spec.serverId, pauses);
 };

@@ -70,6 +70,12 @@ export class ProbableStarts {
     return { kind: atMs > nowMs ? 'not-before' : 'probably', atMs };
   }
 
+  /** When a task will probably have ended; null where that cannot be told. */
+  endMs(taskId: TaskId): number | null {
+    const endMs = this.#taskEndMs(taskId);
+    return endMs === null ? null : Math.ceil(endMs);
+  }
+
   /** When everything is done that the step waits for; now, where nothing is left. */
   #awaitedMs(task: OpenTask, step: Step): number | null {
     const { spec } = step;
@@ -112,10 +118,11 @@ export class ProbableStarts {
       // How many of its items run at once, and what comes between them, is not played forward.
       case 'each':
         return null;
-      case 'waiting':
-        return step.progress.waiting.kind === 'delay'
-          ? Math.max(nowMs, msOf(step.progress.waiting.until))
-          : null;
+      case 'waiting': {
+        const { waiting } = step.progress;
+        if (waiting.kind === 'task') return this.#taskEndMs(waiting.childTaskId);
+        return waiting.kind === 'delay' ? Math.max(nowMs, msOf(waiting.until)) : null;
+      }
       case 'pending': {
         // How long people take, or a time that is made of what is not there yet, cannot be told.
         if (step.spec.waits !== undefined) return null;

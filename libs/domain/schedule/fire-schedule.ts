@@ -126,7 +126,9 @@ const submitted = (
   const outcome = submitTask(task, book, { openTasksMax });
   if (isRefused(outcome) || 'repeatedOf' in outcome) return outcome;
   const promised = promise(task);
-  return { task: promised === null ? task : { ...task, promise: promised } };
+  const [{ steps: pinned }] = outcome as readonly [TaskSubmitted];
+  const accepted = { ...task, steps: pinned };
+  return { task: promised === null ? accepted : { ...accepted, promise: promised } };
 };
 
 /** Of a task that is there already, which is found by its id alone. */

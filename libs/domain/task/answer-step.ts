@@ -4,7 +4,7 @@ import type { Circumstances } from './outcome.js';
 import type { TaskBook } from './task-book.js';
 import type { OpenTask, Step } from './task.js';
 import { answered, type WaitingStep } from './waiting.js';
-import type { Answer, WaitingFor } from './waiting-events.js';
+import { asksPeople, type Answer, type WaitingFor } from './waiting-events.js';
 
 /** What somebody answers. `waitingSeq`: what they were asked; a later question of the same step is another one. */
 export type AnswerGiven = {
@@ -44,7 +44,7 @@ export const askingStep = (taskId: TaskId, stepId: StepId, book: TaskBook): Aski
   const { spec, progress } = step;
   const first = answeredOf(step);
   if (first !== null) return alreadyAnswered(taskId, stepId, first);
-  if (task.ending === null && progress.status === 'waiting' && progress.waiting.kind !== 'delay')
+  if (task.ending === null && progress.status === 'waiting' && asksPeople(progress.waiting))
     return { task, step: { spec, progress } };
   const why = whyNot(step, task.ending !== null);
   return refuse('STEP_NOT_WAITING', `Step '${stepId}' of task ${taskId} ${why}.`);
@@ -71,7 +71,8 @@ export const alreadyAnswered = (taskId: TaskId, stepId: StepId, { by, at }: Firs
 
 const whyNot = ({ progress }: Step, isEnding: boolean): string => {
   if (isEnding) return 'asks nobody any more: its task is ending';
-  if (progress.status === 'waiting') return 'waits for a time, and nobody is asked';
+  if (progress.status === 'waiting')
+    return `waits for a ${progress.waiting.kind === 'task' ? 'task' : 'time'}, and nobody is asked`;
   return progress.status === 'pending' ? 'does not wait yet' : 'does not wait for an answer';
 };
 

@@ -1,13 +1,15 @@
-import type { Progress } from './progress.js';
-import type { OpenTask } from './task.js';
+import type { ItemsOutput } from './items.js';
+import type { OpenTask, Step } from './task.js';
 
 /** Whether any attempt of any step was made. */
-export const hasBegun = (task: OpenTask): boolean =>
-  task.steps.some(({ progress }) => attemptsOf(progress) > 0);
+export const hasBegun = (task: OpenTask): boolean => task.steps.some((step) => attemptsOf(step) > 0);
 
-const attemptsOf = (progress: Progress): number => {
+const attemptsOf = ({ spec, progress }: Step): number => {
   if (progress.status === 'skipped') return 0;
   if (progress.status === 'each') return progress.completed + progress.failed;
   if (progress.status === 'waiting') return 1;
-  return progress.status === 'pending' ? progress.attempts : progress.attempt;
+  if (progress.status === 'pending') return progress.attempts;
+  // A list without items is done, and nothing of it has run.
+  if (progress.status === 'done' && spec.forEach && (progress.output as ItemsOutput).total === 0) return 0;
+  return progress.attempt;
 };

@@ -1,7 +1,8 @@
 import type { WorkflowId } from '../ids.js';
 import { cancelTask, isRefused, refuse, repeatOf, unknownTemplate, type Refused } from './decide.js';
 import type { TaskEvent, TaskSubmitted } from './events.js';
-import type { WorkflowSubmitted } from './scheduler-events.js';
+import { withPinnedChildren } from './child-versions.js';
+import type { WorkflowSubmitted, WorkflowTask } from './scheduler-events.js';
 import type { TaskBook } from './task-book.js';
 
 export type WorkflowOutcome =
@@ -30,7 +31,13 @@ export const submitWorkflow = (
       `The workflow has ${tasks.length} tasks, ${book.open.size} are open, and ${limits.openTasksMax} are allowed; wait until some have ended.`,
     );
   }
-  const workflow: WorkflowSubmitted = { type: 'workflow.submitted', ...submission };
+  const pinned: WorkflowTask[] = [];
+  for (const task of tasks) {
+    const children = withPinnedChildren(task.steps, book);
+    if ('refused' in children) return children;
+    pinned.push({ ...task, ...children });
+  }
+  const workflow: WorkflowSubmitted = { type: 'workflow.submitted', ...submission, tasks: pinned };
   return outOfOrder(workflow, book) ?? [workflow, ...submissionsOf(workflow)];
 };
 

@@ -5,11 +5,13 @@ import type { StepId, TaskId } from '../ids.js';
 import { msOf } from '../time.js';
 
 import type { LeaseRef, TaskEvent, TaskSubmitted, TemplateRef } from './events.js';
+import { underWay } from './child-state.js';
+import { withPinnedChildren } from './child-versions.js';
 import { endTask, isFinishing, type FinishingTask } from './finish.js';
 import { keptProblem } from './kept-steps.js';
 import { pauseOfServer, pauseOfTask, type Pauses } from './pauses.js';
 import { IDEMPOTENCY_KEPT_MS, idempotencyKey, templateKey, type TaskBook } from './task-book.js';
-import { activeSteps, type OpenTask } from './task.js';
+import type { OpenTask } from './task.js';
 import type { StepSecrets } from './step-secrets.js';
 import { isUndecided, isUnexpanded, mayBegin } from './steps-over.js';
 
@@ -51,12 +53,14 @@ export const submitTask = (
       `${book.open.size} tasks are open and ${limits.openTasksMax} are allowed; wait until some have ended.`,
     );
   }
+  const pinned = withPinnedChildren(submission.steps, book);
+  if ('refused' in pinned) return pinned;
   const again = rerunProblem(submission, book);
   if (again) return again;
   const blocked = submission.dependsOn
     .map((id) => dependencyProblem(id, book))
     .find((problem) => problem !== null);
-  return blocked ?? [{ type: 'task.submitted', ...submission }];
+  return blocked ?? [{ type: 'task.submitted', ...submission, ...pinned }];
 };
 
 export const unknownTemplate = (template: TemplateRef, book: TaskBook): Refused | null =>
@@ -138,7 +142,7 @@ export const cancelTask = (taskId: TaskId, reason: string, book: TaskBook, at: s
   const task = book.open.get(taskId);
   if (task === undefined) return notOpen(taskId, book, 'there is nothing left to cancel');
   if (isFinishing(task)) return cancelAtEnd(task);
-  if (activeSteps(task).length === 0) return endTask(task, { status: 'cancelled', reason, stopped: [] }, at);
+  if (underWay(task) === 0) return endTask(task, { status: 'cancelled', reason, stopped: [] }, at);
   return task.ending ? [] : [{ type: 'task.cancel-requested', taskId, reason, at }];
 };
 
@@ -190,6 +194,6 @@ export const dispatchStep = (
 /** The task fails, once what is running has stopped. One of which only the steps at its end are left fails by these alone, or by their time. */
 export const failTask = (task: OpenTask, failure: Failure, at: string): readonly TaskEvent[] => {
   if (task.ending || task.finishing) return [];
-  if (activeSteps(task).length === 0) return endTask(task, { status: 'failed', failure, stopped: [] }, at);
+  if (underWay(task) === 0) return endTask(task, { status: 'failed', failure, stopped: [] }, at);
   return [{ type: 'task.failing', taskId: task.id, failure, at }];
 };

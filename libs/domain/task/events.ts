@@ -1,10 +1,11 @@
 import type { Failure } from '../errors.js';
 import type { LeaseId, ServerId, StepId, TaskId, WorkspaceId } from '../ids.js';
 import type { OneOf } from '../one-of.js';
-import type { Place } from '../policy/place.js';
 import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { ModelUsage } from '../usage.js';
 import type { StoredArtifact } from './artifact.js';
+import type { ParentPart } from './child-part.js';
+import type { TaskMoved } from './move-events.js';
 import type { Requirement } from './requirement.js';
 import type { ImpossibleStep, StepDecision } from './step-decisions.js';
 import type { StoppedAttempt } from './stopped-attempt.js';
@@ -67,6 +68,8 @@ export type TaskSubmitted = {
   readonly workflow?: WorkflowPart;
   /** For a task of a schedule. */
   readonly schedule?: SchedulePart;
+  /** For a task that a step of another one submitted, and waits for: that step waits in the next event. */
+  readonly parent?: ParentPart;
 };
 
 /** Done, unless it says that it was left out or had failed. */
@@ -86,27 +89,6 @@ export type TaskPriorityChanged = {
   readonly priority: number;
   readonly at: string;
 };
-
-/** Somebody gave a task that waits another place in the queue of its workspace. It keeps that until its priority is changed. */
-export type TaskMoved = {
-  readonly type: 'task.moved';
-  readonly taskId: TaskId;
-  readonly to: MoveTo;
-  /** Beside the task whose submission has the sequence `seq`; see `Place` for `nth`. */
-  readonly place: Omit<Place, 'fromMs'> & { readonly from: string };
-  /**
-   * Present where others go first now that did not before: it has given up the start that it was promised. From here on its place in the
-   * line of promises is that of a task submitted now; null where that is promised none.
-   */
-  readonly promise?: StartPromise | null;
-  readonly reason: string;
-  readonly by: string;
-  readonly at: string;
-};
-
-export type MoveTo =
-  | { readonly kind: 'front' | 'back' }
-  | { readonly kind: 'before' | 'after'; readonly taskId: TaskId };
 
 export type StepDispatched = {
   readonly type: 'step.dispatched';

@@ -46,9 +46,15 @@ type Blamed = { readonly stepId: StepId; readonly attempt: number; readonly fail
 
 /** With an item its step has failed. */
 const blamedBy = (end: MainEnd): Blamed => {
-  if (end.status !== 'failed' || !end.step) return null;
-  const { stepId, attempt, failure } = end.step;
-  return { stepId: itemRefOf(stepId)?.of ?? stepId, attempt, failure };
+  if (end.status !== 'failed') return null;
+  if (end.step) {
+    const { stepId, attempt, failure } = end.step;
+    return { stepId: itemRefOf(stepId)?.of ?? stepId, attempt, failure };
+  }
+  const { stepId = '', failure } = end.waited ?? {};
+  const item = itemRefOf(stepId);
+  // A step that has waited in vain without items has failed by what the event says of it.
+  return item && failure ? { stepId: item.of, attempt: 1, failure } : null;
 };
 
 const ended = ({ spec, progress }: AnyStep, blamed: Blamed): Progress => {

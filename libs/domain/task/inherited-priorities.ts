@@ -1,4 +1,5 @@
 import type { TaskId } from '../ids.js';
+import { openChildren } from './child-state.js';
 import { awaitedTasks } from './needs.js';
 import type { OpenTask } from './task.js';
 
@@ -6,6 +7,7 @@ type OpenTasks = ReadonlyMap<TaskId, OpenTask>;
 
 /** What a task hands on, and to whom. */
 type Given = { readonly priority: number; readonly to: readonly TaskId[] };
+const NOTHING: Given = { priority: 0, to: [] };
 
 /**
  * A task that others wait for is as urgent as the most urgent of them, however far down they wait: it would hold them up otherwise.
@@ -26,12 +28,11 @@ export class InheritedPriorities {
     const changed: TaskId[] = [];
     const givers = [task];
     for (let giver = givers.pop(); giver !== undefined; giver = givers.pop()) {
-      const given = this.#given.get(giver.id);
-      const priority = this.of(giver);
-      if (given?.priority === priority) continue;
-      const to = given?.to ?? awaitedTasks(giver);
-      this.#given.set(giver.id, { priority, to });
-      for (const awaited of this.#replace(to, given?.priority, priority, open)) {
+      const given = this.#given.get(giver.id) ?? NOTHING;
+      const now = { priority: this.of(giver), to: awaitedNow(giver) };
+      if (given.priority === now.priority && isSame(given.to, now.to)) continue;
+      this.#given.set(giver.id, now);
+      for (const awaited of this.#replace(given, now, open)) {
         changed.push(awaited.id);
         givers.push(awaited);
       }
@@ -44,22 +45,17 @@ export class InheritedPriorities {
     const given = this.#given.get(taskId);
     if (given === undefined) return [];
     this.#given.delete(taskId);
-    const changed = this.#replace(given.to, given.priority, undefined, open);
+    const changed = this.#replace(given, NOTHING, open);
     return changed.flatMap((awaited) => [awaited.id, ...this.handOn(awaited, open)]);
   }
 
-  #replace(
-    to: readonly TaskId[],
-    before: number | undefined,
-    after: number | undefined,
-    open: OpenTasks,
-  ): readonly OpenTask[] {
+  #replace(before: Given, after: Given, open: OpenTasks): readonly OpenTask[] {
     const changed: OpenTask[] = [];
-    for (const id of to) {
+    for (const id of new Set([...after.to, ...before.to])) {
       const awaited = open.get(id);
       const was = awaited && this.of(awaited);
-      if (after !== undefined) this.#count(id, after, 1);
-      if (before !== undefined) this.#count(id, before, -1);
+      for (const one of after.to) if (one === id) this.#count(id, after.priority, 1);
+      for (const one of before.to) if (one === id) this.#count(id, before.priority, -1);
       if (awaited && this.of(awaited) !== was) changed.push(awaited);
     }
     return changed;
@@ -74,3 +70,13 @@ export class InheritedPriorities {
     else this.#received.delete(id);
   }
 }
+
+/** What it was submitted behind, and the children that its steps wait for now. */
+const awaitedNow = (task: OpenTask): readonly TaskId[] => {
+  const children = openChildren(task);
+  const awaited = awaitedTasks(task);
+  return children.length === 0 ? awaited : [...awaited, ...children];
+};
+
+const isSame = (before: readonly TaskId[], now: readonly TaskId[]): boolean =>
+  before.length === now.length && before.every((id, place) => id === now[place]);

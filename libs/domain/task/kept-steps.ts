@@ -36,7 +36,8 @@ export const stepsOver = (events: readonly TaskEvent[]): ReadonlyMap<StepId, Kep
   const done = ({ stepId, output }: StepSuccess) => end({ stepId, output }, { output });
   const failed = ({ stepId, failure }: Pick<StepFailure, 'stepId' | 'failure'>) =>
     end({ stepId, output: null, failure }, { failure });
-  const waited = ({ stepId, output, failure }: Waited) =>
+  const waited = ({ stepId, output, failure, ...again }: Waited) =>
+    'retryAt' in again ||
     end(
       failure ? { stepId, output: null, failure } : { stepId, output: output ?? null },
       failure ? { failure } : { output: output ?? null },

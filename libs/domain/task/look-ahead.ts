@@ -93,7 +93,8 @@ export class LookAhead {
 
   #waitsOnlyFor(task: OpenTask, taskId: TaskId): boolean {
     const unmet = unmetNeeds(task, this.book.closed);
-    return task.ending === null && unmet.every((one) => one.taskId === taskId);
+    // The parent of a task waits for it with a step, and not with all that it is.
+    return task.ending === null && unmet.length > 0 && unmet.every((one) => one.taskId === taskId);
   }
 }
 

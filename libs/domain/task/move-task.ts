@@ -2,7 +2,7 @@ import type { TaskId } from '../ids.js';
 import { areBeside, compareNth, comparePlaces, nthBetween, type Place } from '../policy/place.js';
 import { msOf, rfc3339Of } from '../time.js';
 import { notOpen, refuse, type Decision, type Refused } from './decide.js';
-import type { MoveTo } from './events.js';
+import type { MoveTo } from './move-events.js';
 import type { StartPromise } from './start-promise.js';
 import { hasTurn } from './steps-over.js';
 import type { TaskBook } from './task-book.js';

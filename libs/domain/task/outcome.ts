@@ -3,6 +3,7 @@ import type { LeaseId, StepId, TaskId } from '../ids.js';
 import { msOf, rfc3339Of } from '../time.js';
 import type { ModelUsage } from '../usage.js';
 import type { StoredArtifact } from './artifact.js';
+import { underWay } from './child-state.js';
 import { failTask } from './decide.js';
 import { completeTask, cutShort, endTask, isFinishing } from './finish.js';
 import { needOf } from './needs.js';
@@ -124,7 +125,9 @@ const completed = (
   ended: Pick<StepSuccess, 'startedAt' | 'endedAt' | 'output' | 'artifacts' | 'usage'>,
   given: Circumstances,
 ): readonly TaskEvent[] => {
-  const last = isLastStep(task, active.spec.id);
+  // A step that has waited in vain is over; its task fails for it all the same.
+  const isFailing = task.ending?.kind === 'failed' && !task.finishing;
+  const last = !isFailing && isLastStep(task, active.spec.id);
   // Who forces a cancel does not want what follows a completion.
   if (task.ending && (!last || task.ending.force))
     return stopped(task, task.ending, active, 'ended-first', given.at);
@@ -178,7 +181,7 @@ const failedForGood = (
   failure: Failure,
   at: string,
 ): readonly TaskEvent[] =>
-  activeSteps(task).length === 1
+  underWay(task) === 1
     ? endTask(task, { status: 'failed', failure, step, stopped: [] }, at)
     : [{ type: 'task.failing', taskId: task.id, failure, step, at }];
 
@@ -191,7 +194,7 @@ const stopped = (
 ): readonly TaskEvent[] => {
   const { stepId, attempt, leaseId } = attemptOf(active);
   const step: StoppedAttempt = { stepId, attempt, leaseId, how };
-  if (activeSteps(task).length > 1) return [{ type: 'step.stopped', taskId: task.id, step, at }];
+  if (underWay(task) > 1) return [{ type: 'step.stopped', taskId: task.id, step, at }];
   if (isFinishing(task)) return cutShort(task, ending, [step], at);
   if (ending.kind === 'cancelled')
     return endTask(task, { status: 'cancelled', reason: ending.reason, stopped: [step] }, at);

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../errors.js';
 import type { StepId } from '../ids.js';
+import type { ChildSpec } from './child-part.js';
 import type { Requirement } from './requirement.js';
 import type { WaitingKind } from './waiting-events.js';
 
@@ -22,8 +23,10 @@ export type StepSpec = {
   readonly forEach?: { readonly concurrency: number };
   /** It runs when all others have ended, however they did; `limitMs`: what all such steps of a task may take together. */
   readonly atEnd?: { readonly limitMs: number };
-  /** It runs nowhere but waits, for a time or for people; what it requires does not matter then. */
+  /** It runs nowhere but waits, for a time, for people or for a task; what it requires does not matter then. */
   readonly waits?: WaitingKind;
+  /** For a step that waits for a task: which one it submits. */
+  readonly child?: ChildSpec;
 } & StepTimes;
 
 /** What an attempt may take; absent: as long as it gets on. */

@@ -18,6 +18,10 @@ export const isUnexpanded = (step: Step): boolean =>
 export const hasTurn = ({ finishing }: OpenTask, { spec }: Pick<Step, 'spec'>): boolean =>
   (spec.atEnd === undefined) === (finishing === undefined);
 
+/** What has not ended of the task, but for the steps at its end and items. */
+export const stepsBeforeEnd = ({ steps }: OpenTask): readonly StepId[] =>
+  steps.flatMap(({ spec, item, progress }) => (spec.atEnd || item || isOver(progress) ? [] : [spec.id]));
+
 /** Would the task be complete if this step were over, but for those at its end that have yet to begin? */
 export const isLastStep = (task: OpenTask, stepId: string): boolean =>
   task.steps.every(

@@ -9,6 +9,7 @@ import {
   scheduledTaskEnded,
 } from '../schedule/schedule-state.js';
 import { msOf } from '../time.js';
+import { withChildEnded } from './child-state.js';
 import { closeIn, countEnded, openIn, type Service } from './service.js';
 import type { TaskEvent, TaskSubmitted, TemplateRef } from './events.js';
 import { countStart, type PredictionError } from './prediction-errors.js';
@@ -148,6 +149,8 @@ export const applyToBook = (book: TaskBook, record: TaskRecord): void => {
   book.closed.set(event.taskId, task.status);
   if (before === undefined) return;
   closeIn(book, before.workspace);
+  const parent = before.parent && book.open.get(before.parent.taskId);
+  if (parent && before.parent) book.open.set(parent.id, withChildEnded(parent, before.parent, event));
   if (before.schedule) scheduledTaskEnded(book.schedules, before.schedule, before.id);
   const result = event.type === 'task.completed' ? event.result : null;
   if (before.workflow) taskEnded(book, before.id, before.workflow, result);

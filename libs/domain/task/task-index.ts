@@ -61,11 +61,11 @@ export class TaskIndex {
     this.bounds = new WaitBounds(costs);
   }
 
-  /** Tasks take their places in the line of promises as they come: in the order of the book, unless some have given theirs up. */
+  /** Tasks take their places in the line of promises as they come: in the order of the book, unless some have given theirs up. A child that is looked at with its parent would come before it. */
   rebuild(nowMs: number): void {
     const { open, policy } = this.#book;
     const tasks = [...open.values()];
-    if (tasks.some(({ line }) => line !== null))
+    if (tasks.some(({ line, parent }) => line !== null || parent))
       for (const task of tasks.toSorted(byTurn))
         if (waitsFromMs(task) <= nowMs) this.bounds.lineUp(task, nowMs, policy);
     for (const taskId of open.keys()) this.refresh(taskId, nowMs);
@@ -101,6 +101,8 @@ export class TaskIndex {
     this.#running.track(task, this.#costs, this.#book.policy);
     this.#ahead.track(task);
     this.waiting.track(task);
+    // By when they have to be done hangs on what is left of their parent.
+    for (const child of this.#links.urgentWith(taskId)) this.refresh(child, nowMs);
   }
 
   /** A lease is being asked for: not to be planned again until `release`. */

@@ -11,7 +11,9 @@ import type { PauseScope } from '#libs/domain/task/pauses.js';
 import { expiresAtMs } from '#libs/domain/task/queue-time.js';
 import { msOf } from '#libs/domain/time.js';
 import { waitingDueMs } from '#libs/domain/task/waiting.js';
-import { activeSteps, type OpenTask } from '#libs/domain/task/task.js';
+import type { Waited } from '#libs/domain/task/waiting-events.js';
+import { activeSteps, type OpenTask, type Step } from '#libs/domain/task/task.js';
+import { openChildren } from '#libs/domain/task/child-state.js';
 import { isOfTask, toldApart } from '#libs/domain/task/told-apart.js';
 import { cancelWorkflow } from '#libs/domain/task/decide-workflow.js';
 import type { WorkflowPart } from '#libs/domain/task/workflow.js';
@@ -56,6 +58,12 @@ const stoppedBy = (event: TaskEvent): readonly string[] => {
   return leases;
 };
 
+/** How the waits ended that an event says are over. */
+const waitedIn = ({ event }: TaskRecord): readonly Waited[] =>
+  isOfTask(event)
+    ? toldApart(event).flatMap((told) => ('waited' in told && told.waited ? [told.waited] : []))
+    : [];
+
 /** The steps that an event says are over, and how. */
 const overIn = ({ event }: TaskRecord): readonly (readonly [stepId: string, how: string])[] =>
   isOfTask(event) ? toldApart(event).flatMap(overBy) : [];
@@ -69,7 +77,7 @@ const overBy = (event: TaskEvent): readonly (readonly [stepId: string, how: stri
     case 'step.abandoned':
       return [[event.step.stepId, 'abandoned']];
     case 'step.waited':
-      return [[event.waited.stepId, 'waited']];
+      return event.waited.retryAt === undefined ? [[event.waited.stepId, 'waited']] : [];
     case 'step.impossible':
       return [[event.stepId, 'impossible']];
     case 'step.skipped':
@@ -88,6 +96,13 @@ const overBy = (event: TaskEvent): readonly (readonly [stepId: string, how: stri
 const SHAPES_WITH_ITEMS = [...SHAPES.entries()].flatMap(([place, steps]) =>
   steps.some(({ forEach }) => forEach) ? [place] : [],
 );
+
+const SHAPES_WITH_CHILDREN = [...SHAPES.entries()].flatMap(([place, steps]) =>
+  steps.some(({ child }) => child) ? [place] : [],
+);
+
+const waitsForTask = ({ progress }: Step): boolean =>
+  progress.status === 'waiting' && progress.waiting.kind === 'task';
 
 const submits = (
   given: Pick<Extract<TaskAction, { readonly do: 'submit' }>, 'task' | 'shape' | 'items'>,
@@ -121,7 +136,7 @@ const law = (runs: number, check: (world: TaskWorld, extra: number) => void): vo
 
 describe('the histories that are tried here', () => {
   it('contain every fact about a task or a schedule, and tasks that end in each way', () => {
-    const worlds = fc.sample(taskActions, { numRuns: 3_000, seed: 1 }).map(worldAfter);
+    const worlds = fc.sample(taskActions, { numRuns: 6_000, seed: 1 }).map(worldAfter);
     const types = new Set(worlds.flatMap(({ log }) => log.map(({ event }) => event.type)));
     const aboutTasks = [...TASK_STREAM_TYPES].filter(
       (type) => type.startsWith('task.') || type.startsWith('step.') || type.startsWith('schedule.'),
@@ -180,7 +195,7 @@ describe('in any history', () => {
 
   it('a question is answered once, while it waits, and nothing of it comes before its time', () => {
     let answered = 0;
-    law(600, ({ log }) => {
+    law(2_000, ({ log }) => {
       const book = emptyBook();
       for (const record of log) {
         const { event } = record;
@@ -271,6 +286,71 @@ describe('in any history', () => {
     fc.assert(
       fc.property(begun, taskActions, (first, made) => check(worldAfter([...first, ...made]))),
       { numRuns: 400 },
+    );
+    expect(Math.min(...Object.values(seen))).toBeGreaterThan(10);
+  });
+
+  it('a child is submitted once for each try of its step, one at a time, and ends before the step and the task do', () => {
+    const seen = { done: 0, failed: 0, again: 0, deep: 0, stopped: 0, finishing: 0 };
+    const check = ({ log }: TaskWorld): void => {
+      const book = emptyBook();
+      const tries = new Map<string, number>();
+      for (const record of log) {
+        const { event } = record;
+        if (event.type === 'task.submitted' && event.parent) {
+          const { taskId, stepId, attempt, depth } = event.parent;
+          const key = `${taskId}/${stepId}`;
+          expect([key, book.open.has(taskId), attempt]).toEqual([key, true, (tries.get(key) ?? 0) + 1]);
+          tries.set(key, attempt);
+          if (depth > 1) seen.deep += 1;
+        }
+        const task = 'taskId' in event ? book.open.get(event.taskId) : undefined;
+        if (task && (ends(record) || event.type === 'task.finishing')) {
+          expect([event.type, openChildren(task)]).toEqual([event.type, []]);
+          if (event.type === 'task.cancelled' && task.steps.some(waitsForTask)) seen.stopped += 1;
+          if (event.type === 'task.finishing' && task.steps.some(waitsForTask)) seen.finishing += 1;
+        }
+        for (const waited of waitedIn(record)) {
+          const step = task?.steps.find(({ spec }) => spec.id === waited.stepId);
+          if (!step || !waitsForTask(step)) continue;
+          const how = step.progress.status === 'waiting' ? step.progress.ended?.status : undefined;
+          expect([event.type, how === 'completed', how !== undefined]).toEqual([
+            event.type,
+            waited.failure === undefined,
+            true,
+          ]);
+          seen[waited.retryAt === undefined ? (waited.failure ? 'failed' : 'done') : 'again'] += 1;
+        }
+        applyToBook(book, record);
+      }
+    };
+    const begun = fc
+      .tuple(fc.constantFrom(...SHAPES_WITH_CHILDREN), fc.constantFrom(...ITEM_COUNTS))
+      .map(([shape, items]): TaskAction[] => [submits({ task: 't0', shape, items })]);
+    const next = fc.oneof(
+      {
+        weight: 6,
+        arbitrary: fc.record({
+          do: fc.constant('work' as const),
+          task: fc.constant('t0'),
+          outcome: fc.constantFrom(...OUTCOMES),
+        }),
+      },
+      {
+        weight: 1,
+        arbitrary: fc.constantFrom<TaskAction>(
+          { do: 'cancel', task: 't0', force: false },
+          { do: 'cancel', task: 't0', force: true },
+          { do: 'time' },
+        ),
+      },
+    );
+    const worked = fc.array(next, { minLength: 2, maxLength: 12 });
+    fc.assert(
+      fc.property(begun, worked, taskActions, (first, then, made) =>
+        check(worldAfter([...first, ...then, ...made])),
+      ),
+      { numRuns: 600 },
     );
     expect(Math.min(...Object.values(seen))).toBeGreaterThan(10);
   });

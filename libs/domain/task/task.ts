@@ -1,25 +1,20 @@
 import { isInterruption } from '../errors.js';
 import type { StepId, TaskId, WorkspaceId } from '../ids.js';
-import type {
-  CancelRequested,
-  MoveTo,
-  TaskEvent,
-  TaskFailing,
-  TaskMoved,
-  TaskSubmitted,
-  TemplateRef,
-} from './events.js';
+import type { CancelRequested, TaskEvent, TaskFailing, TaskSubmitted, TemplateRef } from './events.js';
+import type { Moved, TaskMoved } from './move-events.js';
 import { itemRefOf, noItemsYet, type ItemRef } from './items.js';
 import { finishing, type Ending, type Finishing } from './finishing-state.js';
 import { withItemOver, withItems } from './item-steps.js';
 import { FRESH, firstProgress, type Progress } from './progress.js';
+import type { ParentPart } from './child-part.js';
 import type { StepSpec } from './step-spec.js';
-import type { Line, Place } from '../policy/place.js';
+import type { Line } from '../policy/place.js';
 import { msOf } from '../time.js';
 import type { SchedulePart } from '../schedule/schedule-part.js';
 import type { StartPromise } from './start-promise.js';
 import { toldApart } from './told-apart.js';
 import { waitedProgress, waitingAfter, waitingStepOf, type WaitingProgress } from './waiting-state.js';
+import type { Waited } from './waiting-events.js';
 import type { WorkflowPart } from './workflow.js';
 
 /** A task as the scheduler knows it. A closed task keeps only how it ended: that is all that later decisions need. */
@@ -36,6 +31,7 @@ export type OpenTask = {
   readonly labels: Readonly<Record<string, string>>;
   readonly workflow?: WorkflowPart;
   readonly schedule?: SchedulePart;
+  readonly parent?: ParentPart;
   readonly submittedAt: string;
   readonly runAt: string | null;
   readonly queueTtlMs: number | null;
@@ -52,14 +48,6 @@ export type OpenTask = {
   readonly ending: Ending | null;
   /** Set once all steps have ended but those that run at its end. `ending` is about these then. */
   readonly finishing?: Finishing;
-};
-
-export type Moved = {
-  readonly to: MoveTo;
-  readonly place: Place;
-  readonly reason: string;
-  readonly by: string;
-  readonly at: string;
 };
 
 export type ClosedTask = { readonly status: 'completed' | 'failed' | 'cancelled' };
@@ -154,6 +142,7 @@ const opened = (event: TaskSubmitted, seq: number): OpenTask => ({
   labels: event.labels,
   ...(event.workflow ? { workflow: event.workflow } : {}),
   ...(event.schedule ? { schedule: event.schedule } : {}),
+  ...(event.parent ? { parent: event.parent } : {}),
   submittedAt: event.submittedAt,
   runAt: event.runAt ?? null,
   queueTtlMs: event.queueTtlMs ?? null,
@@ -189,10 +178,16 @@ const failing = (task: OpenTask, { failure, step, waited }: TaskFailing): OpenTa
   ...(step
     ? withProgress(task, step.stepId, { status: 'stopped', attempt: step.attempt })
     : waited
-      ? withProgress(task, waited.stepId, waitedProgress(waitingIn(task, waited.stepId), waited))
+      ? waitedInVain(task, waited)
       : task),
   ending: { kind: 'failed', failure, ...(step ? { step } : {}), ...(waited ? { waited } : {}) },
 });
+
+/** The end of a task that failed while others ran names the step again: it is over once, and an item of it counts once. */
+const waitedInVain = (task: OpenTask, waited: Waited): OpenTask => {
+  const waiting = waitingIn(task, waited.stepId);
+  return waiting === null ? task : withProgress(task, waited.stepId, waitedProgress(waiting, waited));
+};
 
 /** An item that is over counts in its step, and makes room for the next one. */
 export const withProgress = (task: OpenTask, stepId: StepId, progress: Progress): OpenTask => {

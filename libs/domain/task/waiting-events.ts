@@ -1,11 +1,11 @@
 import type { Failure } from '../errors.js';
 import type { StepId, TaskId } from '../ids.js';
 
-/** Facts about steps that wait for a time or for people. They need no lease and no executor. */
+/** Facts about steps that wait for a time, for people or for a task of their own. They need no lease and no executor. */
 export type WaitingEvent = StepWaiting | StepReminded | StepEscalated | StepAnswered | StepWaited;
 
 /** Kinds of waiting: also the names of the step types. */
-export const WAITING_KINDS = ['delay', 'approval', 'human_input'] as const;
+export const WAITING_KINDS = ['delay', 'approval', 'human_input', 'task'] as const;
 export type WaitingKind = (typeof WAITING_KINDS)[number];
 
 /** A step begins to wait. Its sequence names the waiting from here on. */
@@ -18,7 +18,21 @@ export type StepWaiting = {
   readonly at: string;
 };
 
-export type WaitingFor = DelayWaiting | ApprovalWaiting | InputWaiting;
+export type WaitingFor = DelayWaiting | PeopleWaiting | ChildWaiting;
+
+/** What people are asked. */
+export type PeopleWaiting = ApprovalWaiting | InputWaiting;
+
+/** For the end of a task that was submitted right before, for this step alone: its child. */
+export type ChildWaiting = {
+  readonly kind: 'task';
+  readonly childTaskId: TaskId;
+  readonly template: { readonly name: string; readonly version: string };
+  /** From 1: each try has a child of its own. */
+  readonly attempt: number;
+  /** When the child is cancelled if it has not ended; absent: it may take as long as it does. */
+  readonly timeoutAt?: string;
+};
 
 export type DelayWaiting = { readonly kind: 'delay'; readonly until: string };
 
@@ -109,6 +123,14 @@ export type Waited = {
   readonly stepId: StepId;
   readonly waitingSeq: number;
 } & (
-  | { readonly output: unknown; readonly failure?: never }
-  | { readonly output?: never; readonly failure: Failure }
+  | { readonly output: unknown; readonly failure?: never; readonly retryAt?: never }
+  | {
+      readonly output?: never;
+      readonly failure: Failure;
+      /** The child has failed, and there will be another one, not before this. Absent: it has failed for good. */
+      readonly retryAt?: string;
+    }
 );
+
+export const asksPeople = (waiting: WaitingFor): waiting is PeopleWaiting =>
+  waiting.kind === 'approval' || waiting.kind === 'human_input';

@@ -1,5 +1,6 @@
 import type { Failure } from '../errors.js';
 import type { StepId } from '../ids.js';
+import type { ChildEnd } from './child-part.js';
 import type { Answer, Waited, WaitingEvent, WaitingFor } from './waiting-events.js';
 
 /** A step that waits, and what has happened since. */
@@ -15,6 +16,16 @@ export type WaitingProgress = {
   readonly escalated: boolean;
   /** Given, and what follows of it not recorded yet. */
   readonly answer: (Answer & { readonly at: string }) | null;
+  /** How the child has ended that it waits for, and what follows of it not recorded yet. */
+  readonly ended?: ChildEnd;
+};
+
+/** A step that is to be tried again, as `Progress` has it. */
+type TriedAgain = {
+  readonly status: 'pending';
+  readonly attempts: number;
+  readonly interruptions: number;
+  readonly notBefore: string;
 };
 
 /** Who answered, and when; kept of a step that is over, for those who answer too late. */
@@ -44,7 +55,7 @@ export const waitingAfter = (
   before: WaitingProgress | null,
   event: WaitingEvent,
   seq: number,
-): WaitingProgress | OverProgress => {
+): WaitingProgress | OverProgress | TriedAgain => {
   if (event.type === 'step.waited') return waitedProgress(before, event.waited);
   if (event.type === 'step.waiting') {
     const { waiting, at } = event;
@@ -65,11 +76,14 @@ export const waitingAfter = (
   }
 };
 
-/** A waiting that is over. Its number of attempts is 1: the step was tried once, and here. */
-export const waitedProgress = (before: WaitingProgress | null, { output, failure }: Waited): OverProgress => {
+/** A waiting that is over. What waits for a time or for people is tried once; a child may be followed by another one. */
+export const waitedProgress = (before: WaitingProgress | null, waited: Waited): OverProgress | TriedAgain => {
   const answer = before?.answer ?? null;
   const answered = answer === null ? {} : { answered: { by: answer.by, at: answer.at } };
-  return failure === undefined
-    ? { status: 'done', attempt: 1, output: output ?? null, ...answered }
-    : { status: 'failed', attempt: 1, failure, ...answered };
+  const attempt = before?.waiting.kind === 'task' ? before.waiting.attempt : 1;
+  if (waited.failure === undefined)
+    return { status: 'done', attempt, output: waited.output ?? null, ...answered };
+  return waited.retryAt === undefined
+    ? { status: 'failed', attempt, failure: waited.failure, ...answered }
+    : { status: 'pending', attempts: attempt, interruptions: 0, notBefore: waited.retryAt };
 };

@@ -1,13 +1,14 @@
 import type { Failure } from '../errors.js';
 import type { StepId } from '../ids.js';
 import { msOf } from '../time.js';
+import { underWay } from './child-state.js';
 import { failTask } from './decide.js';
 import type { TaskEvent } from './events.js';
 import { completeTask, endTask } from './finish.js';
 import type { Circumstances } from './outcome.js';
 import { pauseOfTask, type Pauses } from './pauses.js';
 import { isLastStep, isUndecided, mayBegin } from './steps-over.js';
-import { activeSteps, evolve, withProgress, type OpenTask, type Step } from './task.js';
+import { evolve, withProgress, type OpenTask, type Step } from './task.js';
 import type { AnswerContent, StepAnswered, Waited, WaitingFor } from './waiting-events.js';
 import { waitedProgress, type WaitingProgress } from './waiting-state.js';
 
@@ -42,9 +43,17 @@ export const beginWaiting = (
 };
 
 /** When there is something to decide about a waiting by itself; Infinity where only an answer can end it. */
-export const waitingDueMs = ({ waiting, askedAt, reminders, escalated, answer }: WaitingProgress): number => {
-  if (answer !== null) return 0;
+export const waitingDueMs = ({
+  waiting,
+  askedAt,
+  reminders,
+  escalated,
+  answer,
+  ended,
+}: WaitingProgress): number => {
+  if (answer !== null || ended !== undefined) return 0;
   if (waiting.kind === 'delay') return msOf(waiting.until);
+  if (waiting.kind === 'task') return waiting.timeoutAt === undefined ? Infinity : msOf(waiting.timeoutAt);
   const { timeout, remindEveryMs, escalation } = waiting;
   return Math.min(
     timeout ? msOf(timeout.at) : Infinity,
@@ -60,10 +69,14 @@ export const waitingDueMs = ({ waiting, askedAt, reminders, escalated, answer }:
 export const decideWaiting = (task: OpenTask, given: Omit<Circumstances, 'random'>): readonly TaskEvent[] => {
   const nowMs = msOf(given.at);
   if (task.ending) return [];
-  const due = waitingSteps(task).find(({ progress }) => waitingDueMs(progress) <= nowMs);
+  const due = waitingSteps(task).find(
+    ({ progress }) => progress.waiting.kind !== 'task' && waitingDueMs(progress) <= nowMs,
+  );
   if (due === undefined) return [];
   const { spec, progress } = due;
   const { waiting, seq } = progress;
+  // What waits for a child is decided in `child-tasks.ts`.
+  if (waiting.kind === 'task') return [];
   const { at } = given;
   const named = { taskId: task.id, stepId: spec.id, waitingSeq: seq };
   if (progress.answer !== null) return concluded(task, due, outcomeOf(due), given);
@@ -76,7 +89,7 @@ export const decideWaiting = (task: OpenTask, given: Omit<Circumstances, 'random
   return [{ type: 'step.reminded', ...named, nth: progress.reminders + 1, assignees: to, message, at }];
 };
 
-type Ended = { readonly output: unknown } | { readonly failure: Failure };
+export type Ended = { readonly output: unknown } | { readonly failure: Failure };
 
 const timedOut = (
   task: OpenTask,
@@ -137,7 +150,7 @@ const outcomeOf = ({ spec, progress: { waiting, answer } }: WaitingStep): Ended 
 const DECISIONS: Readonly<Record<string, string>> = { approve: 'approved', reject: 'rejected' };
 
 /** The step is over, and the task goes on, is complete, or fails with it. */
-const concluded = (
+export const concluded = (
   task: OpenTask,
   { spec, progress }: WaitingStep,
   ended: Ended,
@@ -148,7 +161,7 @@ const concluded = (
   const waited: Waited = { stepId: spec.id, waitingSeq: progress.seq, ...ended };
   if (waited.failure !== undefined && spec.onFailure !== 'continue') {
     const { failure } = waited;
-    return activeSteps(task).length === 0
+    return underWay(task) === 0
       ? endTask(task, { status: 'failed', failure, waited, stopped: [] }, at)
       : [{ type: 'task.failing', taskId, failure, waited, at }];
   }

@@ -14,7 +14,7 @@ const LONG_MS = 86_400_000;
 
 const historyOf = (seed: number, timesMax: number): HeardLog => {
   const { log, heard } = heardLog();
-  playHistory(seed, heard, { kinds: MISFORTUNES, timesMax });
+  playHistory(seed, heard, { kinds: MISFORTUNES, timesMax, plain: true });
   return log;
 };
 

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '#libs/domain/errors.js';
-import type { MoveTo } from '#libs/domain/task/events.js';
+import type { MoveTo } from '#libs/domain/task/move-events.js';
+import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import type { Heard } from '../conductor/control-plane.js';
 import { Site } from '../conductor/site.js';
@@ -25,13 +26,15 @@ export type Chaos = {
   readonly timesMax: number;
   /** What the steps at the end of a task may take, one of these; enough where nothing is said. */
   readonly endLimitsMs?: readonly number[];
+  /** Steps that would be tasks run themselves: a replay has those of a recording as tasks of their own, which is near and not the same. */
+  readonly plain?: true;
 };
 
 /** A random site, random work and random misfortune: all of it from the seed. */
 export const playHistory = (
   seed: number,
   heard: Heard,
-  { kinds, timesMax, endLimitsMs = [600_000] }: Chaos = EVERYTHING,
+  { kinds, timesMax, endLimitsMs = [600_000], plain }: Chaos = EVERYTHING,
 ): { readonly remains: Remains; readonly book: TaskBook } => {
   const random = seededRandom(seed);
   const clock = new VirtualClock(EVENTS_MAX);
@@ -39,8 +42,10 @@ export const playHistory = (
   const models = randomModels(random, hardware);
   const site = new Site({ clock, random, hardware, models, policy: randomPolicy(random), heard });
   const tasks = randomTasks(random, models, endLimitsMs);
-  for (const { atMs, submission, asked } of tasks)
-    clock.at(atMs, () => site.submit({ ...submission, submittedAt: site.at }, asked));
+  for (const { atMs, submission, asked } of tasks) {
+    const steps = plain ? submission.steps.map(running) : submission.steps;
+    clock.at(atMs, () => site.submit({ ...submission, steps, submittedAt: site.at }, asked));
+  }
   for (let n = Math.floor(random() * timesMax); n > 0; n -= 1)
     clock.at(random() * 180_000, () => befall(pick(random, kinds), site, clock, random));
   clock.run();
@@ -57,6 +62,9 @@ export const playHistory = (
   };
   return { remains, book };
 };
+
+const running = ({ child, waits, ...spec }: StepSpec): StepSpec =>
+  child || waits === undefined ? spec : { ...spec, waits };
 
 /** A history of 25 tasks takes some thousands; one that goes on for ever is an error. */
 const EVENTS_MAX = 200_000;

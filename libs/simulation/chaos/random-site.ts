@@ -2,6 +2,7 @@ import type { StepSpec } from '#libs/domain/task/step-spec.js';
 import { DEFAULT_POLICY, type PolicySettings } from '#libs/domain/policy/settings.js';
 import { rfc3339Of } from '#libs/domain/time.js';
 import type { Submission } from '../conductor/control-plane.js';
+import { SUBMITS } from '../conductor/child-tasks.js';
 import { EPOCH_MS } from '../conductor/epoch.js';
 import { profileOf, type Asked } from '../conductor/site.js';
 import { vramBytesOf, type Hardware, type SimModel } from '../hardware.js';
@@ -130,8 +131,12 @@ const stepOf = (random: Random, models: readonly SimModel[], id: string): Omit<S
   ...(random() < 0.8 ? {} : { onFailure: 'continue' }),
 });
 
-/** Most run once; some run for each of a list, and some wait. */
-const kindOf = (random: Random, waitMs: number): Pick<StepSpec, 'forEach' | 'waits'> => {
-  if (random() < 0.15) return { forEach: { concurrency: 1 + upTo(random, 3) } };
-  return random() < 0.95 ? {} : { waits: waitMs % 2 === 1 ? 'approval' : 'delay' };
+/** Most run once; some run for each of a list, some wait, and some are tasks. */
+const kindOf = (random: Random, waitMs: number): Pick<StepSpec, 'forEach' | 'waits' | 'child'> => {
+  const times = random();
+  const forEach = times < 0.15 ? { forEach: { concurrency: 1 + upTo(random, 3) } } : {};
+  if (times > 0.03 && times < 0.15) return forEach;
+  const kind = random();
+  if (times < 0.03 || kind < 0.06) return { ...forEach, ...SUBMITS };
+  return kind < 0.95 ? {} : { waits: waitMs % 2 === 1 ? 'approval' : 'delay' };
 };

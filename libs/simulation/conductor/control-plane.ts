@@ -21,7 +21,8 @@ import {
   submitTask,
   type Decision,
 } from '#libs/domain/task/decide.js';
-import type { MoveTo, TaskSubmitted } from '#libs/domain/task/events.js';
+import type { TaskSubmitted } from '#libs/domain/task/events.js';
+import type { MoveTo } from '#libs/domain/task/move-events.js';
 import { moveTask } from '#libs/domain/task/move-task.js';
 import { decideStep } from '#libs/domain/task/conditions.js';
 import { expandStep } from '#libs/domain/task/expand-step.js';
@@ -32,7 +33,6 @@ import { expireTask } from '#libs/domain/task/queue-time.js';
 import { failStep } from '#libs/domain/task/fail-step.js';
 import { forceCancel } from '#libs/domain/task/force-cancel.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
-import { answered, waitingSteps } from '#libs/domain/task/waiting.js';
 import type { StepAnswered } from '#libs/domain/task/waiting-events.js';
 import { TaskIndex } from '#libs/domain/task/task-index.js';
 import { rfc3339Of } from '#libs/domain/time.js';
@@ -45,7 +45,8 @@ import {
   type ItemCount,
   type SkippedSteps,
 } from './elsewhere.js';
-import { beginWaits, endWaits, type WaitingParts } from './waiting-steps.js';
+import { TEMPLATE } from './child-tasks.js';
+import { beginWaits, endWaits, takeAnswer, waitingParts, type WaitingParts } from './waiting-steps.js';
 
 /** An attempt that was granted a slot and dispatched. */
 export type Dispatched = Placement & UnderWay;
@@ -67,8 +68,6 @@ export type Heard = {
 export type Folds = { readonly book: TaskBook; readonly ledger: Ledger };
 
 export type Submission = Omit<TaskSubmitted, 'type' | 'template'>;
-
-const TEMPLATE = { name: 'request', version: 'sha256-simulated' };
 
 const NO_RESULT: ResultMaker = () => ({ ok: true, result: null });
 
@@ -108,9 +107,7 @@ export class ControlPlane {
     this.#leases = this.ledger.seq;
     this.#residencies = this.ledger.seq;
     this.index = new TaskIndex(this.book, costsOf(this.book.paces, this.ledger));
-    const { book, index } = this;
-    const tell: WaitingParts['tell'] = (events, nowMs) => this.tell(events, nowMs);
-    this.#waiting = { book, index, tell, lengthOf: elsewhere.waits ?? waitByParameter, result: NO_RESULT };
+    this.#waiting = waitingParts(this, elsewhere.waits ?? waitByParameter, elsewhere.waits !== undefined);
   }
 
   /** The first facts of a log. */
@@ -125,12 +122,19 @@ export class ControlPlane {
   }
 
   tell(events: readonly TaskRecord['event'][], nowMs: number): void {
+    for (const event of events) this.tellTogether([event], nowMs);
+  }
+
+  /** All of them before anything follows of one. */
+  tellTogether(events: readonly TaskRecord['event'][], nowMs: number): void {
     for (const event of events) {
       const record = { seq: this.book.seq + 1, event };
       applyToBook(this.book, record);
       if ('taskId' in event) this.index.refresh(event.taskId, nowMs);
       else if ('scope' in event && isOfGroup(event.scope)) this.index.rebuild(nowMs);
       this.#onTask(record);
+    }
+    for (const event of events) {
       this.#decideConditions(nowMs);
       beginWaits(this.#waiting, nowMs);
       if (event.type === 'task.failed' || event.type === 'task.cancelled')
@@ -312,12 +316,8 @@ export class ControlPlane {
   }
 
   /** An answer that came; to a question that was not asked here it is none. */
-  answer({ taskId, stepId, waitingSeq, answer }: StepAnswered, nowMs: number): void {
-    const task = this.book.open.get(taskId);
-    const step = task && waitingSteps(task).find(({ spec }) => spec.id === stepId);
-    if (!task || step?.progress.seq !== waitingSeq || step.progress.answer !== null || task.ending) return;
-    const given = { at: rfc3339Of(Math.floor(nowMs)), result: NO_RESULT };
-    this.tell(answered(task, step, answer, given), nowMs);
+  answer(answer: StepAnswered, nowMs: number): void {
+    takeAnswer(this.#waiting, answer, nowMs);
   }
 
   #tellUnlessRefused(decision: Decision, nowMs: number): void {

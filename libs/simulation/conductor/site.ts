@@ -2,7 +2,7 @@ import type { Failure } from '#libs/domain/errors.js';
 import type { ServerSpec } from '#libs/domain/gpu/events.js';
 import { profileKey, type ModelProfile } from '#libs/domain/gpu/profile.js';
 import type { PolicySettings } from '#libs/domain/policy/settings.js';
-import type { MoveTo } from '#libs/domain/task/events.js';
+import type { MoveTo } from '#libs/domain/task/move-events.js';
 import type { Outcome } from '#libs/domain/task/outcome.js';
 import { rfc3339Of } from '#libs/domain/time.js';
 import { vramBytesOf, type Hardware, type SimModel, type SimServer } from '../hardware.js';
@@ -13,6 +13,7 @@ import type { Request, VirtualServer } from '../virtual-server.js';
 import { EPOCH_MS } from './epoch.js';
 import type { Placement } from '#libs/domain/policy/snapshot.js';
 import { ControlPlane, type Dispatched, type Heard, type Submission } from './control-plane.js';
+import { rootOf } from './child-tasks.js';
 import { ModelSwaps } from './model-swaps.js';
 import { ServerCare } from './server-care.js';
 
@@ -124,7 +125,7 @@ export class Site {
   cancel(taskId: string, stopsAfterMs: number, force = false): void {
     this.plane.cancel(taskId, this.nowMs, this.at, force);
     for (const { attempt, request } of this.running.values()) {
-      if (attempt.step.taskId !== taskId) continue;
+      if (rootOf(attempt.step.taskId, this.plane.book) !== taskId && attempt.step.taskId !== taskId) continue;
       this.options.clock.after(stopsAfterMs, () => {
         if (!this.running.has(attempt.leaseId)) return;
         request.abort();
@@ -232,7 +233,7 @@ export class Site {
     const { step, serverId } = attempt;
     const { requirement } = step;
     const server = this.servers.get(serverId);
-    const asked = this.#asked.get(step.taskId);
+    const asked = this.#asked.get(rootOf(step.taskId, this.plane.book));
     if (requirement.kind !== 'model' || !server || !asked)
       throw new Error(`'${step.taskId}' was placed on '${serverId}' without a model`);
     if (!server.isUp) return attempt;

@@ -3,6 +3,7 @@ import { TaskArtifacts } from '../task-artifacts.js';
 import { TaskEnd } from '../task-end.js';
 import { TaskItems } from '../task-items.js';
 import { TaskMoved } from '../task-moved.js';
+import { TaskParent } from '../task-parent.js';
 import { TaskRerun } from '../task-rerun.js';
 import { TaskTimes } from '../task-times.js';
 import { Initial } from './initial.js';
@@ -19,4 +20,5 @@ export const MIGRATIONS = [
   { name: 'step-waiting', class: StepWaiting },
   { name: 'task-end', class: TaskEnd },
   { name: 'task-artifacts', class: TaskArtifacts },
+  { name: 'task-parent', class: TaskParent },
 ] as const;
