@@ -4,8 +4,8 @@ import type { Progress } from '#libs/domain/task/progress.js';
 import type { TaskEvent } from '#libs/domain/task/events.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import type { OpenTask, Step } from '#libs/domain/task/task.js';
-import { stepSpec, TEMPLATE } from './builders.js';
-import { CHILD_STEPS, childIdOf } from './task-actions.js';
+import { TEMPLATE } from './builders.js';
+import { CHILD_STEPS, childIdOf, DEEP_STEPS } from './task-actions.js';
 
 /** The attempt that is due, or the one that was made last. */
 export const attemptDue = (progress: Progress | undefined): number => {
@@ -14,10 +14,10 @@ export const attemptDue = (progress: Progress | undefined): number => {
   return progress.status === 'pending' ? progress.attempts + 1 : progress.attempt;
 };
 
-/** Children of what somebody submitted have a child of their own. */
+/** Children of what somebody submitted have a child of their own, and that has a step at its end. */
 const wantedChild = (task: OpenTask, { spec, progress }: Step, at: string): WantedChild => {
   const attempt = attemptDue(progress);
-  const steps = task.parent === undefined ? CHILD_STEPS : [stepSpec('a')];
+  const steps = task.parent === undefined ? CHILD_STEPS : DEEP_STEPS;
   const planned = { ok: true, template: TEMPLATE, parameters: {}, steps } as const;
   return {
     step: spec,

@@ -87,6 +87,8 @@ export const SHAPES: readonly (readonly StepSpec[])[] = [
 ];
 /** What a step that is a task submits: a step that runs, and one more such step. */
 export const CHILD_STEPS: readonly StepSpec[] = [stepSpec('a'), stepSpec('b', { ...SUBMITS, needs: ['a'] })];
+/** What the latter submits. */
+export const DEEP_STEPS: readonly StepSpec[] = [stepSpec('a'), stepSpec('b', { atEnd: AT_END })];
 export const childIdOf = (taskId: string, stepId: string, attempt: number): string =>
   `${taskId}-${stepId.replaceAll(/[[\]]/g, '')}-${attempt}`;
 export const OUTCOMES: readonly Outcome[] = [

@@ -189,9 +189,12 @@ export class WaitBounds {
   }
 
   #learn(task: OpenTask): readonly (Need | null)[] {
-    const needs = task.steps.map(({ spec, progress }) =>
-      isKept(progress) || spec.waits !== undefined ? null : needOf(spec.requirement),
-    );
+    // Items that are open count in their step, whenever the task is learned of.
+    const needs = task.steps
+      .filter(({ item }) => item === undefined)
+      .map(({ spec, progress }) =>
+        isKept(progress) || spec.waits !== undefined ? null : needOf(spec.requirement),
+      );
     this.#needs.set(task.id, needs);
     for (const need of needs) {
       if (need === null) continue;

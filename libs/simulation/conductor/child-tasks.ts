@@ -37,12 +37,11 @@ export const beginSimulatedChild = (
   tellTogether(beginChild(task, wanted, book, { openTasksMax: Infinity }), nowMs);
 };
 
-/** Children of what somebody submitted have a child of their own, where the step is tried more than once. */
+/** Children of what somebody submitted have a child of their own, where the step is tried more than once, and that has a step at its end. */
 const stepsOf = (task: OpenTask, { requirement, retry, stepType }: StepSpec): readonly StepSpec[] => {
   const runs: StepSpec = { id: 's0', stepType, needs: [], requirement, retry };
-  return task.parent === undefined && retry.attemptsMax > 1
-    ? [runs, { ...runs, ...SUBMITS, id: 's1', needs: ['s0'] }]
-    : [runs];
+  if (task.parent) return [runs, { ...runs, id: 's1', atEnd: { limitMs: 600_000 } }];
+  return retry.attemptsMax > 1 ? [runs, { ...runs, ...SUBMITS, id: 's1', needs: ['s0'] }] : [runs];
 };
 
 /** Stops children that are not wanted any more, and takes over how others have ended. */
