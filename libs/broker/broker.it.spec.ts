@@ -98,6 +98,7 @@ describe('the broker that the launcher runs', () => {
       'KV_leaders',
       'LEASES',
       'NOTIFICATIONS',
+      'OBJ_artifacts',
       'OBJ_snapshots',
       'REPORTS',
       'TASKS',

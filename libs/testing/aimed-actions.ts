@@ -1,4 +1,5 @@
 import type { StepId, TaskId } from '#libs/domain/ids.js';
+import { needsDone } from '#libs/domain/task/steps-over.js';
 import type { TaskBook } from '#libs/domain/task/task-book.js';
 import type { OpenTask } from '#libs/domain/task/task.js';
 import type { WaitingProgress } from '#libs/domain/task/waiting-state.js';
@@ -15,11 +16,15 @@ export const waitingIn = (book: TaskBook): readonly Asking[] =>
     ),
   );
 
-/** A task that has come to its end, and a step there that has not begun, if there is one. */
-export const endedIn = (
+/** A step that could begin, of a task that has come to its end, if there is one. */
+export const dueAtEndIn = (
   book: TaskBook,
-): { readonly task: OpenTask; readonly stepId: StepId | undefined } | undefined => {
-  const task = [...book.open.values()].find(({ finishing }) => finishing !== null);
-  const left = task?.steps.find(({ spec, progress }) => spec.atEnd && progress.status === 'pending');
-  return task && { task, stepId: left?.spec.id };
+): { readonly task: OpenTask; readonly stepId: StepId } | undefined => {
+  for (const task of book.open.values()) {
+    const due = task.steps.find(
+      ({ spec, progress }) => spec.atEnd && progress.status === 'pending' && needsDone(task, spec.needs),
+    );
+    if (task.finishing && due) return { task, stepId: due.spec.id };
+  }
+  return undefined;
 };

@@ -32,7 +32,7 @@ import type { WorkflowSubmitted } from '#libs/domain/task/scheduler-events.js';
 import { applyToBook, emptyBook, type TaskBook, type TaskRecord } from '#libs/domain/task/task-book.js';
 import { beginWaiting, decideWaiting } from '#libs/domain/task/waiting.js';
 import { submitWorkflow } from '#libs/domain/task/decide-workflow.js';
-import { endedIn } from './aimed-actions.js';
+import { dueAtEndIn } from './aimed-actions.js';
 import { artifactOf, removalsOf } from './artifact-actions.js';
 import { later, submission, templateRegistered, workflowOf } from './builders.js';
 import { attemptDue, beginChildOf, childrenOf, decideChildrenOf } from './child-actions.js';
@@ -184,12 +184,13 @@ export class TaskWorld {
     );
   }
 
-  /** Where a task has come to its end, one of the steps there. */
+  /** Where a task has come to its end, a step that could begin there; else what fails a whole task, unless that is at its end. */
   #failOne(taskId: string, anyStep: string): void {
-    const ended = endedIn(this.book);
-    const open = ended?.task ?? this.book.open.get(taskId);
+    const open = this.book.open.get(taskId);
+    const named = open && !open.finishing ? { task: open, stepId: anyStep } : undefined;
+    const { task, stepId } = dueAtEndIn(this.book) ?? named ?? {};
     const failure = { code: 'NO_SERVER_FITS', message: 'too large' } as const;
-    if (open) this.append(failStep(open, { stepId: ended?.stepId ?? anyStep, failure }, this.#at));
+    if (task && stepId) this.append(failStep(task, { stepId, failure }, this.#at));
   }
 
   report({ taskId, report }: WorldAttempt, outcome: Outcome): readonly TaskEvent[] {

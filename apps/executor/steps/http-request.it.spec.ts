@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createRawServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { NO_SECRETS } from '#libs/secrets/redactor.js';
@@ -452,12 +452,14 @@ describe('a request', () => {
   });
 
   it('fails for an answer with more headers than anybody needs', async () => {
+    const sockets: Socket[] = [];
     const server = createRawServer((socket) => {
+      sockets.push(socket);
       socket.on('error', () => undefined);
       socket.write(`HTTP/1.1 200 OK\r\n${'x-much: yes\r\n'.repeat(5_000)}\r\n`);
     });
     await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-    open.push(server);
+    open.push({ close: () => (sockets.forEach((socket) => socket.destroy()), server.close()) });
     const { port } = server.address() as AddressInfo;
     await expect(send({ url: `http://127.0.0.1:${port}/` }, ALLOWED)).rejects.toMatchObject({
       code: 'HTTP_UNREACHABLE',
