@@ -3,8 +3,6 @@
  * scheduler's own folds and policy, in one process and with a virtual clock; only the messages between the services are left out.
  * Eight servers of three models each serve forty models, so that there are always loads to weigh.
  */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { nodeFlagsOf } from '#apps/orchestra/launch/node-flags.js';
 import { applyToLedger, emptyLedger, type GpuRecord, type Ledger } from '#libs/domain/gpu/gpu.js';
 import { profileKey } from '#libs/domain/gpu/profile.js';
@@ -28,6 +26,7 @@ import {
   submitted,
   success,
 } from '#libs/testing/builders.js';
+import { collectGarbage } from '#libs/testing/collect-garbage.js';
 import { seeded } from '#libs/testing/task-stories.js';
 import { rfc3339 } from '#libs/runtime/clock.js';
 import { percentile, report, round, type Figures } from './bench-report.js';
@@ -48,11 +47,6 @@ const PREDICTED_AT_ONCE = 250;
 /** Decisions between two forecasts: a second, as in the scheduler. */
 const FORECAST_EVERY = 10;
 const PROMPT = 'x'.repeat(200);
-
-const collectGarbage = (): void => {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-};
 
 type Running = Placement & { readonly leaseId: string };
 
