@@ -49,10 +49,6 @@ export const artifactsRemovedIn = (events: readonly StoredEvent[]): readonly Rem
       };
     });
 
-/** What changes artifacts, and no task. */
-export const isArtifactFact = (type: string): boolean =>
-  type === 'artifact.uploaded' || type === 'artifact.removed';
-
 /** Events that may say how a step has ended. */
 const ENDS: ReadonlySet<string> = new Set<TaskEvent['type']>([
   'step.completed',

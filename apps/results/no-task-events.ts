@@ -1,20 +1,6 @@
+import { TASK_STREAM_TYPES } from '#libs/domain/task/stream-types.js';
+
 /** Facts of the stream that no task view shows. */
-export const OF_NO_TASK: ReadonlySet<string> = new Set([
-  'workflow.submitted',
-  'template.registered',
-  'commands.refused',
-  'policy.changed',
-  'scheduling.paused',
-  'scheduling.resumed',
-  'schedule.created',
-  'schedule.changed',
-  'schedule.removed',
-  'schedule.paused',
-  'schedule.resumed',
-  'schedule.fired',
-  'schedule.queued',
-  'schedule.skipped',
-  'schedule.failed',
-  'leader.elected',
-  'log.started',
-]);
+export const OF_NO_TASK: ReadonlySet<string> = new Set(
+  [...TASK_STREAM_TYPES].filter((type) => !type.startsWith('task.') && !type.startsWith('step.')),
+);

@@ -9,7 +9,6 @@ import { itemRefOf } from '#libs/domain/task/items.js';
 import { toldApart } from '#libs/domain/task/told-apart.js';
 import { blamed, failed, stopped, succeeded } from './attempt-view.projection.js';
 import { closed, finishing, impossible } from './end-view.projection.js';
-import { isArtifactFact } from './artifact-view.projection.js';
 import { itemBegun, itemsOf, itemWaits } from './item-view.projection.js';
 import { OF_NO_TASK } from './no-task-events.js';
 import { afterWaiting, waitedInVain, waitingChanged, waitingView } from './waiting-view.js';
@@ -54,7 +53,7 @@ export const foldTaskEvents = (
   for (const stored of events) {
     const { seq, type } = stored;
     if (!isTaskEvent(stored)) {
-      if (!OF_NO_TASK.has(type) && !isArtifactFact(type))
+      if (!OF_NO_TASK.has(type))
         ignored.push({ seq, type, why: `unknown type or version ${stored.version}` });
       continue;
     }

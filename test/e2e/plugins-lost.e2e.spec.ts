@@ -177,9 +177,14 @@ describe('a step type in the executor', () => {
   }, 120_000);
 });
 
-const whichPython = PYTHON.hasNats ? 'nats-py' : 'a client of our own';
+/** A worker in Python needs one; where there is none this is skipped, and its name says so. */
+const whichPython = !PYTHON.isThere
+  ? 'skipped: there is none'
+  : PYTHON.hasNats
+    ? 'with nats-py'
+    : 'with a client of our own';
 
-(PYTHON.isThere ? describe : describe.skip)(`a step type over the wire (Python with ${whichPython})`, () => {
+(PYTHON.isThere ? describe : describe.skip)(`a step type over the wire (Python, ${whichPython})`, () => {
   let address: string;
 
   beforeAll(async () => {

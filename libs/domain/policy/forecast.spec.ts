@@ -143,3 +143,23 @@ describe('a forecast', () => {
     expect(startOf(keyOf(LLAMA), 0)).toBeNull();
   });
 });
+
+describe('a model without work beside one that works', () => {
+  it('is expected to go when what waits for another one is worth the swap', () => {
+    const MISTRAL = 'mistral:7b';
+    const facts = [
+      ...serverUp('gpu1', { vramBytes: gib(48), besideShare: 1 }),
+      ...llamaOn('gpu1'),
+      ...resident('gpu1', 'r-mistral', profileOf(MISTRAL), { bytes: gib(20), at: LONG_AGO, slots: 2 }),
+      leases('gpu1', 't9'),
+    ];
+    // Llama works for 100 s. A swap takes eight seconds of loading and two of unloading: five of them are 50 s of waiting.
+    const paces = new Map([
+      [keyOf(LLAMA), pace(100_000)],
+      [keyOf(MISTRAL), { ...pace(4_000), endedAtMs: NOW_MS }],
+      [keyOf(PHI), pace(4_000)],
+    ]);
+    const startOf = forecast(facts, on(PHI, 't1'), { paces });
+    expect(startOf(keyOf(PHI), 0)).toBe(60_000);
+  });
+});

@@ -3,7 +3,7 @@ import type { ReadyGroup } from './ready-queue.js';
 import type { Snapshot } from './snapshot.js';
 
 /**
- * From when on a loaded model without work goes for what waits for another one, where the server works on something else: once that has
+ * From when on a loaded model for which nothing waits goes for what waits for another one, where the server works on something: once that has
  * waited, all of it added up, for `swapAfterLoads` times as long as the swap takes; or once nothing has ended on the loaded one for as long,
  * which will hardly be wanted soon then.
  *

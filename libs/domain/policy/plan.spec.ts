@@ -518,10 +518,9 @@ describe('swapping out a model that has work of its own', () => {
 describe('swapping out a model that has no work now, where the server works on another one', () => {
   /** Room for two: phi works, and an attempt on qwen ended a moment ago. The load of llama takes eight seconds, the unload two. */
   const facts = [...gpu1, ...model('r1', QWEN), ...model('r2', PHI), leases('gpu1', 'r2', 'l1')];
+  const JUST_NOW = { tookMs: 1_000, together: 1, endedAtMs: NOW_MS - 1_000 };
   const ended = (agoMs: number) =>
-    new Map([
-      [profileKey(QWEN), paceAfter(undefined, { tookMs: 1_000, together: 1, endedAtMs: NOW_MS - agoMs })],
-    ]);
+    new Map([[profileKey(QWEN), paceAfter(undefined, { ...JUST_NOW, endedAtMs: NOW_MS - agoMs })]]);
   const YIELDS = ['llama3:8b on gpu1, without r1'];
   const of = (steps: readonly ReadyStep[], more: Parameters<typeof planFor>[2] = {}) =>
     loads(
@@ -556,8 +555,11 @@ describe('swapping out a model that has no work now, where the server works on a
 
   it('is done at once where the server does nothing', () => {
     const idle = [...gpu1, ...model('r1', QWEN), ...model('r2', PHI)];
-    const made = planFor(idle, [on(LLAMA, 't2')], { paces: ended(1_000), settings: { swapAfterLoads: 3 } });
-    expect(loads(made)).toHaveLength(1);
+    const paces = new Map([...ended(1_000), [profileKey(PHI), paceAfter(undefined, JUST_NOW)]]);
+    const more = { paces, settings: { ...SETTINGS, swapAfterLoads: 3 } };
+    expect(loads(planFor(idle, [on(LLAMA, 't2')], more))).toHaveLength(1);
+    const busy = [...idle, leases('gpu1', 'r2', 'l1')];
+    expect(loads(planFor(busy, [on(LLAMA, 't2')], more))).toEqual([]);
   });
 
   it('keeps no other model from a server on which it is not done yet', () => {
